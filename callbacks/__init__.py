@@ -1,0 +1,24 @@
+"""Callbacks: when to stop, what to keep, what to draw and report."""
+
+from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_checkpoint
+from callbacks.curves import Curves
+from callbacks.history import History
+from callbacks.manifest import SaveSplit
+from callbacks.presets import Checkpoint, EarlyStopping, LastCheckpoint
+from callbacks.progress import EpochLines, Header
+from callbacks.summary import Summary
+
+__all__ = [
+    "AtomicCheckpointIO",
+    "Checkpoint",
+    "CheckpointError",
+    "Curves",
+    "EarlyStopping",
+    "EpochLines",
+    "Header",
+    "History",
+    "LastCheckpoint",
+    "SaveSplit",
+    "Summary",
+    "load_checkpoint",
+]

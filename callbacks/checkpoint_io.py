@@ -1,0 +1,55 @@
+"""Checkpoint files that are whole or not there, and that run no code when they are read."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.fabric.utilities.types import _PATH
+
+from callbacks.files import atomic_write
+
+
+class CheckpointError(ValueError):
+    """A checkpoint file cannot be read; the message names it."""
+
+
+def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
+    """Load a checkpoint without unpickling anything but tensors and plain values.
+
+    Raises:
+        CheckpointError: The file is missing, truncated, no checkpoint, or holds objects.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, IndexError, KeyError, ValueError, OSError) as error:
+        reason = "it holds objects other than tensors and plain values" if "weights_only" in str(error) else "damaged"
+        raise CheckpointError(f"{path} is not a checkpoint that can be read ({reason})") from error
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise CheckpointError(f"{path} is not a Lightning checkpoint (it has no state_dict)")
+    return checkpoint
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target, syncs and renames; reads with `weights_only=True`.
+
+    Lightning stages files in the temp directory, which may be another file system, syncs nothing, and swallows a
+    `PermissionError`.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any | None = None) -> None:
+        """Save `checkpoint` under `path`.
+
+        Raises:
+            OSError: The file cannot be written; what was there before is untouched.
+        """
+        with atomic_write(Path(path)) as file:
+            torch.save(checkpoint, file)
+
+    def load_checkpoint(  # noqa: D102
+        self, path: _PATH, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return load_checkpoint(path, map_location if map_location is not None else "cpu")

@@ -1,0 +1,144 @@
+"""Lightning's early stopping and checkpointing with this project's defaults."""
+
+from pathlib import Path
+from typing import Any, Literal, final
+
+import lightning as L
+from lightning.pytorch import callbacks
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+Mode = Literal["min", "max"]
+HIGHER_IS_BETTER = ("accuracy", "f1", "precision", "recall", "auroc", "r2")
+LOWER_IS_BETTER = ("loss", "error", "objective", "mse", "mae", "rmse", "gap")
+
+
+def monitor_mode(monitor: str) -> Mode:
+    """Return whether a figure of this name is better when it is lower ("min") or higher ("max").
+
+    Raises:
+        MisconfigurationException: The name does not tell.
+    """
+    name = monitor.rsplit("/", 1)[-1]
+    if any(word in name for word in LOWER_IS_BETTER):
+        return "min"
+    if any(word in name for word in HIGHER_IS_BETTER):
+        return "max"
+    raise MisconfigurationException(f"monitor {monitor!r}: its name does not say whether higher is better; set mode")
+
+
+def check_monitor(option: str, monitor: str, module: L.LightningModule) -> None:
+    """Raise `MisconfigurationException`, listing those there are, if `module` says that it logs no such figure."""
+    figures = getattr(module, "figures", None)
+    if callable(figures) and monitor not in figures():
+        names = ", ".join(sorted(figures()))
+        raise MisconfigurationException(f"{option}: no figure is called {monitor!r}; there are {names}")
+
+
+@final
+class EarlyStopping(callbacks.EarlyStopping):
+    """Stops training once the monitored figure has not improved for `patience` epochs.
+
+    Args:
+        monitor: Name of the figure.
+        patience: Number of validations without improvement after which training stops.
+        min_delta: Smallest change that counts as an improvement.
+        mode: "min" or "max"; by default right for the figure.
+    """
+
+    def __init__(
+        self, monitor: str = "val/loss", patience: int = 10, min_delta: float = 0.0, mode: Mode | None = None
+    ) -> None:
+        if patience < 1:
+            raise MisconfigurationException(f"early_stopping.patience: {patience} is less than 1")
+        mode = mode if mode is not None else monitor_mode(monitor)
+        super().__init__(monitor=monitor, patience=patience, min_delta=min_delta, mode=mode)
+
+    @property
+    def state_key(self) -> str:  # one more of Lightning's own may be among the user's callbacks
+        return f"holdout.EarlyStopping{{'monitor': {self.monitor!r}, 'mode': {self.mode!r}}}"
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Refuse a figure that does not exist before training starts."""
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            check_monitor("early_stopping.monitor", self.monitor, pl_module)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the counts from the checkpoint, but `patience` from the arguments."""
+        super().load_state_dict(state_dict | {"patience": self.patience})
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Do not train on where the run had stopped already."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+@final
+class Checkpoint(callbacks.ModelCheckpoint):
+    """Keeps the checkpoint of the best epoch as `best.ckpt`.
+
+    Args:
+        monitor: Name of the figure that decides.
+        mode: "min" or "max"; by default right for the figure.
+    """
+
+    def __init__(self, monitor: str = "val/loss", mode: Mode | None = None) -> None:
+        super().__init__(
+            filename="best",
+            monitor=monitor,
+            mode=mode if mode is not None else monitor_mode(monitor),
+            save_top_k=1,
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
+        )
+
+    @property
+    def state_key(self) -> str:  # one more of Lightning's own may be among the user's callbacks
+        return f"holdout.Checkpoint{{'monitor': {self.monitor!r}, 'mode': {self.mode!r}}}"
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Refuse a figure that does not exist before training starts."""
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            assert self.monitor is not None
+            check_monitor("checkpoint.monitor", self.monitor, pl_module)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the record of a run whose folder has moved: Lightning forgets it when the path is another."""
+        moved = Path(self.dirpath or "") / "best.ckpt"
+        if state_dict.get("best_model_path") and moved.is_file():
+            score = state_dict["best_model_score"]
+            state_dict = state_dict | {
+                "dirpath": self.dirpath,
+                "best_model_path": str(moved),
+                "kth_best_model_path": str(moved),
+                "best_k_models": {str(moved): score},
+            }
+        super().load_state_dict(state_dict)
+
+
+class LastCheckpoint(callbacks.ModelCheckpoint):
+    """Keeps the checkpoint of the latest epoch as `last.ckpt`.
+
+    Lightning's `save_last` writes one only in epochs that improve on the best.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            filename="last",
+            save_top_k=1,
+            every_n_epochs=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+
+    @property
+    def state_key(self) -> str:  # one more of Lightning's own may be among the user's callbacks
+        return "holdout.LastCheckpoint"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: there is one file, and its name is known."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take nothing from the checkpoint."""

@@ -1,0 +1,142 @@
+"""What a run came to: the last lines that `fit` prints, and `summary.json`."""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy
+import sklearn
+import torch
+import torchmetrics
+import torchvision
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from callbacks.files import write_text
+from callbacks.history import Row, find_history
+from callbacks.presets import Checkpoint, EarlyStopping, monitor_mode
+
+
+class Summary(L.Callback):
+    """Prints the best epoch, its figures and the gap to training, and writes them to `summary.json`.
+
+    Needs a `History` beside it.
+
+    Args:
+        monitor: Figure that decides which epoch is the best.
+        mode: "min" or "max"; by default right for the figure.
+    """
+
+    def __init__(self, monitor: str = "val/loss", mode: str | None = None) -> None:
+        self.monitor = monitor
+        self.mode = mode if mode is not None else monitor_mode(monitor)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print and write the summary."""
+        folder = trainer.log_dir  # all ranks: it is broadcast
+        history = find_history(trainer)
+        if history is None or not trainer.is_global_zero:
+            return
+        best = history.best(self.monitor, self.mode)
+        summary: dict[str, Any] = {
+            "epochs": len(history.rows),
+            "stopped": self._reason(trainer),
+            "monitor": self.monitor,
+            "best": best,
+            "gap": generalization_gap(best or {}),
+            "last": history.rows[-1] if history.rows else None,
+            "wall_seconds": round(history.wall_seconds, 3),
+            "samples_per_second": round(history.samples / history.train_seconds) if history.train_seconds else None,
+            "parameters": {
+                "total": sum(p.numel() for p in pl_module.parameters()),
+                "trainable": sum(p.numel() for p in pl_module.parameters() if p.requires_grad),
+            },
+            "device": describe_device(trainer),
+            "precision": str(trainer.precision),
+            "seed": int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED")) else None,
+            "command": shlex.join(["holdout" if Path(sys.argv[0]).stem == "holdout" else sys.argv[0], *sys.argv[1:]]),
+            "git_commit": git_commit(),
+            "versions": versions(),
+        }
+        if folder is not None and not trainer.fast_dev_run:
+            write_text(Path(folder) / "summary.json", json.dumps(summary, indent=2) + "\n")
+        print("\n".join(self._lines(trainer, summary)), flush=True)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Say how to go on after an interruption."""
+        checkpoint = Path(trainer.log_dir or ".") / "checkpoints" / "last.ckpt"
+        if isinstance(exception, KeyboardInterrupt) and trainer.is_global_zero and checkpoint.is_file():
+            print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; go on with --ckpt_path last", flush=True)
+
+    def _reason(self, trainer: L.Trainer) -> str:
+        stopping = next((c for c in trainer.callbacks if isinstance(c, EarlyStopping)), None)
+        if stopping is not None and stopping.wait_count >= stopping.patience:
+            return f"early: {stopping.monitor} has not improved for {stopping.wait_count} epochs"
+        if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch:
+            return "max_epochs"
+        return "max_steps" if 0 < trainer.max_steps <= trainer.global_step else "stopped"
+
+    def _lines(self, trainer: L.Trainer, summary: dict[str, Any]) -> list[str]:
+        best, gap = summary["best"], summary["gap"]
+        if best is None:
+            return [f"trained {summary['epochs']} epochs; nothing was validated"]
+        early = f" (stopped {summary['stopped']})" if summary["stopped"].startswith("early") else ""
+        lines = [f"\nbest epoch {best['epoch'] + 1:.0f} of {summary['epochs']} by {self.monitor}{early}"]
+        for stage in ("val", "train"):
+            figures = [f"{name} {value:.4f}" for name, value in best.items() if name.startswith(f"{stage}/")]
+            lines.append("  " + "   ".join(figures))
+        if gap:
+            lines.append("  gap, training to validation: " + "   ".join(f"{k} {v:+.4f}" for k, v in gap.items()))
+        checkpoint = next((c for c in trainer.callbacks if isinstance(c, Checkpoint)), None)
+        path = checkpoint.best_model_path if isinstance(checkpoint, ModelCheckpoint) else ""
+        if path:
+            shown = os.path.relpath(path)
+            lines += [f"checkpoint  {shown}"]
+        figures_folder = Path(trainer.log_dir or ".") / "figures"
+        if figures_folder.is_dir():
+            lines.append(f"figures     {os.path.relpath(figures_folder)}")
+        if path:
+            lines.append(f"test it     holdout test --ckpt_path {shlex.quote(shown)}")
+        return lines
+
+
+def generalization_gap(row: Row) -> dict[str, float]:
+    """Return by how much validation is worse than training, for loss and accuracy; above 0 is the usual direction."""
+    gap = {}
+    if "val/loss" in row and "train/loss" in row:
+        gap["loss"] = row["val/loss"] - row["train/loss"]
+    if "val/accuracy" in row and "train/accuracy" in row:
+        gap["accuracy"] = row["train/accuracy"] - row["val/accuracy"]
+    return gap
+
+
+def describe_device(trainer: L.Trainer) -> str:
+    """Return what a run computed on: device name and number of processes."""
+    device = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return f"{trainer.world_size} × {device.type} ({name})"
+
+
+def git_commit() -> str | None:
+    """Return the commit of the working directory, with "+changes" if it is not clean; None outside a repository."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    run = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)
+    return run.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result may depend on."""
+    modules = (torch, torchvision, L, torchmetrics, numpy, sklearn)
+    return {"python": platform.python_version()} | {module.__name__: str(module.__version__) for module in modules}

@@ -1,0 +1,25 @@
+"""Datasets: split without leaks, normalised from the training part, batched from memory."""
+
+from datamodules.augmentation import Augmentation, HorizontalFlip, RandomTranslate
+from datamodules.base import DataModule, Samples
+from datamodules.digits import Digits
+from datamodules.errors import DataError
+from datamodules.loader import InMemoryLoader
+from datamodules.mnist import MNIST, FashionMNIST
+from datamodules.splits import Split, SplitOptions, make_split
+
+__all__ = [
+    "MNIST",
+    "Augmentation",
+    "DataError",
+    "DataModule",
+    "Digits",
+    "FashionMNIST",
+    "HorizontalFlip",
+    "InMemoryLoader",
+    "RandomTranslate",
+    "Samples",
+    "Split",
+    "SplitOptions",
+    "make_split",
+]

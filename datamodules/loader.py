@@ -1,0 +1,127 @@
+"""Batches from memory: one tensor a field, sliced by batch, in an order that (seed, epoch) alone decides."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.errors import DataError
+
+Batch = tuple[Tensor, ...]
+
+
+class InMemoryLoader:
+    """Iterates over batches of tensors that lie in memory: no per-sample Python, no workers, exact resume.
+
+    Training (`shuffle=True`): the epoch's permutation depends on `seed` and epoch alone. `batch_size` is the whole
+    batch over all devices; each of `world_size` ranks takes an equal share, so the samples of a step, and of an epoch,
+    are the same on one device or eight. The epoch's last batch, where it does not divide by `world_size`, leaves out
+    at most `world_size` - 1 samples; no sample is ever seen twice.
+
+    Evaluation (`shuffle=False`): batches are dealt to the ranks in turn, whole and unpadded, so that each is computed
+    as it would be on one device and every sample counts exactly once.
+
+    Args:
+        tensors: Fields of the dataset, each of length N on its first dimension: (inputs, targets), say.
+        indices: Which samples to iterate over, shape (n,), int64.
+        batch_size: Samples a batch over all ranks when shuffling, a rank's own when not; 1 or more.
+        shuffle: Draw a new permutation each epoch.
+        seed: Seed of the permutations.
+        drop_last: Leave an incomplete last batch out (when shuffling only).
+        rank: This process's number, 0 to `world_size` - 1.
+        world_size: Number of processes that share the work.
+
+    Raises:
+        DataError: There is nothing to iterate over, or `batch_size` cannot be shared among the ranks.
+    """
+
+    def __init__(
+        self,
+        tensors: Batch,
+        indices: Tensor,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if batch_size < 1:
+            raise DataError(f"batch_size: {batch_size} is less than 1")
+        if len(indices) < world_size:
+            raise DataError(f"{len(indices)} samples cannot be shared among {world_size} devices")
+        if shuffle and batch_size % world_size:
+            raise DataError(f"batch_size: {batch_size} does not divide by the {world_size} devices that share it")
+        if shuffle and drop_last and len(indices) < batch_size:
+            raise DataError(f"drop_last leaves no batch: {len(indices)} samples are less than one of {batch_size}")
+        self.tensors = tensors
+        self.indices = indices
+        self.batch_size = batch_size if shuffle else min(batch_size, len(indices) // world_size)
+        self.shuffle = shuffle
+        self.seed = seed
+        self.drop_last = drop_last and shuffle
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        self.position = 0
+        self._resume_at = 0
+
+    batch_sampler = None  # Lightning looks for one beside `sampler`
+
+    @property
+    def sampler(self) -> "InMemoryLoader":
+        """The object whose `set_epoch` a trainer calls: this loader itself."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the permutation of the next pass."""
+        self.epoch = epoch
+
+    def permutation(self) -> Tensor:
+        """Return this epoch's order of `indices`, shape (n,)."""
+        if not self.shuffle:
+            return self.indices
+        entropy = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(entropy) % 2**63)
+        return self.indices[torch.randperm(len(self.indices), generator=generator)]
+
+    def __len__(self) -> int:
+        """Return the number of batches this rank yields in a pass."""
+        full, rest = divmod(len(self.indices), self.batch_size)
+        if self.shuffle:
+            return full + (rest >= self.world_size and not self.drop_last)
+        batches = full + (rest > 0)
+        return batches // self.world_size + (self.rank < batches % self.world_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        # A generator: the order is drawn when the first batch is asked for, after the trainer has set the epoch.
+        self.position, self._resume_at = self._resume_at, 0
+        batches = self._shares if self.shuffle else self._deal
+        for chosen in batches():
+            self.position += 1
+            chosen = chosen.to(self.tensors[0].device)
+            yield tuple(tensor.index_select(0, chosen) for tensor in self.tensors)
+
+    def _shares(self) -> Iterator[Tensor]:
+        order = self.permutation()
+        for number in range(self.position, len(self)):
+            batch = order[number * self.batch_size : (number + 1) * self.batch_size]
+            share = len(batch) // self.world_size
+            yield batch[self.rank * share : (self.rank + 1) * share]
+
+    def _deal(self) -> Iterator[Tensor]:
+        for number in range(self.position, len(self)):
+            start = (number * self.world_size + self.rank) * self.batch_size
+            yield self.indices[start : start + self.batch_size]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place reached: epoch, and number of batches yielded in it."""
+        return {"epoch": self.epoch, "position": self.position, "seed": self.seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on, in the next pass, from the place that `state_dict` returned."""
+        self.epoch, self.seed = state["epoch"], state["seed"]
+        self._resume_at = state["position"]

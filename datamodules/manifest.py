@@ -1,0 +1,110 @@
+"""The manifest of a split (`split.json`): what was split, how, and into what; and whether two agree."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from datamodules.errors import DataError
+from datamodules.splits import Indices, Split
+
+Manifest = dict[str, Any]
+DIGEST_BYTES = 16
+
+
+def sample_digests(inputs: Tensor) -> npt.NDArray[np.void]:
+    """Return a 128-bit BLAKE2b digest of each sample's bytes, shape (N,).
+
+    Args:
+        inputs: Samples, shape (N, ...), any dtype.
+    """
+    rows = inputs.contiguous().reshape(len(inputs), -1).numpy()
+    digests = b"".join(hashlib.blake2b(row, digest_size=DIGEST_BYTES).digest() for row in rows)
+    return np.frombuffer(digests, dtype=f"V{DIGEST_BYTES}")
+
+
+def content_hash(digests: npt.NDArray[np.void], targets: npt.NDArray[Any]) -> str:
+    """Return the SHA-256 of a dataset: its samples' digests and targets, in order."""
+    digest = hashlib.sha256(digests.tobytes())
+    digest.update(np.ascontiguousarray(targets).tobytes())
+    return digest.hexdigest()
+
+
+def find_duplicates(digests: npt.NDArray[np.void], split: Split) -> dict[str, Indices]:
+    """Find samples that are byte-identical to one of another part.
+
+    Returns:
+        For "train/val", "train/test" and "val/test": the indices within the first that also lie in the second.
+    """
+    parts = split.parts()
+    pairs = (("train", "val"), ("train", "test"), ("val", "test"))
+    return {
+        f"{first}/{second}": parts[first][np.isin(digests[parts[first]], digests[parts[second]])]
+        for first, second in pairs
+    }
+
+
+def describe_split(
+    split: Split,
+    *,
+    source: str,
+    sha256: str,
+    arguments: Mapping[str, Any],
+    strata: Indices | None,
+    names: tuple[str, ...] | None,
+    duplicates: Mapping[str, int],
+) -> Manifest:
+    """Build the manifest of a split out of plain values (it goes into JSON and checkpoints).
+
+    Args:
+        split: The split.
+        source: Name of the dataset.
+        sha256: Hash of its content.
+        arguments: Arguments of the split, seed included.
+        strata: Class (or quantile bin) of each sample; None leaves the counts out.
+        names: Class names.
+        duplicates: Number of byte-identical samples across each pair of parts.
+    """
+    parts: dict[str, Any] = {}
+    for part, indices in split.parts().items():
+        ordered = np.ascontiguousarray(indices, dtype="<i8")
+        parts[part] = {"size": len(indices), "sha256": hashlib.sha256(ordered.tobytes()).hexdigest()}
+        if strata is not None:
+            labels, counts = np.unique(strata[indices], return_counts=True)
+            keys = [names[label] if names else str(label) for label in labels]
+            parts[part]["class_counts"] = dict(zip(keys, counts.tolist(), strict=True))
+    return {
+        "source": {"name": source, "samples": sum(len(i) for i in split.parts().values()), "sha256": sha256},
+        "arguments": dict(arguments),
+        "parts": parts,
+        "duplicates": dict(duplicates),
+    }
+
+
+def differences(recorded: Manifest, rebuilt: Manifest) -> list[str]:
+    """Say in words how two manifests differ; empty if they describe the same split of the same data."""
+    found = []
+    if recorded["source"]["name"] != rebuilt["source"]["name"]:
+        found.append(f"the dataset was {recorded['source']['name']}, now it is {rebuilt['source']['name']}")
+    elif recorded["source"]["sha256"] != rebuilt["source"]["sha256"]:
+        found.append(f"the files of {recorded['source']['name']} hold other data than they did")
+    for part, then in recorded["parts"].items():
+        now = rebuilt["parts"][part]
+        if then["sha256"] != now["sha256"]:
+            sizes = f"{then['size']} samples then, {now['size']} now"
+            found.append(f"the {part} part is another one ({sizes})")
+    if found:
+        before, after = recorded["arguments"], rebuilt["arguments"]
+        changed = [key for key in before if before[key] != after.get(key)]
+        found += [f"{key} was {before[key]}, now it is {after.get(key)}" for key in changed]
+    return found
+
+
+def require_same_split(recorded: Manifest, rebuilt: Manifest) -> None:
+    """Raise `DataError`, saying what differs, unless the two manifests describe the same split."""
+    found = differences(recorded, rebuilt)
+    if found:
+        raise DataError("this is not the split that the checkpoint was trained and validated on: " + "; ".join(found))

@@ -1,0 +1,58 @@
+"""Normalisation of inputs, channel by channel, with statistics of the training part alone."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from datamodules.errors import DataError
+
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Subtracts `mean` and divides by `std`.
+
+    Attributes:
+        mean: One value a channel, or one for all channels; of inputs scaled to [0, 1].
+        std: Likewise; above 0.
+    """
+
+    mean: list[float]
+    std: list[float]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or not all(value > 0 for value in self.std):
+            raise DataError(f"mean {self.mean} and std {self.std} must be as long as each other, and std above 0")
+
+    def apply(self, inputs: Tensor) -> Tensor:
+        """Return normalised inputs, (N, C, ...), float32."""
+        shape = (1, -1) + (1,) * (inputs.ndim - 2)
+        mean = torch.tensor(self.mean, device=inputs.device).view(shape)
+        std = torch.tensor(self.std, device=inputs.device).view(shape)
+        return (inputs - mean).div_(std)
+
+
+def channel_statistics(inputs: Tensor, maximum: float) -> Normalization:
+    """Return mean and standard deviation of each channel of `inputs` divided by `maximum`.
+
+    Args:
+        inputs: (N, C, ...), uint8 or float32.
+        maximum: What to divide by first.
+
+    Returns:
+        Statistics over all samples and positions; a constant channel gets the standard deviation 1.
+    """
+    dimensions = [0, *range(2, inputs.ndim)]
+    total = torch.zeros(inputs.shape[1], dtype=torch.float64)
+    squares = torch.zeros_like(total)
+    for chunk in inputs.split(CHUNK):
+        values = chunk.to(torch.float32) if chunk.dtype == torch.uint8 else chunk.to(torch.float64)
+        total += values.sum(dimensions, dtype=torch.float64)
+        squares += values.square().sum(dimensions, dtype=torch.float64)
+    count = inputs.numel() / inputs.shape[1]
+    mean = total / count
+    std = (squares / count - mean.square()).clamp_min(0).sqrt()
+    std = torch.where(std > 1e-6 * mean.abs().clamp_min(1e-6), std, torch.full_like(std, maximum))
+    return Normalization((mean / maximum).tolist(), (std / maximum).tolist())

@@ -1,0 +1,8 @@
+"""Tasks: one LightningModule each, wrapping any network, loss and list of regularizers."""
+
+from models.classifier import Classifier
+from models.errors import TrainingError
+from models.optimizers import WarmupCosine
+from models.task import Task
+
+__all__ = ["Classifier", "Task", "TrainingError", "WarmupCosine"]

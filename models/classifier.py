@@ -1,0 +1,58 @@
+"""Classification of single-label samples: the task, whatever the network, loss and regularizers."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+
+from models.metrics import class_accuracy, evaluation_metrics, training_metrics
+from models.task import Batch, Task
+
+
+class Classifier(Task):
+    """Trains a network to classify; the figures are cross entropy, accuracy, macro F1 and calibration error.
+
+    `train/loss`, `val/loss` and `test/loss` are the plain cross entropy against the true labels, whatever loss and
+    regularizers are trained with, so that any two runs can be compared; what is minimised is `train/objective`.
+
+    Args:
+        network: Maps inputs (N, ...) to logits (N, num_classes).
+        num_classes: Number of classes, C.
+        loss: What is minimised: maps logits and targets (labels (N,), or probabilities (N, C) once a regularizer is in
+            the list) to a scalar; cross entropy if not given.
+        kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
+    """
+
+    def __init__(self, network: nn.Module, num_classes: int, loss: nn.Module | None = None, **kwargs: Any) -> None:
+        super().__init__(network, nn.CrossEntropyLoss() if loss is None else loss, **kwargs)
+        self.num_classes = num_classes
+        self.train_metrics = training_metrics(num_classes)
+        self.val_metrics = evaluation_metrics(num_classes)
+        self.test_metrics: MetricCollection = evaluation_metrics(num_classes)
+        self.test_class_accuracy = class_accuracy(num_classes)
+
+    def chain_targets(self, targets: Tensor) -> Tensor:
+        """Return labels (N,) as class probabilities (N, C)."""
+        return F.one_hot(targets, self.num_classes).float()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure one test batch, class by class too."""
+        inputs, targets = batch
+        logits = self.network(inputs)
+        self.test_metrics.update(logits, targets)
+        self.test_class_accuracy.update(logits, targets)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test figures and the accuracy of each class under its name."""
+        super().on_test_epoch_end()
+        names = getattr(getattr(self.trainer, "datamodule", None), "class_names", range(self.num_classes))
+        for name, value in zip(names, self.test_class_accuracy.compute(), strict=True):
+            self.log(f"test/class_accuracy/{name}", value, sync_dist=True)
+        self.test_class_accuracy.reset()
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return class probabilities (N, C)."""
+        inputs, _ = batch
+        return torch.softmax(self.network(inputs).float(), dim=-1)

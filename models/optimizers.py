@@ -1,0 +1,120 @@
+"""Parameter groups and learning-rate schedules, as a task builds them from what YAML or a notebook names."""
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from torch import nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import CyclicLR, LambdaLR, LinearLR, LRScheduler, OneCycleLR
+
+OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
+SchedulerFactory = Callable[[Optimizer], LRScheduler]
+
+
+class WarmupCosine(LambdaLR):
+    """Linear warm-up to the optimizer's learning rate, then a cosine down to a share of it.
+
+    Args:
+        optimizer: The optimizer.
+        warmup_fraction: Share of the run that warms up, in [0, 1).
+        final_factor: Learning rate at the end, as a share of the highest, in [0, 1].
+        total_steps: Length of the run in steps (or epochs, where the schedule advances by epoch); the task knows it.
+
+    Raises:
+        ValueError: An argument is out of range or `total_steps` unknown.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        warmup_fraction: float = 0.05,
+        final_factor: float = 0.0,
+        total_steps: int | None = None,
+    ) -> None:
+        if not (0 <= warmup_fraction < 1 and 0 <= final_factor <= 1):
+            raise ValueError(f"WarmupCosine: {warmup_fraction=} must be in [0, 1), {final_factor=} in [0, 1]")
+        if total_steps is None or total_steps < 1:
+            raise ValueError("WarmupCosine: total_steps is unknown; set it or trainer.max_epochs")
+        warmup = round(warmup_fraction * total_steps)
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / (warmup + 1)
+            progress = min((step - warmup) / max(total_steps - warmup, 1), 1.0)
+            return final_factor + (1 - final_factor) * (1 + math.cos(math.pi * progress)) / 2
+
+        super().__init__(optimizer, factor)
+
+
+def build_optimizer(factory: OptimizerFactory | None, network: nn.Module, decay_norms_and_biases: bool) -> Optimizer:
+    """Build an optimizer over a network's trainable parameters.
+
+    Args:
+        factory: Makes the optimizer from parameters or parameter groups; None is `AdamW` with its defaults.
+        network: The network; frozen parameters are left out.
+        decay_norms_and_biases: Let weight decay act on one-dimensional parameters too. They are biases and the
+            scales of norms, which decay does not regularize (He et al., arXiv 1812.01187, section 3.1).
+
+    Raises:
+        ValueError: Every parameter is frozen.
+    """
+    factory = AdamW if factory is None else factory
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if not trainable:
+        raise ValueError("the network has no trainable parameter")
+    optimizer = factory(trainable)
+    if decay_norms_and_biases or not optimizer.defaults.get("weight_decay"):
+        return optimizer
+    decayed = [parameter for parameter in trainable if parameter.ndim > 1]
+    plain = [parameter for parameter in trainable if parameter.ndim <= 1]
+    groups = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+    return factory([group for group in groups if group["params"]])
+
+
+def build_scheduler(factory: SchedulerFactory, optimizer: Optimizer, total_steps: int | float) -> LRScheduler:
+    """Build a schedule; one that takes `total_steps` and was given none gets the length of the run.
+
+    Args:
+        factory: Makes the schedule from the optimizer.
+        optimizer: The optimizer.
+        total_steps: Length of the run in what the schedule counts: steps or epochs; infinite if nothing limits it.
+    """
+    if _wants_total_steps(factory) and math.isfinite(total_steps):
+        return factory(optimizer, total_steps=int(total_steps))  # type: ignore[call-arg]
+    return factory(optimizer)
+
+
+def build_warmup(optimizer: Optimizer, steps: int, schedule: LRScheduler | None) -> LRScheduler:
+    """Build a linear warm-up over the first steps that composes with a schedule.
+
+    Args:
+        optimizer: The optimizer.
+        steps: Number of steps that warm up, 1 or more.
+        schedule: The schedule that runs beside it.
+
+    Raises:
+        ValueError: `schedule` sets absolute learning rates, which would undo the warm-up.
+    """
+    if isinstance(schedule, (OneCycleLR, CyclicLR, LambdaLR)):
+        name = type(schedule).__name__
+        raise ValueError(f"warmup_steps does not compose with {name}, which sets the learning rate itself")
+    return LinearLR(optimizer, start_factor=1 / (steps + 1), total_iters=steps)
+
+
+def _wants_total_steps(factory: SchedulerFactory) -> bool:
+    made, given = _unwrap(factory)
+    parameters = inspect.signature(made).parameters
+    return "total_steps" in parameters and given.get("total_steps") is None and given.get("epochs") is None
+
+
+def _unwrap(factory: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return what a factory calls and with which keywords, through partials and jsonargparse's own wrapping."""
+    given: dict[str, Any] = {}
+    while isinstance(factory, functools.partial):
+        given = factory.keywords | given
+        classes: Iterator[type] = (argument for argument in factory.args if isinstance(argument, type))
+        factory = next(classes, factory.func)
+    return factory, given

@@ -1,0 +1,7 @@
+"""Regularizers: what fights overfitting through the batch or the loss."""
+
+from models.regularizers.base import Regularizer
+from models.regularizers.disturb import DisturbLabel
+from models.regularizers.label_smoothing import LabelSmoothing
+
+__all__ = ["DisturbLabel", "LabelSmoothing", "Regularizer"]

@@ -1,0 +1,228 @@
+"""What every task shares: the regularizer chain, optimizer and schedule, one evaluation step, exact resume."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torchmetrics import MetricCollection
+
+from models.errors import TrainingError
+from models.optimizers import build_optimizer, build_scheduler, build_warmup
+from models.random_state import capture_random_state, restore_random_state
+from models.regularizers import Regularizer
+
+Batch = tuple[Tensor, Tensor]
+FLUSH_EVERY = 50  # batches kept before metrics are updated in one go: per-step updates cost more than a small network
+
+
+class Task(L.LightningModule, ABC):
+    """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
+
+    A subclass says what its metrics are and how targets enter the regularizer chain. `train/` figures are measured on
+    the true targets over the training batches as the network saw them; `val/` and `test/` figures mean the same.
+
+    Args:
+        network: Maps inputs (N, ...) to outputs.
+        loss: Maps (outputs, targets) to a scalar mean; what is minimised.
+        regularizers: Applied to each training batch in order.
+        optimizer: Makes the optimizer; `AdamW` with torch's defaults if not given.
+        lr_scheduler: Makes the learning-rate schedule; a schedule that takes `total_steps` is told the run's length.
+        lr_scheduler_interval: Advance the schedule by epoch or by step.
+        lr_scheduler_monitor: What ReduceLROnPlateau watches.
+        warmup_steps: Steps of linear warm-up before, or under, the schedule.
+        decay_norms_and_biases: Let weight decay act on norms and biases too.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        regularizers: list[Regularizer] | None = None,
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_scheduler_interval: Literal["epoch", "step"] = "epoch",
+        lr_scheduler_monitor: str = "val/loss",
+        warmup_steps: int = 0,
+        decay_norms_and_biases: bool = False,
+    ) -> None:
+        super().__init__()
+        for regularizer in regularizers or []:
+            if not isinstance(regularizer, Regularizer):
+                raise ValueError(f"regularizers: {type(regularizer).__name__} is not a Regularizer")
+        self.network = network
+        self.loss = loss
+        self.regularizers = nn.ModuleList(regularizers or [])
+        self.optimizer_factory = optimizer
+        self.lr_scheduler_factory = lr_scheduler
+        self.lr_scheduler_interval = lr_scheduler_interval
+        self.lr_scheduler_monitor = lr_scheduler_monitor
+        self.warmup_steps = warmup_steps
+        self.decay_norms_and_biases = decay_norms_and_biases
+        self.train_metrics: MetricCollection
+        self.val_metrics: MetricCollection
+        self.test_metrics: MetricCollection
+        self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._resumed_random_states: list[dict[str, Any]] = []
+
+    @abstractmethod
+    def chain_targets(self, targets: Tensor) -> Tensor:
+        """Return targets in the form that the regularizer chain works on."""
+
+    def figures(self) -> dict[str, bool]:
+        """Return the name of every figure that training logs, and whether higher is better."""
+        stages = {"train": self.train_metrics, "val": self.val_metrics}
+        return {
+            f"{stage}/{name}": bool(metric.higher_is_better)
+            for stage, metrics in stages.items()
+            for name, metric in metrics.items()
+        }
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the network's outputs."""
+        outputs: Tensor = self.network(inputs)
+        return outputs
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return what is minimised: the loss of the perturbed batch plus all penalties."""
+        inputs, targets = batch
+        chained = self.chain_targets(targets) if self.regularizers else targets
+        for regularizer in self.regularizers:
+            inputs, chained = regularizer.perturb(inputs, chained)
+        outputs = self.network(inputs)
+        objective: Tensor = self.loss(outputs, chained)
+        for regularizer in self.regularizers:
+            penalty = regularizer.penalty(outputs, chained, self.network)
+            if penalty is not None:
+                objective = objective + penalty
+        self._pending.append((objective.detach(), outputs.detach(), targets))
+        if len(self._pending) == FLUSH_EVERY:
+            self._flush()
+        return objective
+
+    def _flush(self) -> None:
+        """Bring the metrics up to date, log the mean objective, and stop a run whose loss is no number."""
+        if not self._pending:
+            return
+        objectives, outputs, targets = zip(*self._pending, strict=True)
+        self._pending.clear()
+        objective = torch.stack(objectives).float()
+        if not bool(objective.isfinite().all()):
+            step = self.global_step - len(objective) + int(objective.isfinite().int().argmin()) + 1
+            raise TrainingError(
+                f"the loss is {objective[~objective.isfinite()][0].item()} at step {step} (epoch {self.current_epoch}): "
+                f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)"
+            )
+        self.train_metrics.update(torch.cat(outputs), torch.cat(targets))
+        if self.logger is not None:
+            self.logger.log_metrics({"train/objective": objective.mean().item()}, step=self.global_step)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's training figures; advance a schedule that watches a figure."""
+        self._flush()
+        self._log_figures("train", self.train_metrics)
+        # Lightning would step it after the checkpoint is written, and a resumed run would lose that step.
+        scheduler = self._plateau_scheduler()
+        if scheduler is not None and self.trainer.check_val_every_n_epoch is not None:
+            if (self.current_epoch + 1) % self.trainer.check_val_every_n_epoch == 0:
+                scheduler.step(self.trainer.callback_metrics[self.lr_scheduler_monitor].item())
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Advance a schedule; one that watches a figure is advanced in `on_train_epoch_end`."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step()
+
+    def _plateau_scheduler(self) -> ReduceLROnPlateau | None:
+        configs = self.trainer.lr_scheduler_configs
+        return next((c.scheduler for c in configs if isinstance(c.scheduler, ReduceLROnPlateau)), None)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure one validation batch."""
+        self._evaluate(batch, self.val_metrics)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure one test batch."""
+        self._evaluate(batch, self.test_metrics)
+
+    def _evaluate(self, batch: Batch, metrics: MetricCollection) -> None:
+        inputs, targets = batch
+        metrics.update(self.network(inputs), targets)
+
+    def on_validation_start(self) -> None:
+        """Make sure that no checkpoint is written after this validation if the loss is no number."""
+        self._flush()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation figures."""
+        self._log_figures("val", self.val_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test figures."""
+        self._log_figures("test", self.test_metrics)
+
+    def _log_figures(self, stage: str, metrics: MetricCollection) -> None:
+        figures = {f"{stage}/{name}": value for name, value in metrics.compute().items()}
+        metrics.reset()
+        loss = figures[f"{stage}/loss"]
+        if not bool(loss.isfinite()):
+            raise TrainingError(f"{stage}/loss is {loss.item()}: the network's outputs are no numbers")
+        shown = ("loss", "accuracy")
+        for name, value in figures.items():
+            # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
+            self.log(name, value.to(self.device), prog_bar=name.endswith(shown) and stage == "val", sync_dist=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build the optimizer and the schedules.
+
+        Raises:
+            ValueError: The schedule and its arguments, warm-up or monitored figure do not go together.
+        """
+        optimizer = build_optimizer(self.optimizer_factory, self.network, self.decay_norms_and_biases)
+        configs: list[dict[str, Any]] = []
+        schedule = None
+        if self.lr_scheduler_factory is not None:
+            epochs = self.trainer.max_epochs if self.trainer.max_epochs is not None else -1
+            length = self.trainer.estimated_stepping_batches if self.lr_scheduler_interval == "step" else epochs
+            schedule = build_scheduler(self.lr_scheduler_factory, optimizer, length if length > 0 else float("inf"))
+            configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
+        if isinstance(schedule, ReduceLROnPlateau):
+            self._check_plateau(schedule)
+            configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch"}
+        if self.warmup_steps:
+            configs.append({"scheduler": build_warmup(optimizer, self.warmup_steps, schedule), "interval": "step"})
+        return [optimizer], configs  # type: ignore[return-value]
+
+    def _check_plateau(self, schedule: ReduceLROnPlateau) -> None:
+        figures = self.figures()
+        monitor = self.lr_scheduler_monitor
+        if monitor not in figures:
+            raise ValueError(f"lr_scheduler_monitor: no figure {monitor!r}; there are {', '.join(figures)}")
+        better = "max" if figures[monitor] else "min"
+        if schedule.mode != better:
+            raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the state of the random generators of every device into the checkpoint."""
+        state = capture_random_state(self.device)
+        states: list[Any] = [state]
+        if self.trainer.world_size > 1:
+            states = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(states, state)
+        checkpoint["random_states"] = states
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the random states until training starts: whatever is drawn before would change them."""
+        self._resumed_random_states = checkpoint.get("random_states", [])
+
+    def on_train_start(self) -> None:
+        """Set the random generators: to the checkpoint's on resume; apart from each other on several devices."""
+        states, rank = self._resumed_random_states, self.trainer.global_rank
+        self._resumed_random_states = []
+        if len(states) == self.trainer.world_size:
+            restore_random_state(states[rank], self.device)
+        elif rank:
+            torch.manual_seed(torch.initial_seed() + rank)

@@ -1,0 +1,1 @@
+"""The command line: `holdout`, and one file for each other job."""

@@ -1,0 +1,81 @@
+"""What must be known about a command line before it is parsed: the run it names and the recipe it implies."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from scripts.checkpoint_config import read_config
+from scripts.runs import RUN_FOLDER_VARIABLE, RunError, find_checkpoint, run_folder_of
+
+EVALUATIONS = ("validate", "test", "predict")
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A command line, completed.
+
+    Attributes:
+        arguments: The arguments for the parser: a checkpoint's recipe comes first, so that flags win over it.
+        name: Name of the run: the recipe's file name without ending, unless `--name` says otherwise.
+        runs_dir: Folder of all runs.
+        checkpoint: The checkpoint's file, with "last" and "best" resolved.
+    """
+
+    arguments: list[str]
+    name: str
+    runs_dir: Path
+    checkpoint: Path | None
+
+
+def complete(arguments: list[str]) -> Invocation:
+    """Find the checkpoint that a command line means and put its recipe before the other arguments.
+
+    Raises:
+        RunError: A recipe or a checkpoint is needed and not given, or is not there.
+        CheckpointError: The checkpoint cannot be read.
+    """
+    known, _ = _quick_parser().parse_known_args(arguments)
+    recipe = Path(known.config[0]) if known.config else None
+    name = known.name or (recipe.stem if recipe else None)
+    runs_dir = Path(known.runs_dir)
+    asks_only = known.help or known.print_config is not None or known.subcommand not in ("fit", *EVALUATIONS)
+    if asks_only:
+        return Invocation(arguments, name or "run", runs_dir, None)
+    checkpoint = find_checkpoint(known.ckpt_path, runs_dir, name) if known.ckpt_path else None
+    folder = run_folder_of(checkpoint) if checkpoint else None
+    name = name or (folder.parent.name if folder else "run")
+    before: list[str] = []
+    if known.subcommand in EVALUATIONS:
+        if checkpoint is None:
+            raise RunError(f"{known.subcommand} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")
+        if recipe is None:
+            before = ["--config", yaml.safe_dump(read_config(checkpoint))]
+    elif recipe is None and folder is not None:
+        before = ["--config", str(folder / "config.yaml")]
+    elif recipe is None and not any(argument.startswith("--model") for argument in arguments):
+        raise RunError(f"fit needs a recipe: -c FILE{_recipes()}")
+    if known.subcommand == "fit" and folder is not None:
+        os.environ.setdefault(RUN_FOLDER_VARIABLE, str(folder))
+    after = ["--ckpt_path", str(checkpoint)] if checkpoint else []
+    position = arguments.index(known.subcommand) + 1
+    return Invocation([*arguments[:position], *before, *arguments[position:], *after], name, runs_dir, checkpoint)
+
+
+def _quick_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("subcommand", nargs="?")
+    parser.add_argument("-c", "--config", action="append")
+    parser.add_argument("--ckpt_path")
+    parser.add_argument("--name")
+    parser.add_argument("--runs_dir", default="runs")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--print_config", nargs="?", const="")
+    return parser
+
+
+def _recipes() -> str:
+    recipes = sorted(str(path) for path in Path("configs").glob("*.yaml"))
+    return f"; there are {', '.join(recipes)}" if recipes else ""

@@ -1,0 +1,224 @@
+"""Lightning's command line, wired to this project: runs, recipes out of checkpoints, and what each job reports."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import lightning as L
+import yaml
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ProgressBar, TQDMProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+import models.networks
+import models.regularizers  # noqa: F401  short class names resolve among imported modules
+from callbacks import (
+    AtomicCheckpointIO,
+    Checkpoint,
+    Curves,
+    EarlyStopping,
+    EpochLines,
+    Header,
+    History,
+    LastCheckpoint,
+    SaveSplit,
+    Summary,
+)
+from callbacks.files import write_text
+from datamodules import DataModule
+from models import Task
+from scripts.arguments import Invocation, complete
+from scripts.checkpoint_config import CONFIG_KEY
+from scripts.hyperparameters import log_hyperparameters, with_linked_values
+from scripts.messages import explain
+from scripts.predictions import in_dataset_order, write_predictions
+from scripts.runs import new_run_folder, run_folder_of
+
+SKIPPED = {"weights_only", "verbose", "return_predictions"}
+
+
+class Parser(LightningArgumentParser):
+    """An argument parser whose complaints are one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the complaint, with a suggestion where there is one, and exit with status 2."""
+        sys.stderr.write(f"holdout: error: {explain(message, self.flags())}\n")
+        sys.exit(2)
+
+    def flags(self) -> list[str]:
+        """Return all flags there are, those of subcommands too."""
+        found = [flag for action in self._actions for flag in action.option_strings]
+        for action in self._actions:
+            for subparser in (getattr(action, "_name_parser_map", None) or {}).values():
+                found += subparser.flags()
+        return found
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes `config.yaml` into the run folder, the same text into checkpoints, and what was set to TensorBoard."""
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Put the recipe into the checkpoint."""
+        checkpoint[CONFIG_KEY] = self.parser.dump(self.config, skip_none=False)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log the hyperparameters once, with the best epoch's figures."""
+        log_hyperparameters(trainer, self.config)
+
+
+class HoldoutCLI(LightningCLI):
+    """`holdout fit | validate | test | predict`."""
+
+    invocation: Invocation
+
+    def __init__(self) -> None:
+        super().__init__(
+            Task,
+            DataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            parser_class=Parser,
+            parser_kwargs={"allow_abbrev": False, "prog": "holdout"},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the subcommands, each with the arguments of the Trainer's method that are not the user's."""
+        return {name: skipped | SKIPPED for name, skipped in LightningCLI.subcommands().items()}
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, allow_abbrev=False, **kwargs)
+        if subcommand == "predict":
+            parser.add_argument("--output", type=Path | None, default=None, help="CSV file (default: in the run folder)")
+        return parser
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the callbacks' flag groups, the run's name, and the links from data to model."""
+        for key, cls in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
+            default = {"class_path": f"callbacks.{cls.__name__}", "init_args": {"monitor": "val/loss"}}
+            parser.add_argument(f"--{key}", type=cls | None, default=default, help="null switches it off")
+        parser.add_argument("--name", type=str | None, default=None, help="name of the run (default: the recipe's)")
+        parser.add_argument("--runs_dir", type=str, default="runs", help="folder of all runs")
+        for key in ("num_classes", "input_shape"):
+            parser.link_arguments(f"data.{key}", f"model.init_args.{key}", apply_on="instantiate")
+            parser.link_arguments(f"data.{key}", f"model.init_args.network.init_args.{key}", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the command line, completed by what a checkpoint says."""
+        self.invocation = complete(sys.argv[1:] if args is None else args)
+        self.config = parser.parse_args(self.invocation.arguments)
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning would let a checkpoint's hyperparameters win over flags and import what it names.
+        pass
+
+    def instantiate_classes(self) -> None:
+        """Instantiate data, model and trainer; a value that a class refuses is one line."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, TypeError) as error:
+            self.parser.error(str(error), error)
+        hyperparameters = with_linked_values(self._model_config(), self.datamodule)
+        self.model.save_hyperparameters(hyperparameters, logger=False)
+
+    def _model_config(self) -> dict[str, Any]:
+        text = self.parser.dump(self.config, skip_none=False)
+        config: dict[str, Any] = yaml.safe_load(text)[self.subcommand]["model"]
+        return config
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """Build the trainer: the run folder, the logger in it, atomic checkpoints and this project's callbacks."""
+        config = {**self._get(self.config_init, "trainer"), **kwargs}
+        given = config["callbacks"] or []
+        given = given if isinstance(given, list) else [given]
+        folder = self._folder()
+        if config["logger"] in (None, True):
+            config["logger"] = self._logger(folder)
+        if config["enable_progress_bar"] is None:
+            config["enable_progress_bar"] = sys.stderr.isatty()
+        config["callbacks"] = [*given, *self._callbacks(config, given)]
+        config["plugins"] = [*_as_list(config["plugins"]), AtomicCheckpointIO()]
+        if config["default_root_dir"] is None and folder is not None:
+            config["default_root_dir"] = str(folder)
+        if config["enable_model_summary"] is None:
+            config["enable_model_summary"] = False  # the header says what is worth a line
+        return L.Trainer(**config)
+
+    def _folder(self) -> Path | None:
+        if self.subcommand == "fit":
+            return new_run_folder(self.invocation.runs_dir, self.invocation.name)
+        return run_folder_of(self.invocation.checkpoint) if self.invocation.checkpoint else None
+
+    @staticmethod
+    def _logger(folder: Path | None) -> TensorBoardLogger | bool:
+        if folder is None:
+            return False
+        return TensorBoardLogger(folder.parents[1], folder.parent.name, folder.name, default_hp_metric=False)
+
+    def _callbacks(self, config: dict[str, Any], given: list[Callback]) -> list[Callback]:
+        bar: list[Callback] = []
+        if config["enable_progress_bar"] and not any(isinstance(callback, ProgressBar) for callback in given):
+            bar = [TQDMProgressBar(refresh_rate=20)]
+        if self.subcommand != "fit":
+            return bar
+        early_stopping = self._get(self.config_init, "early_stopping")
+        checkpoint = self._get(self.config_init, "checkpoint") if config["enable_checkpointing"] is not False else None
+        monitor = checkpoint.monitor if checkpoint is not None else "val/loss"
+        own: list[Callback | None] = [
+            early_stopping,
+            LearningRateMonitor() if config["logger"] else None,
+            checkpoint,
+            History(),
+            LastCheckpoint() if checkpoint is not None else None,
+            SaveSplit(),
+            Header(),
+            None if config["enable_progress_bar"] else EpochLines(),
+            Curves(monitor),
+            Summary(monitor, checkpoint.mode if checkpoint is not None else None),
+            None if config["fast_dev_run"] else self._save_config(),
+        ]
+        return [*bar, *(callback for callback in own if callback is not None)]
+
+    def _save_config(self) -> SaveConfig:
+        return SaveConfig(self._parser(self.subcommand), self.config[self.subcommand], overwrite=True)
+
+    def validate(self, **kwargs: Any) -> None:
+        """Validate a checkpoint, print the figures and write them into the run folder."""
+        self._report("validation", self.trainer.validate(**kwargs, verbose=False)[0])
+
+    def test(self, **kwargs: Any) -> None:
+        """Test a checkpoint, print the figures and write them into the run folder."""
+        self._report("test", self.trainer.test(**kwargs, verbose=False)[0])
+
+    def _report(self, job: str, figures: dict[str, float]) -> None:
+        if not self.trainer.is_global_zero:
+            return
+        print(f"{self.invocation.checkpoint}: {self.datamodule.describe()}")
+        width = max(map(len, figures))
+        print("\n".join(f"  {name:<{width}}  {value:.4f}" for name, value in figures.items()))
+        folder = self._folder()
+        if folder is not None:
+            result = {"checkpoint": str(self.invocation.checkpoint), "figures": figures}
+            write_text(folder / f"{job}.json", json.dumps(result, indent=2) + "\n")
+
+    def predict(self, **kwargs: Any) -> None:
+        """Write the predictions for the test part to a CSV file."""
+        outputs = self.trainer.predict(**kwargs)
+        probabilities = in_dataset_order(outputs, self.trainer.global_rank, self.trainer.world_size)
+        if not self.trainer.is_global_zero:
+            return
+        path = self._get(self.config, "output") or (self._folder() or Path()) / "predictions.csv"
+        indices = self.datamodule.split.test[: len(probabilities)]
+        targets = self.datamodule.samples.targets[indices]
+        write_predictions(Path(path), indices.tolist(), probabilities, targets, self.datamodule.class_names)
+        print(f"{len(indices):,} predictions: {path}")
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,63 @@
+"""The command `holdout`: Lightning's command line over the tasks, datamodules and callbacks of this project."""
+
+import logging
+import os
+import shutil
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from callbacks import CheckpointError
+from datamodules import DataError
+from models import TrainingError
+from scripts.cli import HoldoutCLI
+from scripts.runs import RUN_FOLDER_VARIABLE, RunError
+
+USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, RunError, TrainingError)
+NOISE = (
+    r".*LeafSpec.*is deprecated",
+    r".*smaller than the logging interval.*",
+    r"Checkpoint directory .* exists and is not empty",
+    r".*does not have many workers.*",
+    r".*callbacks used to create the checkpoint need to be provided.*",  # evaluation needs none of them
+)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
+    logging.getLogger("lightning").setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.formatwarning = _one_line
+    for pattern in NOISE:
+        warnings.filterwarnings("ignore", message=pattern)
+    existed = {Path(os.environ[RUN_FOLDER_VARIABLE])} if RUN_FOLDER_VARIABLE in os.environ else set()
+    try:
+        HoldoutCLI()
+    except USER_ERRORS as error:
+        _remove_unused_run(existed)
+        fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """Print one line on standard error and exit with status 2."""
+    print("holdout: error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
+def _remove_unused_run(existed: set[Path]) -> None:
+    """Remove the folder of a run that failed before it had written a checkpoint."""
+    folder = Path(os.environ.get(RUN_FOLDER_VARIABLE, ""))
+    if RUN_FOLDER_VARIABLE in os.environ and folder not in existed and not (folder / "checkpoints").is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+    return f"warning: {' '.join(str(message).split())}\n"
+
+
+if __name__ == "__main__":
+    main()

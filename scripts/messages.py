@@ -1,0 +1,136 @@
+"""Makes one line, with a "did you mean", of what jsonargparse says about a mistake on the command line."""
+
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+NESTED_KEY = re.compile(r'^Parser key "([^"]+)":?')
+NESTED_CLASS = re.compile(r"^Problem with given class_path '([^']+)'")
+NOT_ACCEPTED = re.compile(r"Option '([^']+)' is not accepted")
+NOT_IN_SUBCOMMAND = re.compile(r"Subcommand '\w+' does not accept option '([^']+)'")
+NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
+NO_MODULE = re.compile(r"No module named '([\w.]+)'")
+NO_CLASS = re.compile(r"Expected a dot import path string: (.+)$")
+WRONG_CLASS = re.compile(r"Import path ([\w.]+) does not correspond to a subclass of (\w+)")
+WRONG_VALUE = re.compile(r"Expected a (.+?)\. Got value: (.*)$")
+WRONG_UNION = re.compile(r"Subtypes: \[(.+)\]$")
+GIVEN_VALUE = re.compile(r"Given value: (.*)$")
+NO_FILE = re.compile(r"File does not exist: '?([^']+?)'?$")
+REQUIRED = re.compile(r"the following arguments are required: (.+)$")
+CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.+)\)")
+UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
+CLASS_MODULES = (
+    "models", "models.networks", "models.regularizers", "datamodules", "callbacks",
+    "torch.nn", "torch.optim", "torch.optim.lr_scheduler", "lightning.pytorch.callbacks",
+)  # fmt: skip
+
+
+def explain(message: str, flags: Iterable[str]) -> str:
+    """Return `message`, as jsonargparse words it over many lines, as one.
+
+    Args:
+        message: What the parser complains of.
+        flags: The flags there are ("--trainer.max_epochs"), to suggest from.
+    """
+    if match := UNRECOGNIZED.search(message):
+        flag = match[1].split("=")[0]
+        return f"unknown argument {flag}" + did_you_mean(flag, flags)
+    if match := CHOICE.search(message):
+        choices = re.findall(r"'([^']+)'", match[2])
+        return f"unknown subcommand {match[1]!r}" + (did_you_mean(match[1], choices) or f"; there are {match[2]}")
+    if match := NO_FILE.search(message):
+        return _missing_file(Path(match[1]))
+    if match := NOT_IN_SUBCOMMAND.search(message):
+        key = match[1].split(".class_path")[0].split(".init_args")[0]
+        return f"unknown key {key!r}" + did_you_mean(key, [flag.lstrip("-") for flag in flags])
+    if "Problems parsing config" in message or "Problem parsing config" in message:
+        return "the config is not YAML: " + " ".join(message.split(":", 1)[1].split())
+    return _explain_nested(message)
+
+
+def _explain_nested(message: str) -> str:
+    keys: list[str] = []
+    class_path = ""
+    for line in (line.strip().removeprefix("- ") for line in message.splitlines()):
+        if match := NESTED_KEY.match(line):
+            keys.append(match[1])
+            line = line[match.end() :].strip()
+        if match := NESTED_CLASS.match(line):
+            class_path = match[1]
+        where = ".".join(keys)
+        if match := NOT_ACCEPTED.search(line):
+            owner = re.search(r"class_path='([\w.]+)'", line)
+            options = class_arguments(owner[1] if owner else class_path)
+            return f"{where}: {(owner[1] if owner else class_path).rsplit('.', 1)[-1]} has no argument {match[1]!r}" + (
+                did_you_mean(match[1], options) or f"; it has {', '.join(options)}"
+            )
+        if match := NO_ATTRIBUTE.search(line):
+            return f"{where}: there is no class {match[1]}.{match[2]}" + did_you_mean(match[2], class_names())
+        if match := NO_CLASS.search(line):
+            return f"{where}: there is no class {match[1]!r}" + did_you_mean(match[1], class_names())
+        if match := NO_MODULE.search(line):
+            return f"{where}: there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES)
+        if match := WRONG_CLASS.search(line):
+            return f"{where}: {match[1]} is not a {match[2]}"
+        if (match := REQUIRED.search(line)) and class_path:
+            return f"{where}: {class_path.rsplit('.', 1)[-1]} needs {match[1]}"
+        if (match := WRONG_VALUE.search(line)) and "NoneType" not in match[1]:
+            return f"{where}: {match[2]!r} is not {_type_words(match[1])}"
+        if (match := WRONG_UNION.search(line)) and "class_path" not in message and "import path" not in message:
+            given = GIVEN_VALUE.search(message)
+            return f"{where}: {given[1] if given else 'the value'!r} is not {_type_words(match[1])}"
+    return " ".join(message.split())
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """Return "; did you mean X?" for the closest candidate, "" if none is close."""
+    candidates = list(dict.fromkeys(candidates))
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    if not close:
+        lowered = {candidate.lower(): candidate for candidate in candidates}
+        close = [lowered[match] for match in difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def class_names() -> list[str]:
+    """Return the names of the classes that a config may want."""
+    modules = [importlib.import_module(name) for name in CLASS_MODULES]
+    return [name for module in modules for name, _ in inspect.getmembers(module, inspect.isclass)]
+
+
+def class_arguments(class_path: str) -> list[str]:
+    """Return the arguments of a class and, through `**kwargs`, of its bases; [] if there is no such class."""
+    module, _, name = class_path.rpartition(".")
+    try:
+        cls = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        return []
+    found: list[str] = []
+    for base in inspect.getmro(cls):
+        parameters = inspect.signature(base.__init__).parameters if "__init__" in vars(base) else {}
+        named = [p.name for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        found += [parameter for parameter in named if parameter != "self"]
+        if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            break
+    return list(dict.fromkeys(found))
+
+
+def _missing_file(path: Path) -> str:
+    shown = Path(path).relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    if not path.parent.is_dir():
+        return f"no file {shown} (there is no folder {shown.parent})"
+    near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir() if entry.is_file()])
+    if not near:
+        return f"no file {shown}"
+    return f"no file {shown}; did you mean {shown.parent / near.removeprefix('; did you mean ')}"
+
+
+def _type_words(annotation: str) -> str:
+    if match := re.match(r"typing\.Literal\[(.+)\]$", annotation):
+        return "one of " + match[1].replace("'", "")
+    words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
+    names = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+    return " or ".join(names.get(word.strip(), word.strip()) for word in words.split(", "))
