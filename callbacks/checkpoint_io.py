@@ -25,7 +25,15 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, IndexError, KeyError, ValueError, OSError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        IndexError,
+        KeyError,
+        ValueError,
+        OSError,
+    ) as error:
         reason = "it holds objects other than tensors and plain values" if "weights_only" in str(error) else "damaged"
         raise CheckpointError(f"{path} is not a checkpoint that can be read ({reason})") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:

@@ -71,8 +71,3 @@ class History(Checkpoint):
         self.train_seconds = state_dict["train_seconds"]
         self.wall_seconds = state_dict["wall_seconds"]
         self.samples = state_dict["samples"]
-
-
-def find_history(trainer: L.Trainer) -> History | None:
-    """Return the trainer's `History`, None if it has none."""
-    return next((callback for callback in trainer.callbacks if isinstance(callback, History)), None)

@@ -1,11 +1,11 @@
 """The split of a run, written beside it."""
 
 import json
-from pathlib import Path
 
 import lightning as L
 
 from callbacks.files import write_text
+from callbacks.trainer import run_folder
 
 
 class SaveSplit(L.Callback):
@@ -13,7 +13,7 @@ class SaveSplit(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file, where the datamodule has a manifest."""
-        folder = trainer.log_dir  # all ranks: it is broadcast
+        folder = run_folder(trainer)
         manifest = getattr(getattr(trainer, "datamodule", None), "manifest", None)
         if manifest is not None and folder is not None and trainer.is_global_zero:
-            write_text(Path(folder) / "split.json", json.dumps(manifest, indent=2) + "\n")
+            write_text(folder / "split.json", json.dumps(manifest, indent=2) + "\n")

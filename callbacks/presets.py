@@ -4,34 +4,37 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 import lightning as L
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import callbacks
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 Mode = Literal["min", "max"]
 HIGHER_IS_BETTER = ("accuracy", "f1", "precision", "recall", "auroc", "r2")
 LOWER_IS_BETTER = ("loss", "error", "objective", "mse", "mae", "rmse", "gap")
 
 
-def monitor_mode(monitor: str) -> Mode:
-    """Return whether a figure of this name is better when it is lower ("min") or higher ("max").
-
-    Raises:
-        MisconfigurationException: The name does not tell.
-    """
+def monitor_mode(monitor: str) -> Mode | None:
+    """Return whether a figure of this name is better lower ("min") or higher ("max"); None if it does not tell."""
     name = monitor.rsplit("/", 1)[-1]
     if any(word in name for word in LOWER_IS_BETTER):
         return "min"
     if any(word in name for word in HIGHER_IS_BETTER):
         return "max"
-    raise MisconfigurationException(f"monitor {monitor!r}: its name does not say whether higher is better; set mode")
+    return None
 
 
-def check_monitor(option: str, monitor: str, module: L.LightningModule) -> None:
-    """Raise `MisconfigurationException`, listing those there are, if `module` says that it logs no such figure."""
+def check_monitor(option: str, monitor: str, mode: Mode | None, module: L.LightningModule) -> None:
+    """Check a monitored figure before training starts.
+
+    Raises:
+        MisconfigurationException: `module` says that it logs no such figure (those there are get listed), or neither
+            `mode` nor the name says whether higher is better.
+    """
     figures = getattr(module, "figures", None)
     if callable(figures) and monitor not in figures():
         names = ", ".join(sorted(figures()))
-        raise MisconfigurationException(f"{option}: no figure is called {monitor!r}; there are {names}")
+        raise MisconfigurationException(f"{option}.monitor: no figure is called {monitor!r}; there are {names}")
+    if mode is None and monitor_mode(monitor) is None:
+        raise MisconfigurationException(f"{option}.mode: say whether {monitor!r} is better at its min or max")
 
 
 @final
@@ -50,18 +53,20 @@ class EarlyStopping(callbacks.EarlyStopping):
     ) -> None:
         if patience < 1:
             raise MisconfigurationException(f"early_stopping.patience: {patience} is less than 1")
-        mode = mode if mode is not None else monitor_mode(monitor)
+        self.stated_mode = mode
+        mode = mode or monitor_mode(monitor) or "min"
         super().__init__(monitor=monitor, patience=patience, min_delta=min_delta, mode=mode)
 
     @property
-    def state_key(self) -> str:  # one more of Lightning's own may be among the user's callbacks
+    def state_key(self) -> str:
+        """A key of its own: one more of Lightning's may be among the user's callbacks."""
         return f"holdout.EarlyStopping{{'monitor': {self.monitor!r}, 'mode': {self.mode!r}}}"
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Refuse a figure that does not exist before training starts."""
         super().setup(trainer, pl_module, stage)
         if stage == "fit":
-            check_monitor("early_stopping.monitor", self.monitor, pl_module)
+            check_monitor("early_stopping", self.monitor, self.stated_mode, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the counts from the checkpoint, but `patience` from the arguments."""
@@ -83,17 +88,19 @@ class Checkpoint(callbacks.ModelCheckpoint):
     """
 
     def __init__(self, monitor: str = "val/loss", mode: Mode | None = None) -> None:
+        self.stated_mode = mode
         super().__init__(
             filename="best",
             monitor=monitor,
-            mode=mode if mode is not None else monitor_mode(monitor),
+            mode=mode or monitor_mode(monitor) or "min",
             save_top_k=1,
             auto_insert_metric_name=False,
             enable_version_counter=False,
         )
 
     @property
-    def state_key(self) -> str:  # one more of Lightning's own may be among the user's callbacks
+    def state_key(self) -> str:
+        """A key of its own: one more of Lightning's may be among the user's callbacks."""
         return f"holdout.Checkpoint{{'monitor': {self.monitor!r}, 'mode': {self.mode!r}}}"
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -101,7 +108,7 @@ class Checkpoint(callbacks.ModelCheckpoint):
         super().setup(trainer, pl_module, stage)
         if stage == "fit":
             assert self.monitor is not None
-            check_monitor("checkpoint.monitor", self.monitor, pl_module)
+            check_monitor("checkpoint", self.monitor, self.stated_mode, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the record of a run whose folder has moved: Lightning forgets it when the path is another."""
@@ -133,7 +140,8 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
         )
 
     @property
-    def state_key(self) -> str:  # one more of Lightning's own may be among the user's callbacks
+    def state_key(self) -> str:
+        """A key of its own: one more of Lightning's may be among the user's callbacks."""
         return "holdout.LastCheckpoint"
 
     def state_dict(self) -> dict[str, Any]:

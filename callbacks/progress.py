@@ -1,11 +1,13 @@
 """What is said while training: a header, and in a log file one line an epoch instead of a bar."""
 
-import os
+from typing import Any
 
 import lightning as L
 
-from callbacks.history import find_history
+from callbacks.files import display_path
+from callbacks.history import History
 from callbacks.summary import describe_device
+from callbacks.trainer import find_callback, run_folder
 
 
 class Header(L.Callback):
@@ -13,19 +15,19 @@ class Header(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print three lines."""
-        folder = trainer.log_dir  # all ranks: it is broadcast
+        folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
         network = type(getattr(pl_module, "network", pl_module)).__name__
         parameters = sum(parameter.numel() for parameter in pl_module.parameters())
-        datamodule = getattr(trainer, "datamodule", None)
+        datamodule: Any = getattr(trainer, "datamodule", None)
         if hasattr(datamodule, "describe"):
             print(f"data   {type(datamodule).__name__}: {datamodule.describe()}")
-        device = describe_device(trainer)
-        print(f"model  {type(pl_module).__name__} of {network}, {parameters:,} parameters, on {device}, {trainer.precision}")
+        task = f"{type(pl_module).__name__} of {network}, {parameters:,} parameters"
+        print(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}")
         if folder is not None:
             went_on = f", going on after epoch {trainer.current_epoch}" if trainer.current_epoch else ""
-            print(f"run    {os.path.relpath(folder)}{went_on}", flush=True)
+            print(f"run    {display_path(folder)}{went_on}", flush=True)
 
 
 class EpochLines(L.Callback):
@@ -47,7 +49,7 @@ class EpochLines(L.Callback):
         self._print_new(trainer)
 
     def _print_new(self, trainer: L.Trainer) -> None:
-        history = find_history(trainer)
+        history = find_callback(trainer, History)
         if history is None or not trainer.is_global_zero:
             return
         for row in history.rows:

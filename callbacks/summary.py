@@ -15,11 +15,11 @@ import sklearn
 import torch
 import torchmetrics
 import torchvision
-from lightning.pytorch.callbacks import ModelCheckpoint
 
-from callbacks.files import write_text
-from callbacks.history import Row, find_history
-from callbacks.presets import Checkpoint, EarlyStopping, monitor_mode
+from callbacks.files import display_path, write_text
+from callbacks.history import History, Row
+from callbacks.presets import Checkpoint, EarlyStopping, Mode, monitor_mode
+from callbacks.trainer import find_callback, run_folder
 
 
 class Summary(L.Callback):
@@ -32,14 +32,14 @@ class Summary(L.Callback):
         mode: "min" or "max"; by default right for the figure.
     """
 
-    def __init__(self, monitor: str = "val/loss", mode: str | None = None) -> None:
+    def __init__(self, monitor: str = "val/loss", mode: Mode | None = None) -> None:
         self.monitor = monitor
-        self.mode = mode if mode is not None else monitor_mode(monitor)
+        self.mode: Mode = mode or monitor_mode(monitor) or "min"
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print and write the summary."""
-        folder = trainer.log_dir  # all ranks: it is broadcast
-        history = find_history(trainer)
+        folder = run_folder(trainer)
+        history = find_callback(trainer, History)
         if history is None or not trainer.is_global_zero:
             return
         best = history.best(self.monitor, self.mode)
@@ -63,18 +63,19 @@ class Summary(L.Callback):
             "git_commit": git_commit(),
             "versions": versions(),
         }
-        if folder is not None and not trainer.fast_dev_run:
-            write_text(Path(folder) / "summary.json", json.dumps(summary, indent=2) + "\n")
+        if folder is not None:
+            write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         print("\n".join(self._lines(trainer, summary)), flush=True)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Say how to go on after an interruption."""
-        checkpoint = Path(trainer.log_dir or ".") / "checkpoints" / "last.ckpt"
+        folder = run_folder(trainer) or Path()
+        checkpoint = folder / "checkpoints" / "last.ckpt"
         if isinstance(exception, KeyboardInterrupt) and trainer.is_global_zero and checkpoint.is_file():
             print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; go on with --ckpt_path last", flush=True)
 
     def _reason(self, trainer: L.Trainer) -> str:
-        stopping = next((c for c in trainer.callbacks if isinstance(c, EarlyStopping)), None)
+        stopping = find_callback(trainer, EarlyStopping)
         if stopping is not None and stopping.wait_count >= stopping.patience:
             return f"early: {stopping.monitor} has not improved for {stopping.wait_count} epochs"
         if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch:
@@ -92,14 +93,14 @@ class Summary(L.Callback):
             lines.append("  " + "   ".join(figures))
         if gap:
             lines.append("  gap, training to validation: " + "   ".join(f"{k} {v:+.4f}" for k, v in gap.items()))
-        checkpoint = next((c for c in trainer.callbacks if isinstance(c, Checkpoint)), None)
-        path = checkpoint.best_model_path if isinstance(checkpoint, ModelCheckpoint) else ""
+        checkpoint = find_callback(trainer, Checkpoint)
+        path = checkpoint.best_model_path if checkpoint is not None else ""
         if path:
-            shown = os.path.relpath(path)
+            shown = display_path(path)
             lines += [f"checkpoint  {shown}"]
-        figures_folder = Path(trainer.log_dir or ".") / "figures"
+        figures_folder = (run_folder(trainer) or Path()) / "figures"
         if figures_folder.is_dir():
-            lines.append(f"figures     {os.path.relpath(figures_folder)}")
+            lines.append(f"figures     {display_path(figures_folder)}")
         if path:
             lines.append(f"test it     holdout test --ckpt_path {shlex.quote(shown)}")
         return lines

@@ -100,7 +100,15 @@ class DataModule(L.LightningDataModule, ABC):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.options = SplitOptions(
-            val_fraction, val_size, test_fraction, test_size, folds, fold, train_fraction, train_size, split_seed
+            val_fraction,
+            val_size,
+            test_fraction,
+            test_size,
+            folds,
+            fold,
+            train_fraction,
+            train_size,
+            split_seed,
         )
         self.duplicates: Duplicates = duplicates
         self.stated_normalization = Normalization(mean, std) if mean is not None and std is not None else None

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.datasets import FashionMNIST as TorchvisionFashionMNIST
-from torchvision.datasets import MNIST as TorchvisionMNIST
+from torchvision import datasets
 from torchvision.datasets.mnist import read_image_file, read_label_file
 from torchvision.datasets.utils import extract_archive
 
@@ -35,7 +34,7 @@ class MNIST(DataModule):
 
     class_names = tuple(str(digit) for digit in range(10))
     input_shape = (1, 28, 28)
-    source: ClassVar[type[TorchvisionMNIST]] = TorchvisionMNIST
+    source: ClassVar[type[datasets.MNIST]] = datasets.MNIST
     # MD5 of the unpacked files; those of the .gz files are torchvision's.
     checksums: ClassVar[dict[str, str]] = {
         TRAIN_IMAGES: "6bbc9ace898e44ae57da46a324031adb",
@@ -81,7 +80,7 @@ class MNIST(DataModule):
             ) from error
 
     def _unpack(self, archive: Path) -> None:
-        published = {url: checksum for url, checksum in self.source.resources}
+        published = dict(self.source.resources)
         if self.verify and _md5(archive) != published.get(archive.name):
             raise DataError(f"{archive} is not the published file (MD5 differs); delete it, or set data.verify false")
         try:
@@ -128,8 +127,8 @@ class FashionMNIST(MNIST):
     images are flipped left to right by default.
     """
 
-    class_names = tuple(TorchvisionFashionMNIST.classes)
-    source = TorchvisionFashionMNIST
+    class_names = tuple(datasets.FashionMNIST.classes)
+    source = datasets.FashionMNIST
     checksums: ClassVar[dict[str, str]] = {}
 
     def default_augmentation(self) -> list[Augmentation]:  # noqa: D102

@@ -47,7 +47,8 @@ def channel_statistics(inputs: Tensor, maximum: float) -> Normalization:
     dimensions = [0, *range(2, inputs.ndim)]
     total = torch.zeros(inputs.shape[1], dtype=torch.float64)
     squares = torch.zeros_like(total)
-    for chunk in inputs.split(CHUNK):
+    for start in range(0, len(inputs), CHUNK):
+        chunk = inputs[start : start + CHUNK]
         values = chunk.to(torch.float32) if chunk.dtype == torch.uint8 else chunk.to(torch.float64)
         total += values.sum(dimensions, dtype=torch.float64)
         squares += values.square().sum(dimensions, dtype=torch.float64)

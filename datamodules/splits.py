@@ -206,7 +206,8 @@ def quantile_bins(targets: npt.NDArray[np.floating], bins: int) -> Indices:
     if bins < 2 or targets.ndim != 1:
         raise DataError(f"stratify_bins: {bins} bins over targets of shape {targets.shape}; needs 2 or more, of (N,)")
     edges = np.unique(np.quantile(targets, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.digitize(targets, edges).astype(np.int64)
+    bins_of: Indices = np.digitize(targets, edges).astype(np.int64)
+    return bins_of
 
 
 def check_split(split: Split, strata: Indices | None, names: tuple[str, ...] | None = None) -> None:

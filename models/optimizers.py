@@ -70,7 +70,7 @@ def build_optimizer(factory: OptimizerFactory | None, network: nn.Module, decay_
         return optimizer
     decayed = [parameter for parameter in trainable if parameter.ndim > 1]
     plain = [parameter for parameter in trainable if parameter.ndim <= 1]
-    groups = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
     return factory([group for group in groups if group["params"]])
 
 

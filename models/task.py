@@ -1,7 +1,7 @@
 """What every task shares: the regularizer chain, optimizer and schedule, one evaluation step, exact resume."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import lightning as L
 import torch
@@ -91,11 +91,12 @@ class Task(L.LightningModule, ABC):
         """Return what is minimised: the loss of the perturbed batch plus all penalties."""
         inputs, targets = batch
         chained = self.chain_targets(targets) if self.regularizers else targets
-        for regularizer in self.regularizers:
+        chain = cast("list[Regularizer]", self.regularizers)
+        for regularizer in chain:
             inputs, chained = regularizer.perturb(inputs, chained)
         outputs = self.network(inputs)
         objective: Tensor = self.loss(outputs, chained)
-        for regularizer in self.regularizers:
+        for regularizer in chain:
             penalty = regularizer.penalty(outputs, chained, self.network)
             if penalty is not None:
                 objective = objective + penalty
@@ -113,8 +114,9 @@ class Task(L.LightningModule, ABC):
         objective = torch.stack(objectives).float()
         if not bool(objective.isfinite().all()):
             step = self.global_step - len(objective) + int(objective.isfinite().int().argmin()) + 1
+            value = objective[~objective.isfinite()][0].item()
             raise TrainingError(
-                f"the loss is {objective[~objective.isfinite()][0].item()} at step {step} (epoch {self.current_epoch}): "
+                f"the loss is {value} at step {step}, epoch {self.current_epoch + 1}: "
                 f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)"
             )
         self.train_metrics.update(torch.cat(outputs), torch.cat(targets))
@@ -126,10 +128,9 @@ class Task(L.LightningModule, ABC):
         self._flush()
         self._log_figures("train", self.train_metrics)
         # Lightning would step it after the checkpoint is written, and a resumed run would lose that step.
-        scheduler = self._plateau_scheduler()
-        if scheduler is not None and self.trainer.check_val_every_n_epoch is not None:
-            if (self.current_epoch + 1) % self.trainer.check_val_every_n_epoch == 0:
-                scheduler.step(self.trainer.callback_metrics[self.lr_scheduler_monitor].item())
+        scheduler, every = self._plateau_scheduler(), self.trainer.check_val_every_n_epoch or 1
+        if scheduler is not None and (self.current_epoch + 1) % every == 0:
+            scheduler.step(self.trainer.callback_metrics[self.lr_scheduler_monitor].item())
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Advance a schedule; one that watches a figure is advanced in `on_train_epoch_end`."""
@@ -179,8 +180,14 @@ class Task(L.LightningModule, ABC):
         """Build the optimizer and the schedules.
 
         Raises:
-            ValueError: The schedule and its arguments, warm-up or monitored figure do not go together.
+            TrainingError: Nothing is trainable, or schedule, warm-up and monitored figure do not go together.
         """
+        try:
+            return self._optimizer_and_schedules()
+        except ValueError as error:
+            raise TrainingError(str(error)) from error
+
+    def _optimizer_and_schedules(self) -> OptimizerLRScheduler:
         optimizer = build_optimizer(self.optimizer_factory, self.network, self.decay_norms_and_biases)
         configs: list[dict[str, Any]] = []
         schedule = None

@@ -50,7 +50,9 @@ def complete(arguments: list[str]) -> Invocation:
     before: list[str] = []
     if known.subcommand in EVALUATIONS:
         if checkpoint is None:
-            raise RunError(f"{known.subcommand} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")
+            raise RunError(
+                f"{known.subcommand} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt"
+            )
         if recipe is None:
             before = ["--config", yaml.safe_dump(read_config(checkpoint))]
     elif recipe is None and folder is not None:

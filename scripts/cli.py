@@ -2,14 +2,16 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import lightning as L
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 
 import models.networks
 import models.regularizers  # noqa: F401  short class names resolve among imported modules
@@ -43,6 +45,8 @@ class Parser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the complaint, with a suggestion where there is one, and exit with status 2."""
+        if not self.exit_on_error:  # a nested parser: whoever called it words the complaint
+            super().error(message, ex)
         sys.stderr.write(f"holdout: error: {explain(message, self.flags())}\n")
         sys.exit(2)
 
@@ -93,7 +97,9 @@ class HoldoutCLI(LightningCLI):
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, allow_abbrev=False, **kwargs)
         if subcommand == "predict":
-            parser.add_argument("--output", type=Path | None, default=None, help="CSV file (default: in the run folder)")
+            parser.add_argument(
+                "--output", type=Path | None, default=None, help="CSV file (default: in the run folder)"
+            )
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -167,7 +173,7 @@ class HoldoutCLI(LightningCLI):
             return bar
         early_stopping = self._get(self.config_init, "early_stopping")
         checkpoint = self._get(self.config_init, "checkpoint") if config["enable_checkpointing"] is not False else None
-        monitor = checkpoint.monitor if checkpoint is not None else "val/loss"
+        watched = (checkpoint.monitor, checkpoint.mode) if checkpoint is not None else ("val/loss", "min")
         own: list[Callback | None] = [
             early_stopping,
             LearningRateMonitor() if config["logger"] else None,
@@ -177,8 +183,8 @@ class HoldoutCLI(LightningCLI):
             SaveSplit(),
             Header(),
             None if config["enable_progress_bar"] else EpochLines(),
-            Curves(monitor),
-            Summary(monitor, checkpoint.mode if checkpoint is not None else None),
+            Curves(*watched),
+            Summary(*watched),
             None if config["fast_dev_run"] else self._save_config(),
         ]
         return [*bar, *(callback for callback in own if callback is not None)]
@@ -194,7 +200,7 @@ class HoldoutCLI(LightningCLI):
         """Test a checkpoint, print the figures and write them into the run folder."""
         self._report("test", self.trainer.test(**kwargs, verbose=False)[0])
 
-    def _report(self, job: str, figures: dict[str, float]) -> None:
+    def _report(self, job: str, figures: Mapping[str, float]) -> None:
         if not self.trainer.is_global_zero:
             return
         print(f"{self.invocation.checkpoint}: {self.datamodule.describe()}")
@@ -202,12 +208,12 @@ class HoldoutCLI(LightningCLI):
         print("\n".join(f"  {name:<{width}}  {value:.4f}" for name, value in figures.items()))
         folder = self._folder()
         if folder is not None:
-            result = {"checkpoint": str(self.invocation.checkpoint), "figures": figures}
+            result = {"checkpoint": str(self.invocation.checkpoint), "figures": dict(figures)}
             write_text(folder / f"{job}.json", json.dumps(result, indent=2) + "\n")
 
     def predict(self, **kwargs: Any) -> None:
         """Write the predictions for the test part to a CSV file."""
-        outputs = self.trainer.predict(**kwargs)
+        outputs = cast("list[Tensor]", self.trainer.predict(**kwargs))
         probabilities = in_dataset_order(outputs, self.trainer.global_rank, self.trainer.world_size)
         if not self.trainer.is_global_zero:
             return

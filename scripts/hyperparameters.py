@@ -5,8 +5,9 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from callbacks.history import find_history
+from callbacks.history import History
 from callbacks.summary import Summary
+from callbacks.trainer import find_callback
 from scripts.messages import class_arguments
 
 LINKED = ("num_classes", "input_shape")
@@ -38,8 +39,8 @@ def _filled(config: dict[str, Any], datamodule: L.LightningDataModule) -> dict[s
 
 def log_hyperparameters(trainer: L.Trainer, config: Any) -> None:
     """Log the hyperparameters that were set to TensorBoard, with the best epoch's validation figures."""
-    history = find_history(trainer)
-    summary = next((callback for callback in trainer.callbacks if isinstance(callback, Summary)), None)
+    history = find_callback(trainer, History)
+    summary = find_callback(trainer, Summary)
     best = history.best(summary.monitor, summary.mode) if history is not None and summary is not None else None
     if best is None:
         return

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from callbacks import CheckpointError
 from datamodules import DataError
@@ -43,8 +43,9 @@ def main() -> None:
 
 
 def fail(message: str) -> NoReturn:
-    """Print one line on standard error and exit with status 2."""
-    print("holdout: error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    """Print one line on standard error (the first process alone) and exit with status 2."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print("holdout: error: " + " ".join(message.split()), file=sys.stderr, flush=True)
     sys.exit(2)
 
 
@@ -53,6 +54,8 @@ def _remove_unused_run(existed: set[Path]) -> None:
     folder = Path(os.environ.get(RUN_FOLDER_VARIABLE, ""))
     if RUN_FOLDER_VARIABLE in os.environ and folder not in existed and not (folder / "checkpoints").is_dir():
         shutil.rmtree(folder, ignore_errors=True)
+        if folder.parent.is_dir() and not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
 
 
 def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:

@@ -16,12 +16,13 @@ NO_MODULE = re.compile(r"No module named '([\w.]+)'")
 NO_CLASS = re.compile(r"Expected a dot import path string: (.+)$")
 WRONG_CLASS = re.compile(r"Import path ([\w.]+) does not correspond to a subclass of (\w+)")
 WRONG_VALUE = re.compile(r"Expected a (.+?)\. Got value: (.*)$")
-WRONG_UNION = re.compile(r"Subtypes: \[(.+)\]$")
-GIVEN_VALUE = re.compile(r"Given value: (.*)$")
+WRONG_UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
+GIVEN_VALUE = re.compile(r"Given value: (.*)$", re.MULTILINE)
 NO_FILE = re.compile(r"File does not exist: '?([^']+?)'?$")
 REQUIRED = re.compile(r"the following arguments are required: (.+)$")
 CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.+)\)")
 UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
+GENERIC_REASONS = ("- Expected a <class", "- Type typing.Callable", "- Problem with given class_path")
 CLASS_MODULES = (
     "models", "models.networks", "models.regularizers", "datamodules", "callbacks",
     "torch.nn", "torch.optim", "torch.optim.lr_scheduler", "lightning.pytorch.callbacks",
@@ -62,26 +63,42 @@ def _explain_nested(message: str) -> str:
             class_path = match[1]
         where = ".".join(keys)
         if match := NOT_ACCEPTED.search(line):
-            owner = re.search(r"class_path='([\w.]+)'", line)
-            options = class_arguments(owner[1] if owner else class_path)
-            return f"{where}: {(owner[1] if owner else class_path).rsplit('.', 1)[-1]} has no argument {match[1]!r}" + (
+            named = re.search(r"class_path='([\w.]+)'", line)
+            owner = named[1] if named else class_path
+            options = class_arguments(owner)
+            return f"{where}: {owner.rsplit('.', 1)[-1]} has no argument {match[1]!r}" + (
                 did_you_mean(match[1], options) or f"; it has {', '.join(options)}"
             )
         if match := NO_ATTRIBUTE.search(line):
             return f"{where}: there is no class {match[1]}.{match[2]}" + did_you_mean(match[2], class_names())
         if match := NO_CLASS.search(line):
-            return f"{where}: there is no class {match[1]!r}" + did_you_mean(match[1], class_names())
+            off = "; null switches it off" if match[1].lower() in ("false", "none", "off") else ""
+            return f"{where}: there is no class {match[1]!r}" + (off or did_you_mean(match[1], class_names()))
         if match := NO_MODULE.search(line):
             return f"{where}: there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES)
         if match := WRONG_CLASS.search(line):
             return f"{where}: {match[1]} is not a {match[2]}"
         if (match := REQUIRED.search(line)) and class_path:
-            return f"{where}: {class_path.rsplit('.', 1)[-1]} needs {match[1]}"
+            known = match[1].split(",")[0] in class_arguments(class_path)
+            return f"{where}: {class_path.rsplit('.', 1)[-1] + ' ' if known else ''}needs {match[1]}"
         if (match := WRONG_VALUE.search(line)) and "NoneType" not in match[1]:
             return f"{where}: {match[2]!r} is not {_type_words(match[1])}"
-        if (match := WRONG_UNION.search(line)) and "class_path" not in message and "import path" not in message:
-            given = GIVEN_VALUE.search(message)
-            return f"{where}: {given[1] if given else 'the value'!r} is not {_type_words(match[1])}"
+    return _explain_union(message, ".".join(keys))
+
+
+def _explain_union(message: str, where: str) -> str:
+    """Return what is wrong with a value that fits none of several types: the first reason that says more than that."""
+    prefix = f"{where}: " if where else ""
+    for line in message.splitlines():
+        reason = line.strip()
+        if reason.startswith("- ") and not reason.startswith(GENERIC_REASONS):
+            return prefix + reason.removeprefix("- ")
+    unions, values = WRONG_UNION.findall(message), GIVEN_VALUE.findall(message)
+    if unions and values:
+        union, value = unions[-1], values[0]  # the innermost type is named last, its value first
+        if "Callable" in union:
+            return f"{prefix}{value!r} names no class that fits, or more than one; give its path (torch.optim.SGD)"
+        return f"{prefix}{value!r} is not {_type_words(union)}"
     return " ".join(message.split())
 
 
@@ -110,7 +127,7 @@ def class_arguments(class_path: str) -> list[str]:
         return []
     found: list[str] = []
     for base in inspect.getmro(cls):
-        parameters = inspect.signature(base.__init__).parameters if "__init__" in vars(base) else {}
+        parameters = inspect.signature(vars(base)["__init__"]).parameters if "__init__" in vars(base) else {}
         named = [p.name for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         found += [parameter for parameter in named if parameter != "self"]
         if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):

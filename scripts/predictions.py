@@ -13,7 +13,11 @@ from callbacks.files import write_text
 
 
 def write_predictions(
-    path: Path, indices: Sequence[int], probabilities: Tensor, targets: Tensor | None, class_names: Sequence[str]
+    path: Path,
+    indices: Sequence[int],
+    probabilities: Tensor,
+    targets: Tensor | None,
+    class_names: Sequence[str],
 ) -> None:
     """Write one row a sample: index, target where known, prediction, and one probability a class.
 

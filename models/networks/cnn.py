@@ -38,9 +38,7 @@ class CNN(nn.Module):
         with torch.device("meta"):
             dry = nn.Sequential(*self._block(input_shape[0], 6, False), *self._block(6, 16, False), nn.Flatten())
             width = dry(torch.empty(1, *input_shape)).shape[1]
-        self.body = nn.Sequential(
-            nn.Linear(width, 120), nn.ReLU(), nn.Dropout(dropout), nn.Linear(120, 64), nn.ReLU()
-        )
+        self.body = nn.Sequential(nn.Linear(width, 120), nn.ReLU(), nn.Dropout(dropout), nn.Linear(120, 64), nn.ReLU())
         self.head = nn.Linear(64, num_classes)
 
     @staticmethod
