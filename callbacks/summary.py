@@ -15,6 +15,7 @@ import sklearn
 import torch
 import torchmetrics
 import torchvision
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks.files import display_path, write_text
 from callbacks.history import History, Row
@@ -71,7 +72,8 @@ class Summary(L.Callback):
         """Say how to go on after an interruption."""
         folder = run_folder(trainer) or Path()
         checkpoint = folder / "checkpoints" / "last.ckpt"
-        if isinstance(exception, KeyboardInterrupt) and trainer.is_global_zero and checkpoint.is_file():
+        stopped = isinstance(exception, KeyboardInterrupt | SIGTERMException)
+        if stopped and trainer.is_global_zero and checkpoint.is_file():
             print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; go on with --ckpt_path last", flush=True)
 
     def _reason(self, trainer: L.Trainer) -> str:

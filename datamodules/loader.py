@@ -16,9 +16,10 @@ class InMemoryLoader:
     """Iterates over batches of tensors that lie in memory: no per-sample Python, no workers, exact resume.
 
     Training (`shuffle=True`): the epoch's permutation depends on `seed` and epoch alone. `batch_size` is the whole
-    batch over all devices; each of `world_size` ranks takes an equal share, so the samples of a step, and of an epoch,
-    are the same on one device or eight. The epoch's last batch, where it does not divide by `world_size`, leaves out
-    at most `world_size` - 1 samples; no sample is ever seen twice.
+    batch over all devices; each of `world_size` ranks takes an equal share, so the samples of a step are the same on one
+    device or eight, but for the last: a remainder that would give a device a single sample, which batch norm cannot
+    train on, joins the batch before. The last batch is shared as far as it divides: an epoch misses at most
+    `world_size` - 1 samples, others each time, and sees none twice.
 
     Evaluation (`shuffle=False`): batches are dealt to the ranks in turn, whole and unpadded, so that each is computed
     as it would be on one device and every sample counts exactly once.
@@ -92,7 +93,7 @@ class InMemoryLoader:
         """Return the number of batches this rank yields in a pass."""
         full, rest = divmod(len(self.indices), self.batch_size)
         if self.shuffle:
-            return full + (rest >= self.world_size and not self.drop_last)
+            return max(full + (rest >= 2 * self.world_size and not self.drop_last), 1)
         batches = full + (rest > 0)
         return batches // self.world_size + (self.rank < batches % self.world_size)
 
@@ -106,9 +107,10 @@ class InMemoryLoader:
             yield tuple(tensor.index_select(0, chosen) for tensor in self.tensors)
 
     def _shares(self) -> Iterator[Tensor]:
-        order = self.permutation()
+        order, last = self.permutation(), len(self) - 1
         for number in range(self.position, len(self)):
-            batch = order[number * self.batch_size : (number + 1) * self.batch_size]
+            end = None if number == last and not self.drop_last else (number + 1) * self.batch_size
+            batch = order[number * self.batch_size : end]
             share = len(batch) // self.world_size
             yield batch[self.rank * share : (self.rank + 1) * share]
 

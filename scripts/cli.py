@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import lightning as L
 import yaml
@@ -17,9 +17,7 @@ import models.networks
 import models.regularizers  # noqa: F401  short class names resolve among imported modules
 from callbacks import (
     AtomicCheckpointIO,
-    Checkpoint,
     Curves,
-    EarlyStopping,
     EpochLines,
     Header,
     History,
@@ -33,30 +31,19 @@ from models import Task
 from scripts.arguments import Invocation, complete
 from scripts.checkpoint_config import CONFIG_KEY
 from scripts.hyperparameters import log_hyperparameters, with_linked_values
-from scripts.messages import explain
+from scripts.parser import (
+    DESCRIPTION,
+    SUBCOMMANDS,
+    Parser,
+    add_callback_arguments,
+    add_run_arguments,
+    link_data_to_model,
+    subcommand_options,
+)
 from scripts.predictions import in_dataset_order, write_predictions
 from scripts.runs import new_run_folder, run_folder_of
 
-SKIPPED = {"weights_only", "verbose", "return_predictions"}
-
-
-class Parser(LightningArgumentParser):
-    """An argument parser whose complaints are one line."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the complaint, with a suggestion where there is one, and exit with status 2."""
-        if not self.exit_on_error:  # a nested parser: whoever called it words the complaint
-            super().error(message, ex)
-        sys.stderr.write(f"holdout: error: {explain(message, self.flags())}\n")
-        sys.exit(2)
-
-    def flags(self) -> list[str]:
-        """Return all flags there are, those of subcommands too."""
-        found = [flag for action in self._actions for flag in action.option_strings]
-        for action in self._actions:
-            for subparser in (getattr(action, "_name_parser_map", None) or {}).values():
-                found += subparser.flags()
-        return found
+NOT_FLAGS = {"ckpt_path", "weights_only", "verbose", "return_predictions"}
 
 
 class SaveConfig(SaveConfigCallback):
@@ -83,7 +70,7 @@ class HoldoutCLI(LightningCLI):
             subclass_mode_model=True,
             subclass_mode_data=True,
             parser_class=Parser,
-            parser_kwargs={"allow_abbrev": False, "prog": "holdout"},
+            parser_kwargs={"allow_abbrev": False, "prog": "holdout", "description": DESCRIPTION},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
@@ -92,26 +79,24 @@ class HoldoutCLI(LightningCLI):
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         """Return the subcommands, each with the arguments of the Trainer's method that are not the user's."""
-        return {name: skipped | SKIPPED for name, skipped in LightningCLI.subcommands().items()}
+        return {name: skipped | NOT_FLAGS for name, skipped in LightningCLI.subcommands().items()}
 
-    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
-        parser = super()._prepare_subcommand_parser(klass, subcommand, allow_abbrev=False, **kwargs)
-        if subcommand == "predict":
-            parser.add_argument(
-                "--output", type=Path | None, default=None, help="CSV file (default: in the run folder)"
-            )
-        return parser
+    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
+        self._subcommand_parsers = {}
+        subcommands = parser.add_subcommands()
+        for name, description in SUBCOMMANDS.items():
+            subparser = self._prepare_subcommand_parser(L.Trainer, name, **subcommand_options(name))
+            add_run_arguments(subparser, name)
+            self._subcommand_parsers[name] = subparser
+            subcommands.add_subcommand(name, subparser, help=description)
 
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the callbacks' flag groups, the run's name, and the links from data to model."""
-        for key, cls in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
-            default = {"class_path": f"callbacks.{cls.__name__}", "init_args": {"monitor": "val/loss"}}
-            parser.add_argument(f"--{key}", type=cls | None, default=default, help="null switches it off")
-        parser.add_argument("--name", type=str | None, default=None, help="name of the run (default: the recipe's)")
-        parser.add_argument("--runs_dir", type=str, default="runs", help="folder of all runs")
-        for key in ("num_classes", "input_shape"):
-            parser.link_arguments(f"data.{key}", f"model.init_args.{key}", apply_on="instantiate")
-            parser.link_arguments(f"data.{key}", f"model.init_args.network.init_args.{key}", apply_on="instantiate")
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add model and data, what stops and keeps a run, and last, because longest, the trainer."""
+        parser.add_lightning_class_args(Task, "model", subclass_mode=True)
+        parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
+        add_callback_arguments(parser)
+        parser.add_lightning_class_args(L.Trainer, "trainer")
+        link_data_to_model(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the command line, completed by what a checkpoint says."""
@@ -191,6 +176,9 @@ class HoldoutCLI(LightningCLI):
 
     def _save_config(self) -> SaveConfig:
         return SaveConfig(self._parser(self.subcommand), self.config[self.subcommand], overwrite=True)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.invocation.checkpoint}
 
     def validate(self, **kwargs: Any) -> None:
         """Validate a checkpoint, print the figures and write them into the run folder."""

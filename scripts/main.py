@@ -3,12 +3,14 @@
 import logging
 import os
 import shutil
+import signal
 import sys
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks import CheckpointError
 from datamodules import DataError
@@ -16,6 +18,7 @@ from models import TrainingError
 from scripts.cli import HoldoutCLI
 from scripts.runs import RUN_FOLDER_VARIABLE, RunError
 
+TERMINATED = 128 + signal.SIGTERM  # as a shell reports it
 USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, RunError, TrainingError)
 NOISE = (
     r".*LeafSpec.*is deprecated",
@@ -40,6 +43,8 @@ def main() -> None:
     except USER_ERRORS as error:
         _remove_unused_run(existed)
         fail(str(error))
+    except SIGTERMException:  # Lightning exits with 0, as after a success
+        sys.exit(TERMINATED)
 
 
 def fail(message: str) -> NoReturn:

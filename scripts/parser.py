@@ -1,0 +1,82 @@
+"""The parser of the command line: what there is to set, help that reads well, complaints of one line."""
+
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+from callbacks import Checkpoint, EarlyStopping
+from scripts.messages import explain
+
+DESCRIPTION = """Trains, validates and tests networks so that any two runs can be compared.
+Begin with: holdout fit -c configs/digits.yaml"""
+SUBCOMMANDS = {
+    "fit": "train a recipe: splits the data, stops early, keeps best.ckpt and last.ckpt, reports",
+    "validate": "measure a checkpoint on its validation part",
+    "test": "measure a checkpoint on its test part",
+    "predict": "write a checkpoint's predictions for its test part to a CSV file",
+}
+USAGE = {
+    "fit": "holdout fit -c RECIPE [-c OVERLAY ...] [--ckpt_path last] [--key value ...]",
+    "validate": "holdout validate --ckpt_path FILE [--key value ...]",
+    "test": "holdout test --ckpt_path FILE [--key value ...]",
+    "predict": "holdout predict --ckpt_path FILE [--output FILE] [--key value ...]",
+}
+CHECKPOINT_HELP = {
+    "fit": 'checkpoint to go on from; "last" is that of this recipe\'s newest run',
+    "validate": 'checkpoint to measure; with -c, "best" or "last" of that recipe\'s newest run',
+    "test": 'checkpoint to measure; with -c, "best" or "last" of that recipe\'s newest run',
+    "predict": 'checkpoint that predicts; with -c, "best" or "last" of that recipe\'s newest run',
+}
+
+
+class Parser(LightningArgumentParser):
+    """An argument parser whose complaints are one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the complaint, with a suggestion where there is one, and exit with status 2."""
+        if not self.exit_on_error:  # a nested parser: whoever called it words the complaint
+            super().error(message, ex)
+        sys.stderr.write(f"holdout: error: {explain(message, self.flags())}\n")
+        sys.exit(2)
+
+    def flags(self) -> list[str]:
+        """Return all flags there are, those of subcommands too."""
+        found = [flag for action in self._actions for flag in action.option_strings]
+        for action in self._actions:
+            for subparser in (getattr(action, "_name_parser_map", None) or {}).values():
+                found += subparser.flags()
+        return found
+
+
+def subcommand_options(subcommand: str) -> dict[str, Any]:
+    """Return how a subcommand's parser is to be made."""
+    return {
+        "allow_abbrev": False,
+        "usage": USAGE[subcommand],
+        "description": SUBCOMMANDS[subcommand],
+    }
+
+
+def add_run_arguments(parser: LightningArgumentParser, subcommand: str) -> None:
+    """Add what concerns a run as a whole: its checkpoint, name and folder, where predictions go."""
+    parser.add_argument("--ckpt_path", type=str | None, default=None, help=CHECKPOINT_HELP[subcommand])
+    parser.add_argument("--name", type=str | None, default=None, help="name of the run (default: the recipe's)")
+    parser.add_argument("--runs_dir", type=str, default="runs", help="folder of all runs")
+    if subcommand == "predict":
+        parser.add_argument("--output", type=Path | None, default=None, help="CSV file (default: in the run folder)")
+
+
+def add_callback_arguments(parser: LightningArgumentParser) -> None:
+    """Add early stopping and checkpointing, each with its settings or null."""
+    for key, callback in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
+        default = {"class_path": f"callbacks.{callback.__name__}", "init_args": {"monitor": "val/loss"}}
+        parser.add_argument(f"--{key}", type=callback | None, default=default, help=f"see --{key}.help; null is off")
+
+
+def link_data_to_model(parser: LightningArgumentParser) -> None:
+    """Let the data say the number of classes and the input shape, so that nobody writes them twice."""
+    for key in ("num_classes", "input_shape"):
+        parser.link_arguments(f"data.{key}", f"model.init_args.{key}", apply_on="instantiate")
+        parser.link_arguments(f"data.{key}", f"model.init_args.network.init_args.{key}", apply_on="instantiate")

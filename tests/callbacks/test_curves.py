@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from callbacks import Curves, History
+from callbacks.curves import draw_curves
+
+ROWS = [
+    {"epoch": 0, "train/loss": 2.0, "val/loss": 1.5, "train/accuracy": 0.5},
+    {"epoch": 1, "train/loss": 1.0, "val/loss": 1.2, "train/accuracy": 0.7},
+    {"epoch": 2, "train/loss": 0.5, "train/accuracy": 0.9},
+]
+
+
+def test_a_picture_is_written_when_training_ends(fit, tmp_path) -> None:
+    fit(History(), Curves(), epochs=2)
+    path: Path = tmp_path / "figures" / "curves.png"
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    height, width, _ = imread(path).shape
+    assert width > 1.5 * height, "two panels side by side"
+
+
+@pytest.mark.parametrize("without", ["history", "rows", "figures"])
+def test_where_there_is_nothing_to_draw_nothing_is_drawn(fit, tmp_path, without) -> None:
+    callbacks = [Curves(figures=["mse"] if without == "figures" else None)]
+    callbacks += [] if without == "history" else [History()]
+    fit(*callbacks, epochs=0 if without == "rows" else 1)
+    assert not (tmp_path / "figures").exists()
+
+
+def test_each_panel_shows_training_against_validation_over_epochs() -> None:
+    loss, accuracy = draw_curves(ROWS, ["loss", "accuracy"], best_epoch=1, title="digits/version_0").axes
+    curves = {line.get_label(): line.get_xydata().tolist() for line in loss.lines}
+    assert curves["training"] == [[1, 2.0], [2, 1.0], [3, 0.5]]
+    assert curves["validation"] == [[1, 1.5], [2, 1.2]]
+    assert [x for x, _ in curves["best: epoch 2"]] == [2, 2]
+    assert [x for x, _ in curves["end of training"]] == [3, 3]
+    assert {line.get_label() for line in accuracy.lines} == {"training", "best: epoch 2", "end of training"}
+    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("cross entropy", "accuracy")
+
+
+def test_no_best_epoch_no_mark() -> None:
+    (loss,) = draw_curves(ROWS, ["loss"], best_epoch=None, title="").axes
+    assert not any("best" in line.get_label() for line in loss.lines)

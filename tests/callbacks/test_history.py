@@ -1,0 +1,81 @@
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from callbacks import History, LastCheckpoint
+
+FIGURES = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/f1_macro"}
+
+
+def logits_and_targets(trainer, part):
+    """What the trained network says about a part of the data, by hand."""
+    data = trainer.datamodule
+    indices = data.split.parts()[part]
+    with torch.inference_mode():
+        return trainer.lightning_module(data.transform(data.samples.inputs[indices])), data.samples.targets[indices]
+
+
+def test_every_epoch_has_a_row_of_training_and_validation_figures(fit) -> None:
+    history = History()
+    fit(history, epochs=3)
+    assert [row["epoch"] for row in history.rows] == [0, 1, 2]
+    assert all(row.keys() >= FIGURES for row in history.rows)
+    losses = [row["train/loss"] for row in history.rows]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_the_last_row_is_what_the_trained_network_gives(fit) -> None:
+    history = History()
+    logits, targets = logits_and_targets(fit(history, epochs=2), "val")
+    assert history.rows[-1]["val/loss"] == pytest.approx(cross_entropy(logits, targets).item(), rel=1e-5)
+    assert history.rows[-1]["val/accuracy"] == pytest.approx((logits.argmax(-1) == targets).float().mean().item())
+
+
+def test_training_figures_are_means_over_the_whole_training_part(fit) -> None:
+    history = History()
+    logits, targets = logits_and_targets(fit(history, epochs=1, lr=0.0), "train")
+    assert history.rows[0]["train/loss"] == pytest.approx(cross_entropy(logits, targets).item(), rel=1e-5)
+    assert history.rows[0]["train/accuracy"] == pytest.approx((logits.argmax(-1) == targets).float().mean().item())
+
+
+def test_rows_and_samples_go_on_across_a_resume(fit, tmp_path) -> None:
+    whole, first, second = History(), History(), History()
+    fit(whole, LastCheckpoint(), epochs=4, default_root_dir=tmp_path / "whole")
+    fit(first, LastCheckpoint(), epochs=2)
+    fit(second, LastCheckpoint(), epochs=4, resume=tmp_path / "checkpoints" / "last.ckpt")
+    assert second.rows == whole.rows
+    assert second.rows[:2] == first.rows
+    assert second.samples == whole.samples
+    assert second.train_seconds > first.train_seconds
+
+
+def test_samples_and_seconds_are_counted(fit) -> None:
+    history = History()
+    trainer = fit(history, epochs=2)
+    assert history.samples == 2 * len(trainer.datamodule.split.train)
+    assert 0 < history.train_seconds <= history.wall_seconds
+
+
+def test_an_epoch_without_validation_has_no_validation_figures(fit) -> None:
+    history = History()
+    fit(history, epochs=4, check_val_every_n_epoch=2)
+    assert [row["epoch"] for row in history.rows] == [0, 1, 2, 3]
+    assert all("train/loss" in row for row in history.rows)
+    assert [row["epoch"] for row in history.rows if "val/loss" in row] == [1, 3]
+
+
+@pytest.mark.parametrize(("monitor", "mode", "epoch"), [("val/loss", "min", 1), ("val/accuracy", "max", 2)])
+def test_best_is_the_first_epoch_with_the_best_figure(monitor, mode, epoch) -> None:
+    history = History()
+    history.rows = [
+        {"epoch": 0},
+        {"epoch": 1, "val/loss": 0.2, "val/accuracy": 0.8},
+        {"epoch": 2, "val/loss": 0.3, "val/accuracy": 0.9},
+        {"epoch": 3, "val/loss": 0.2, "val/accuracy": 0.9},
+        {"epoch": 4, "val/loss": float("nan"), "val/accuracy": float("nan")},
+    ]
+    assert history.best(monitor, mode) == history.rows[epoch]
+
+
+def test_best_of_nothing_is_none() -> None:
+    assert History().best("val/loss", "min") is None

@@ -1,0 +1,48 @@
+import re
+
+from callbacks import EpochLines, Header, History, LastCheckpoint
+
+
+def printed(capsys) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_one_line_an_epoch_with_its_figures(fit, capsys) -> None:
+    history = History()
+    fit(history, EpochLines(), epochs=3)
+    lines = printed(capsys)
+    assert len(lines) == 3
+    for number, (line, row) in enumerate(zip(lines, history.rows, strict=True), start=1):
+        names = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
+        assert line == f"epoch {number}/3  " + "  ".join(f"{name} {row[name]:.4f}" for name in names)
+
+
+def test_a_resumed_run_prints_only_the_new_epochs(fit, tmp_path, capsys) -> None:
+    fit(History(), LastCheckpoint(), epochs=2)
+    fit(History(), EpochLines(), LastCheckpoint(), epochs=4, resume=tmp_path / "checkpoints" / "last.ckpt")
+    assert [line.split()[1] for line in printed(capsys)] == ["3/4", "4/4"]
+
+
+def test_an_endless_run_has_no_total(fit, capsys) -> None:
+    fit(History(), EpochLines(), epochs=-1, max_steps=11)
+    assert [line.split("  ")[0] for line in printed(capsys)] == ["epoch 1"]
+
+
+def test_the_header_says_what_is_trained_on_what(fit, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fit(Header(), epochs=1, default_root_dir=tmp_path / "runs" / "digits")
+    data, model, run = printed(capsys)
+    assert re.match(r"data   Digits: 1,294 train · 144 val · 359 test \(10 classes, stratified, split seed 0\)", data)
+    assert model.startswith("model  Classifier of Linear, 650 parameters, on 1 × cpu")
+    assert run == "run    runs/digits"
+
+
+def test_the_header_of_a_resumed_run_says_after_which_epoch(fit, tmp_path, capsys) -> None:
+    fit(History(), LastCheckpoint(), epochs=2)
+    fit(Header(), LastCheckpoint(), epochs=3, resume=tmp_path / "checkpoints" / "last.ckpt")
+    assert printed(capsys)[-1].endswith(", going on after epoch 2")
+
+
+def test_a_dry_run_names_no_folder(fit, capsys) -> None:
+    fit(Header(), fast_dev_run=True)
+    assert [line.split()[0] for line in printed(capsys)] == ["data", "model"]

@@ -1,0 +1,49 @@
+"""What the whole suite needs: the repository on the path, quiet runs, small trainers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning as L
+import pytest
+
+ROOT = Path(__file__).parents[1]
+Holdout = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture
+def holdout(tmp_path: Path) -> Holdout:
+    """Run the real command in a process of its own, from a folder of its own that sees `configs/`."""
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+
+    def run(*arguments: str, check: bool = True, timeout: float = 240) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "scripts.main", *arguments]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def quiet_trainer(tmp_path: Path) -> Callable[..., L.Trainer]:
+    """Make a CPU trainer that logs, saves and prints nothing unless told to."""
+
+    def make(**options: object) -> L.Trainer:
+        defaults = {
+            "accelerator": "cpu",
+            "devices": 1,
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "default_root_dir": tmp_path,
+        }
+        return L.Trainer(**(defaults | options))
+
+    return make

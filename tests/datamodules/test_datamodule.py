@@ -1,0 +1,209 @@
+"""What a datamodule promises a run: one split whatever the seed, clean validation, honest batches."""
+
+import lightning as L
+import pytest
+import torch
+
+from datamodules import Augmentation, DataError, Digits, HorizontalFlip, RandomTranslate
+from models import Classifier
+from models.networks import Linear
+
+
+class Erase(Augmentation):
+    """Blackens every image and counts the batches it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = 0
+
+    def forward(self, images):
+        self.batches += 1
+        return torch.zeros_like(images)
+
+
+class Record(L.Callback):
+    """Keeps every batch as the network is given it."""
+
+    def __init__(self):
+        self.seen = {"train": [], "val": [], "test": [], "predict": []}
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.seen["train"].append(batch)
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.seen["val"].append(batch)
+
+    def on_test_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.seen["test"].append(batch)
+
+    def on_predict_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.seen["predict"].append(batch)
+
+    def inputs(self, stage):
+        return torch.cat([inputs for inputs, _ in self.seen[stage]])
+
+    def targets(self, stage):
+        return torch.cat([targets for _, targets in self.seen[stage]])
+
+
+def ready(data):
+    data.setup()
+    return data
+
+
+@pytest.fixture
+def run(quiet_trainer):
+    """Train, validate, test and predict, and return what the network was given."""
+
+    def record_run(data, **options):
+        record, task = Record(), Classifier(Linear(data.input_shape, data.num_classes), data.num_classes)
+        trainer = quiet_trainer(callbacks=[record], **options)
+        trainer.fit(task, data)
+        trainer.test(task, data, verbose=False)
+        trainer.predict(task, data)
+        return record
+
+    return record_run
+
+
+def test_a_second_setup_changes_nothing():
+    data = ready(Digits())
+    split, manifest = data.split, data.manifest
+    data.setup("fit")
+    data.setup("test")
+    assert data.split is split
+    assert data.manifest is manifest
+
+
+def test_twenty_training_seeds_share_one_split_but_not_one_order():
+    manifests, orders = [], set()
+    for seed in range(20):
+        L.seed_everything(seed, verbose=False)
+        data = Digits()
+        order = data.train_dataloader().permutation()
+        manifests.append(data.manifest)
+        orders.add(tuple(order.tolist()))
+    assert all(manifest == manifests[0] for manifest in manifests)
+    assert len(orders) == 20
+
+
+def test_the_training_seed_decides_the_order():
+    orders = []
+    for _ in range(2):
+        L.seed_everything(7, verbose=False)
+        data = Digits()
+        torch.rand(100)
+        orders.append(data.train_dataloader().permutation())
+    assert torch.equal(*orders)
+
+
+def test_only_training_batches_are_augmented(run):
+    erase = Erase()
+    data = Digits(augmentation=[erase], batch_size=256)
+    record = run(data, max_epochs=2)
+    black = data.normalization.apply(torch.zeros(1, 1, 8, 8))
+    assert (record.inputs("train") == black).all()
+    assert erase.batches == len(record.seen["train"])
+
+    def clean(part):
+        return data.transform(data.samples.inputs[data.split.parts()[part]])
+
+    assert torch.equal(record.inputs("val")[-144:], clean("val"))
+    assert torch.equal(record.inputs("test"), clean("test"))
+    assert torch.equal(record.inputs("predict"), clean("test"))
+
+
+def test_augmentations_act_in_order_on_images_scaled_to_one(run):
+    seen = []
+
+    class Watch(Augmentation):
+        def forward(self, images):
+            seen.append((float(images.min()), float(images.max())))
+            return images + 1
+
+    run(Digits(augmentation=[Watch(), Watch()], batch_size=2000), max_epochs=1)
+    assert seen == [(0, 1), (1, 2)]
+
+
+def test_every_training_epoch_holds_the_training_part_in_another_order(run):
+    data = Digits(batch_size=100)
+    targets = run(data, max_epochs=2).targets("train")
+    first, second = targets.split(1294)
+    expected = data.samples.targets[data.split.train]
+    assert torch.equal(first.sort().values, expected.sort().values)
+    assert torch.equal(second.sort().values, expected.sort().values)
+    assert not torch.equal(first, second)
+
+
+def test_a_run_on_validation_and_test_goes_through_each_part_in_order(run):
+    data = Digits(eval_batch_size=50)
+    record = run(data, max_epochs=1, num_sanity_val_steps=0)
+    assert torch.equal(record.targets("val"), data.samples.targets[data.split.val])
+    assert torch.equal(record.targets("test"), data.samples.targets[data.split.test])
+
+
+def test_batches_have_the_stated_shape_and_type(run):
+    augmentation = [HorizontalFlip(), RandomTranslate(1)]
+    record = run(Digits(batch_size=500, eval_batch_size=100, augmentation=augmentation), max_epochs=1)
+    assert [len(inputs) for inputs, _ in record.seen["train"]] == [500, 500, 294]
+    assert [len(inputs) for inputs, _ in record.seen["test"]] == [100, 100, 100, 59]
+    for inputs, targets in (batch for batches in record.seen.values() for batch in batches):
+        assert inputs.shape == (len(targets), *Digits.input_shape)
+        assert (inputs.dtype, targets.dtype) == (torch.float32, torch.int64)
+
+
+def test_drop_last_leaves_the_incomplete_batch_out_of_training_alone(run):
+    record = run(Digits(batch_size=500, eval_batch_size=100, drop_last=True), max_epochs=1)
+    assert [len(inputs) for inputs, _ in record.seen["train"]] == [500, 500]
+    assert len(record.inputs("test")) == 359
+
+
+def test_what_a_network_needs_to_know_is_known_before_setup():
+    data = Digits()
+    assert data.split is None
+    assert (data.num_classes, data.input_shape) == (10, (1, 8, 8))
+    assert data.class_names == tuple("0123456789")
+
+
+def test_a_loader_asked_for_without_a_trainer_sets_the_data_up():
+    inputs, targets = next(iter(Digits(batch_size=32).train_dataloader()))
+    assert inputs.shape == (32, 1, 8, 8)
+    assert targets.shape == (32,)
+
+
+def test_the_description_states_sizes_seed_and_fold():
+    assert Digits(split_seed=4).describe() == (
+        "1,294 train · 144 val · 359 test (10 classes, stratified, split seed 4)"
+    )
+    assert "fold 2 of 5" in Digits(folds=5, fold=2).describe()
+
+
+def test_a_checkpoints_split_is_accepted_with_its_shuffle():
+    trained, resumed = ready(Digits()), Digits()
+    trained.shuffle_seed = 1234
+    resumed.load_state_dict(trained.state_dict())
+    assert torch.equal(trained.train_dataloader().permutation(), resumed.train_dataloader().permutation())
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"split_seed": 1}, "split_seed was 0, now it is 1"),
+        ({"val_size": 200}, "val part is another one .144 samples then, 200 now.*val_size was None, now it is 200"),
+        ({"folds": 5}, "folds was None, now it is 5"),
+        ({"train_fraction": 0.5}, "train_fraction was 1.0, now it is 0.5"),
+    ],
+)
+def test_another_split_than_the_checkpoints_is_refused_saying_what_differs(changed, message):
+    state = ready(Digits()).state_dict()
+    with pytest.raises(DataError, match=message):
+        Digits(**changed).load_state_dict(state)
+
+
+def test_a_resumed_run_on_another_split_is_refused(quiet_trainer, tmp_path):
+    task = Classifier(Linear((1, 8, 8), 10), 10)
+    trainer = quiet_trainer(max_epochs=1)
+    trainer.fit(task, Digits(batch_size=500))
+    trainer.save_checkpoint(tmp_path / "run.ckpt")
+    with pytest.raises(DataError, match="split_seed was 0, now it is 1"):
+        quiet_trainer(max_epochs=2).fit(task, Digits(batch_size=500, split_seed=1), ckpt_path=tmp_path / "run.ckpt")

@@ -1,0 +1,106 @@
+"""DisturbLabel draws labels as often, and as evenly, as the paper says."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy import stats
+
+from models.regularizers import DisturbLabel
+from models.regularizers.disturb import disturb_labels
+
+ERROR_PROBABILITY = 1e-6  # that a statistical test below fails by chance, were the seed not fixed
+SAMPLES = 50_000
+several = pytest.mark.parametrize(("classes", "alpha"), [(2, 10), (10, 10), (10, 20), (10, 100), (100, 50)])
+
+
+def disturbed(classes, alpha, label=1):
+    torch.manual_seed(0)
+    targets = F.one_hot(torch.full((SAMPLES,), label), classes).float()
+    _, drawn = DisturbLabel(alpha).perturb(torch.empty(SAMPLES, 1), targets)
+    assert torch.equal(drawn.sum(-1), torch.ones(SAMPLES))
+    return drawn.argmax(-1)
+
+
+@several
+def test_a_label_stays_with_the_papers_probability(classes, alpha):
+    stayed = int((disturbed(classes, alpha) == 1).sum())
+    probability = 1 - alpha / 100 * (classes - 1) / classes
+    assert stats.binomtest(stayed, SAMPLES, probability).pvalue > ERROR_PROBABILITY
+
+
+@several
+def test_the_other_classes_are_equally_likely(classes, alpha):
+    gamma = alpha / 100
+    expected = torch.full((classes,), gamma / classes, dtype=torch.float64)
+    expected[1] += 1 - gamma
+    observed = disturbed(classes, alpha).bincount(minlength=classes)
+    assert stats.chisquare(observed.numpy(), (expected * SAMPLES).numpy()).pvalue > ERROR_PROBABILITY
+
+
+def test_an_alpha_of_100_draws_the_same_whatever_the_true_label():
+    assert torch.equal(disturbed(10, 100, label=0), disturbed(10, 100, label=9))
+
+
+def test_whether_one_label_is_disturbed_says_nothing_about_the_next():
+    changed = (disturbed(10, 50) != 1).long()
+    table = (2 * changed[:-1] + changed[1:]).bincount(minlength=4).view(2, 2)
+    assert stats.chi2_contingency(table.numpy()).pvalue > ERROR_PROBABILITY
+
+
+def test_an_alpha_of_zero_is_the_identity_and_draws_nothing():
+    inputs, targets, before = torch.rand(4, 3), torch.eye(4), torch.get_rng_state()
+    perturbed = DisturbLabel(0).perturb(inputs, targets)
+    assert perturbed[0] is inputs
+    assert perturbed[1] is targets
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_inputs_and_the_targets_given_are_left_as_they_are():
+    inputs, targets = torch.rand(50, 3), torch.eye(50)
+    perturbed = DisturbLabel(100).perturb(inputs, targets)
+    assert perturbed[0] is inputs
+    assert torch.equal(targets, torch.eye(50))
+
+
+def test_soft_targets_are_either_untouched_or_one_hot():
+    torch.manual_seed(0)
+    targets = torch.rand(1000, 5).softmax(-1)
+    after = disturb_labels(targets, 0.5)
+    untouched = (after == targets).all(-1)
+    assert 300 < untouched.sum() < 700
+    assert (after[~untouched].max(-1).values == 1).all()
+    assert (after[~untouched].sum(-1) == 1).all()
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_types_of_targets_are_kept(kind):
+    drawn = disturb_labels(torch.eye(10, dtype=kind), 1.0)
+    assert drawn.dtype == kind
+    assert torch.equal(drawn.sum(-1), torch.ones(10, dtype=kind))
+
+
+@pytest.mark.parametrize("samples", [0, 1])
+def test_a_batch_may_hold_one_sample_or_none(samples):
+    assert disturb_labels(torch.eye(4)[:samples], 1.0).shape == (samples, 4)
+
+
+def test_torchs_seed_decides_the_draws():
+    draws = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        draws.append(disturb_labels(torch.eye(100), 0.5))
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_a_generator_of_ones_own_leaves_torchs_alone():
+    before = torch.get_rng_state()
+    draws = [disturb_labels(torch.eye(100), 0.5, torch.Generator().manual_seed(3)) for _ in range(2)]
+    assert torch.equal(*draws)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("alpha", [-1, 100.5, float("nan")])
+def test_an_alpha_out_of_range_is_refused(alpha):
+    with pytest.raises(ValueError, match=r"DisturbLabel: alpha .* percentage"):
+        DisturbLabel(alpha)

@@ -1,0 +1,106 @@
+"""A classifier learns digits, and its figures are those of clean data whatever it was trained with."""
+
+import functools
+
+import lightning as L
+import pytest
+import torch
+from sklearn import metrics as reference
+from torch import nn
+from torch.optim import AdamW
+from torch.utils.data import DataLoader
+
+from datamodules import Digits
+from models import Classifier
+from models.networks import MLP, Linear
+from models.regularizers import DisturbLabel, LabelSmoothing
+
+CHAINS = [[], [DisturbLabel(20)], [LabelSmoothing(0.1)], [LabelSmoothing(0.1, "others"), DisturbLabel(10)]]
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return MLP((1, 8, 8), 10, [32], dropout=0.5)
+
+
+@pytest.mark.parametrize("regularizers", CHAINS)
+def test_digits_are_learnt_in_a_few_epochs(quiet_trainer, regularizers):
+    L.seed_everything(0, verbose=False)
+    optimizer = functools.partial(AdamW, lr=0.01)
+    task = Classifier(MLP((1, 8, 8), 10, [64]), 10, regularizers=regularizers, optimizer=optimizer)
+    trainer = quiet_trainer(max_epochs=6)
+    trainer.fit(task, Digits(batch_size=64))
+    assert trainer.callback_metrics["val/accuracy"] > 0.9
+    assert trainer.callback_metrics["train/accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("stage", ["validate", "test"])
+def test_the_same_weights_have_the_same_figures_whatever_they_are_trained_with(quiet_trainer, network, stage):
+    measured = []
+    for regularizers in CHAINS:
+        task = Classifier(network, 10, loss=nn.MultiMarginLoss(), regularizers=regularizers)
+        measured += getattr(quiet_trainer(), stage)(task, Digits(), verbose=False)
+    assert len(measured[0]) >= 5
+    assert all(figures == measured[0] for figures in measured)
+
+
+def test_the_figures_are_scikit_learns_on_the_predictions(quiet_trainer, network):
+    task, data = Classifier(network, 10), Digits(eval_batch_size=100)
+    trainer = quiet_trainer()
+    (figures,) = trainer.test(task, data, verbose=False)
+    probabilities = torch.cat(trainer.predict(task, data)).double()
+    targets = data.samples.targets[data.split.test]
+    predicted = probabilities.argmax(-1)
+    torch.testing.assert_close(probabilities.sum(-1), torch.ones(359, dtype=torch.float64), atol=1e-6, rtol=0)
+    assert figures["test/accuracy"] == pytest.approx(reference.accuracy_score(targets, predicted))
+    assert figures["test/f1_macro"] == pytest.approx(reference.f1_score(targets, predicted, average="macro"))
+    assert figures["test/loss"] == pytest.approx(
+        reference.log_loss(targets, probabilities / probabilities.sum(-1, keepdim=True)), rel=1e-5
+    )
+    recall = reference.recall_score(targets, predicted, average=None)
+    assert [figures[f"test/class_accuracy/{digit}"] for digit in range(10)] == pytest.approx(recall.tolist())
+
+
+def test_the_accuracy_of_each_class_is_logged_under_its_name(quiet_trainer, network):
+    class Named(Digits):
+        class_names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+    (figures,) = quiet_trainer().test(Classifier(network, 10), Named(), verbose=False)
+    assert "test/class_accuracy/seven" in figures
+
+
+def test_a_test_needs_no_datamodule(quiet_trainer, network):
+    data = Digits()
+    data.setup()
+    batches = [(data.transform(inputs), targets) for inputs, targets in data.test_dataloader()]
+    (figures,) = quiet_trainer().test(Classifier(network, 10), DataLoader(batches, batch_size=None), verbose=False)
+    (expected,) = quiet_trainer().test(Classifier(network, 10), Digits(), verbose=False)
+    assert figures == expected
+
+
+def test_figures_do_not_depend_on_the_evaluation_batch_size(quiet_trainer, network):
+    measured = [
+        quiet_trainer().test(Classifier(network, 10), Digits(eval_batch_size=size), verbose=False)[0]
+        for size in (17, 512)
+    ]
+    assert measured[0] == pytest.approx(measured[1], rel=1e-5)
+
+
+def test_a_second_test_starts_from_nothing(quiet_trainer, network):
+    task = Classifier(network, 10)
+    first, second = (quiet_trainer().test(task, Digits(), verbose=False)[0] for _ in range(2))
+    assert first == second
+
+
+def test_another_loss_changes_what_is_minimised_and_not_what_is_reported():
+    torch.manual_seed(0)
+    inputs, targets = torch.rand(8, 1, 8, 8), torch.arange(8)
+    network = Linear((1, 8, 8), 10)
+    objective = Classifier(network, 10, loss=nn.MultiMarginLoss()).training_step((inputs, targets), 0)
+    assert objective.item() == pytest.approx(nn.MultiMarginLoss()(network(inputs), targets).item())
+
+
+def test_labels_become_probabilities_for_the_chain():
+    task = Classifier(Linear((1, 8, 8), 4), 4)
+    assert torch.equal(task.chain_targets(torch.tensor([2, 0])), torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0]]))
