@@ -36,11 +36,13 @@ class Summary(L.Callback):
     def __init__(self, monitor: str = "val/loss", mode: Mode | None = None) -> None:
         self.monitor = monitor
         self.mode: Mode = mode or monitor_mode(monitor) or "min"
+        self.reported = False
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print and write the summary."""
         folder = run_folder(trainer)
         history = find_callback(trainer, History)
+        self.reported = True
         if history is None or not trainer.is_global_zero:
             return
         best = history.best(self.monitor, self.mode)

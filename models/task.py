@@ -117,7 +117,8 @@ class Task(L.LightningModule, ABC):
             value = objective[~objective.isfinite()][0].item()
             raise TrainingError(
                 f"the loss is {value} at step {step}, epoch {self.current_epoch + 1}: "
-                f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)"
+                f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)",
+                finished_epochs=self.current_epoch,
             )
         self.train_metrics.update(torch.cat(outputs), torch.cat(targets))
         if self.logger is not None:
@@ -170,7 +171,10 @@ class Task(L.LightningModule, ABC):
         metrics.reset()
         loss = figures[f"{stage}/loss"]
         if not bool(loss.isfinite()):
-            raise TrainingError(f"{stage}/loss is {loss.item()}: the network's outputs are no numbers")
+            raise TrainingError(
+                f"{stage}/loss is {loss.item()}: the network's outputs are no numbers",
+                finished_epochs=self.current_epoch,
+            )
         shown = ("loss", "accuracy")
         for name, value in figures.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.

@@ -26,6 +26,7 @@ from callbacks import (
     Summary,
 )
 from callbacks.files import write_text
+from callbacks.trainer import find_callback
 from datamodules import DataModule
 from models import Task
 from scripts.arguments import Invocation, complete
@@ -55,7 +56,7 @@ class SaveConfig(SaveConfigCallback):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log the hyperparameters once, with the best epoch's figures."""
-        log_hyperparameters(trainer, self.config)
+        log_hyperparameters(trainer, yaml.safe_load(self.parser.dump(self.config, skip_none=False)))
 
 
 class HoldoutCLI(LightningCLI):
@@ -161,7 +162,7 @@ class HoldoutCLI(LightningCLI):
         watched = (checkpoint.monitor, checkpoint.mode) if checkpoint is not None else ("val/loss", "min")
         own: list[Callback | None] = [
             early_stopping,
-            LearningRateMonitor() if config["logger"] else None,
+            LearningRateMonitor("epoch") if config["logger"] else None,
             checkpoint,
             History(),
             LastCheckpoint() if checkpoint is not None else None,
@@ -179,6 +180,13 @@ class HoldoutCLI(LightningCLI):
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.invocation.checkpoint}
+
+    def after_fit(self) -> None:
+        """Say so where there was nothing left to train."""
+        summary = find_callback(self.trainer, Summary)
+        if summary is not None and not summary.reported and self.trainer.is_global_zero:
+            epochs = self.trainer.max_epochs
+            print(f"{self.invocation.checkpoint} has {epochs} epochs behind it; a larger --trainer.max_epochs goes on")
 
     def validate(self, **kwargs: Any) -> None:
         """Validate a checkpoint, print the figures and write them into the run folder."""

@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from callbacks.history import History
 from callbacks.summary import Summary
 from callbacks.trainer import find_callback
-from scripts.messages import class_arguments
+from scripts.classes import class_arguments
 
 LINKED = ("num_classes", "input_shape")
 
@@ -37,32 +37,41 @@ def _filled(config: dict[str, Any], datamodule: L.LightningDataModule) -> dict[s
     return {**config, "init_args": {**(config.get("init_args") or {}), **linked}}
 
 
-def log_hyperparameters(trainer: L.Trainer, config: Any) -> None:
-    """Log the hyperparameters that were set to TensorBoard, with the best epoch's validation figures."""
+def log_hyperparameters(trainer: L.Trainer, settings: dict[str, Any]) -> None:
+    """Log hyperparameters to TensorBoard, with the best epoch's validation loss and accuracy.
+
+    Args:
+        trainer: The trainer, after training.
+        settings: All settings of the run; those at their default are left out.
+    """
     history = find_callback(trainer, History)
     summary = find_callback(trainer, Summary)
     best = history.best(summary.monitor, summary.mode) if history is not None and summary is not None else None
     if best is None:
         return
-    metrics = {f"best/{name}": value for name, value in best.items() if name.startswith("val/")}
-    chosen = config.as_dict()
-    parameters = {"seed": chosen["seed_everything"], **_flat({key: chosen[key] for key in ("model", "data")})}
+    metrics = {name.replace("val/", "best/"): best[name] for name in ("val/loss", "val/accuracy") if name in best}
+    parameters = {"seed": settings["seed_everything"], "model": settings["model"], "data": settings["data"]}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(parameters, metrics, step=trainer.current_epoch)
+            logger.log_hyperparams(_flat(parameters), metrics, step=trainer.current_epoch)
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested settings as {"model.network": "MLP", "model.network.dropout": 0.2}, leaving out what is unset."""
-    if isinstance(value, dict) and "class_path" in value:
-        name = {prefix: value["class_path"].rsplit(".", 1)[-1]}
-        return name | _flat(value.get("init_args") or {}, prefix)
-    if isinstance(value, dict):
-        items = [_flat(item, f"{prefix}.{key}" if prefix else key) for key, item in value.items()]
-        return {key: item for flat in items for key, item in flat.items()}
+    """Return nested settings as {"model.network": "MLP", "model.network.dropout": 0.2}."""
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        items = [_flat(item, f"{prefix}.{number}") for number, item in enumerate(value)]
-        return {key: item for flat in items for key, item in flat.items()}
-    if value is None or value == []:
-        return {}
-    return {prefix: value if isinstance(value, (bool, int, float)) else str(value)}
+        value = {str(number): item for number, item in enumerate(value)}
+    if not isinstance(value, dict):
+        return {prefix: value if isinstance(value, (bool, int, float)) else str(value)}
+    named = {prefix: value["class_path"].rsplit(".", 1)[-1]} if "class_path" in value else {}
+    items = _departures(value) if named else value
+    flat = [_flat(item, f"{prefix}.{key}" if prefix else key) for key, item in items.items()]
+    return named | {key: item for nested in flat for key, item in nested.items()}
+
+
+def _departures(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a {"class_path", "init_args"} that differ from the class's defaults."""
+    known = class_arguments(config["class_path"])
+    defaults = {key: parameter.default for key, parameter in known.items()}
+    defaults = {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
+    arguments: dict[str, Any] = config.get("init_args") or {}
+    return {key: value for key, value in arguments.items() if key not in defaults or value != defaults[key]}

@@ -37,14 +37,18 @@ def main() -> None:
     warnings.formatwarning = _one_line
     for pattern in NOISE:
         warnings.filterwarnings("ignore", message=pattern)
-    existed = {Path(os.environ[RUN_FOLDER_VARIABLE])} if RUN_FOLDER_VARIABLE in os.environ else set()
+    started_by_another = RUN_FOLDER_VARIABLE in os.environ
     try:
         HoldoutCLI()
     except USER_ERRORS as error:
-        _remove_unused_run(existed)
+        if not started_by_another and not getattr(error, "finished_epochs", 0):
+            _remove_unused_run()
         fail(str(error))
     except SIGTERMException:  # Lightning exits with 0, as after a success
         sys.exit(TERMINATED)
+    finally:
+        if not started_by_another:
+            os.environ.pop(RUN_FOLDER_VARIABLE, None)
 
 
 def fail(message: str) -> NoReturn:
@@ -54,10 +58,11 @@ def fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def _remove_unused_run(existed: set[Path]) -> None:
+def _remove_unused_run() -> None:
     """Remove the folder of a run that failed before it had written a checkpoint."""
-    folder = Path(os.environ.get(RUN_FOLDER_VARIABLE, ""))
-    if RUN_FOLDER_VARIABLE in os.environ and folder not in existed and not (folder / "checkpoints").is_dir():
+    chosen = os.environ.get(RUN_FOLDER_VARIABLE)
+    if chosen is not None and not (Path(chosen) / "checkpoints").is_dir():
+        folder = Path(chosen)
         shutil.rmtree(folder, ignore_errors=True)
         if folder.parent.is_dir() and not any(folder.parent.iterdir()):
             folder.parent.rmdir()

@@ -1,11 +1,11 @@
 """Makes one line, with a "did you mean", of what jsonargparse says about a mistake on the command line."""
 
 import difflib
-import importlib
-import inspect
 import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from scripts.classes import CLASS_MODULES, class_arguments, class_names
 
 NESTED_KEY = re.compile(r'^Parser key "([^"]+)":?')
 NESTED_CLASS = re.compile(r"^Problem with given class_path '([^']+)'")
@@ -23,10 +23,6 @@ REQUIRED = re.compile(r"the following arguments are required: (.+)$")
 CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.+)\)")
 UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
 GENERIC_REASONS = ("- Expected a <class", "- Type typing.Callable", "- Problem with given class_path")
-CLASS_MODULES = (
-    "models", "models.networks", "models.regularizers", "datamodules", "callbacks",
-    "torch.nn", "torch.optim", "torch.optim.lr_scheduler", "lightning.pytorch.callbacks",
-)  # fmt: skip
 
 
 def explain(message: str, flags: Iterable[str]) -> str:
@@ -110,29 +106,6 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
         lowered = {candidate.lower(): candidate for candidate in candidates}
         close = [lowered[match] for match in difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)]
     return f"; did you mean {close[0]}?" if close else ""
-
-
-def class_names() -> list[str]:
-    """Return the names of the classes that a config may want."""
-    modules = [importlib.import_module(name) for name in CLASS_MODULES]
-    return [name for module in modules for name, _ in inspect.getmembers(module, inspect.isclass)]
-
-
-def class_arguments(class_path: str) -> list[str]:
-    """Return the arguments of a class and, through `**kwargs`, of its bases; [] if there is no such class."""
-    module, _, name = class_path.rpartition(".")
-    try:
-        cls = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        return []
-    found: list[str] = []
-    for base in inspect.getmro(cls):
-        parameters = inspect.signature(vars(base)["__init__"]).parameters if "__init__" in vars(base) else {}
-        named = [p.name for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-        found += [parameter for parameter in named if parameter != "self"]
-        if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            break
-    return list(dict.fromkeys(found))
 
 
 def _missing_file(path: Path) -> str:

@@ -170,6 +170,15 @@ def test_the_place_is_resumed_once_only():
     assert [len(numbers(made)) for _ in range(3)] == [2, 4, 4]
 
 
+def test_a_place_at_the_end_of_an_epoch_does_not_empty_the_next():
+    made = loader(12, 3, shuffle=True)
+    numbers(made)
+    resumed = loader(12, 3, shuffle=True)
+    resumed.load_state_dict(made.state_dict())
+    resumed.set_epoch(1)
+    assert sorted(flat(numbers(resumed))) == list(range(0, 24, 2))
+
+
 @pytest.mark.parametrize(
     ("message", "n", "options"),
     [

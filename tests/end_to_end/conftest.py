@@ -1,0 +1,109 @@
+"""The command as a user types it: in a process of its own, or, quicker, in the test's."""
+
+import contextlib
+import io
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+
+from scripts.main import main
+from scripts.runs import RUN_FOLDER_VARIABLE
+
+ROOT = Path(__file__).parents[2]
+SMALL = ("--model.network.widths", "[32]")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small are slower on several threads than on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Desk:
+    """A folder that sees `configs/`, to type `holdout` in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "configs").symlink_to(ROOT / "configs")
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start the command in a process of its own, whose output can be read as it comes."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "scripts.main", *arguments],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:
+        """Run the command in a process of its own."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=200)
+        assert process.returncode == status, out + err
+        return subprocess.CompletedProcess(arguments, status, out, err)
+
+    def here(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:
+        """Run the command in this process: the same, without the seconds that imports take."""
+        out, err, found = io.StringIO(), io.StringIO(), 0
+        loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+        levels = [logger.level for logger in loggers]
+        with (
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            mock.patch.dict(os.environ),
+            mock.patch.object(sys, "argv", ["holdout", *arguments]),
+            mock.patch.object(warnings, "formatwarning", warnings.formatwarning),
+            warnings.catch_warnings(),
+        ):
+            os.environ.pop(RUN_FOLDER_VARIABLE, None)
+            try:
+                main()
+            except SystemExit as stopped:
+                found = stopped.code or 0
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        assert found == status, out.getvalue() + err.getvalue()
+        return subprocess.CompletedProcess(arguments, found, out.getvalue(), err.getvalue())
+
+    def fit(self, name: str, *arguments: str, epochs: int = 2, status: int = 0) -> Path:
+        """Train a small network on digits in this process; return the run's folder."""
+        self.here("fit", *digits(epochs), "--name", name, *arguments, status=status)
+        return max((self.folder / "runs" / name).iterdir())
+
+
+def digits(epochs: int) -> tuple[str, ...]:
+    """Return the flags that train a small network on digits."""
+    return ("-c", "configs/digits.yaml", *SMALL, "--trainer.max_epochs", str(epochs))
+
+
+@pytest.fixture(scope="session")
+def new_desk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Desk]:
+    """Make a folder to type `holdout` in."""
+    return lambda: Desk(tmp_path_factory.mktemp("desk"))
+
+
+@pytest.fixture(scope="module")
+def desk(new_desk: Callable[[], Desk]) -> Desk:
+    """A folder to type `holdout` in, which the tests of a file share."""
+    return new_desk()
+
+
+@pytest.fixture(scope="session")
+def trained(new_desk: Callable[[], Desk]) -> tuple[Desk, subprocess.CompletedProcess]:
+    """`holdout fit -c configs/digits.yaml --trainer.max_epochs 3`, for real: the folder, and what it printed."""
+    desk = new_desk()
+    return desk, desk.run("fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "3")

@@ -1,0 +1,51 @@
+"""Two processes on the CPU: one run, and the figures of one process."""
+
+import json
+
+import pytest
+import torch
+from conftest import digits
+
+TWO = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
+PLAIN = ("--model.network.dropout", "0")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module", params=["none", "batch"])
+def run_of_two(request, new_desk):
+    """A run on two processes: norm of the network, folder to type in, what was printed, the run's folder."""
+    desk = new_desk()
+    done = desk.run("fit", *digits(2), *PLAIN, "--model.network.norm", request.param, *TWO)
+    return request.param, desk, done, desk.folder / "runs" / "digits" / "version_0"
+
+
+def test_two_processes_make_one_run(run_of_two) -> None:
+    _, desk, done, folder = run_of_two
+    assert [path.name for path in (desk.folder / "runs" / "digits").iterdir()] == ["version_0"]
+    found = {path.name for path in folder.rglob("*") if path.is_file() and "events" not in path.name}
+    assert found >= {"config.yaml", "split.json", "summary.json", "curves.png", "best.ckpt", "last.ckpt"}
+    assert len(list(folder.glob("events*"))) == 1
+    assert done.stdout.count("epoch 2/2") == 1
+    assert done.stdout.count("test it") == 1
+    assert "2 × cpu" in done.stdout
+
+
+def test_two_processes_learn_what_one_learns(run_of_two) -> None:
+    norm, desk, _, folder = run_of_two
+    if norm == "batch":
+        pytest.skip("each process normalises its own half of a batch")
+    alone = desk.fit("alone", *PLAIN, "--model.network.norm", norm)
+    both = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (folder, alone)]
+    for key in both[0]:
+        assert torch.allclose(both[0][key], both[1][key], atol=1e-3), key
+    summaries = [json.loads((run / "summary.json").read_text()) for run in (folder, alone)]
+    assert summaries[0]["last"] == pytest.approx(summaries[1]["last"], abs=0.01)
+
+
+def test_a_checkpoint_has_the_same_figures_on_one_process_and_on_two(run_of_two) -> None:
+    _, desk, _, folder = run_of_two
+    checkpoint = str((folder / "checkpoints" / "best.ckpt").relative_to(desk.folder))
+    two = desk.run("test", "--ckpt_path", checkpoint, *TWO)
+    one = desk.here("test", "--ckpt_path", checkpoint)
+    assert two.stdout == one.stdout

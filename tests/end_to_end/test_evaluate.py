@@ -1,0 +1,140 @@
+"""What `holdout validate`, `test` and `predict` make of a checkpoint alone."""
+
+import csv
+import json
+import shutil
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from datamodules import Digits
+from models import Classifier
+
+RUN = "runs/digits/version_0"
+BEST = f"{RUN}/checkpoints/best.ckpt"
+
+
+@pytest.fixture(scope="module")
+def tested(trained):
+    """`holdout test --ckpt_path …/best.ckpt`, for real, with nothing else."""
+    return trained[0].run("test", "--ckpt_path", BEST)
+
+
+@pytest.fixture(scope="module")
+def by_hand(trained):
+    """Logits and targets of the test part, computed without the command line."""
+    model = Classifier.load_from_checkpoint(trained[0].folder / BEST, weights_only=True).eval().cpu()
+    data = Digits()
+    data.setup()
+    indices = torch.from_numpy(data.split.test)
+    with torch.inference_mode():
+        logits = model(data.transform(data.samples.inputs[indices]))
+    return logits, data.samples.targets[indices]
+
+
+def printed_figures(stdout: str) -> dict[str, float]:
+    lines = [line.split() for line in stdout.splitlines()[1:]]
+    return {name: float(value) for name, value in lines}
+
+
+def rows_of(path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_checkpoint_alone_is_tested(tested, by_hand) -> None:
+    logits, targets = by_hand
+    figures = printed_figures(tested.stdout)
+    assert figures["test/accuracy"] == pytest.approx((logits.argmax(-1) == targets).float().mean().item(), abs=5e-5)
+    assert figures["test/loss"] == pytest.approx(cross_entropy(logits, targets).item(), abs=1e-4)
+    zeros = targets == 0
+    of_zeros = (logits[zeros].argmax(-1) == 0).float().mean().item()
+    assert figures["test/class_accuracy/0"] == pytest.approx(of_zeros, abs=5e-5)
+    assert tested.stderr == ""
+
+
+def test_the_figures_are_written_beside_the_run(trained, tested) -> None:
+    written = json.loads((trained[0].folder / RUN / "test.json").read_text())
+    assert written["checkpoint"] == BEST
+    assert {name: round(value, 4) for name, value in written["figures"].items()} == printed_figures(tested.stdout)
+
+
+def test_validation_of_the_best_checkpoint_gives_the_best_epochs_figures(trained) -> None:
+    desk, _ = trained
+    desk.here("validate", "--ckpt_path", BEST)
+    figures = json.loads((desk.folder / RUN / "validation.json").read_text())["figures"]
+    best = json.loads((desk.folder / RUN / "summary.json").read_text())["best"]
+    assert figures == pytest.approx({name: value for name, value in best.items() if name.startswith("val/")})
+
+
+def test_predictions_are_those_of_the_test_part(trained, by_hand) -> None:
+    desk, _ = trained
+    logits, targets = by_hand
+    done = desk.here("predict", "--ckpt_path", BEST)
+    assert done.stdout == f"359 predictions: {RUN}/predictions.csv\n"
+    rows = rows_of(desk.folder / RUN / "predictions.csv")
+    data = Digits()
+    data.setup()
+    assert [int(row["index"]) for row in rows] == data.split.test.tolist()
+    assert [int(row["target"]) for row in rows] == targets.tolist()
+    assert [int(row["prediction"]) for row in rows] == logits.argmax(-1).tolist()
+    shares = torch.tensor([[float(row[f"probability_{digit}"]) for digit in range(10)] for row in rows])
+    assert torch.allclose(shares, logits.softmax(-1), atol=1e-5)
+
+
+def test_predictions_go_where_output_says(trained) -> None:
+    desk, _ = trained
+    done = desk.here("predict", "--ckpt_path", BEST, "--output", "out/here.csv")
+    assert "out/here.csv" in done.stdout
+    assert len(rows_of(desk.folder / "out" / "here.csv")) == 359
+
+
+def test_best_and_last_are_found_by_the_recipe(trained, tested) -> None:
+    desk, _ = trained
+    assert desk.here("test", "-c", "configs/digits.yaml", "--ckpt_path", "best").stdout == tested.stdout
+    assert "last.ckpt" in desk.here("test", "--name", "digits", "--ckpt_path", "last").stdout
+
+
+def test_a_checkpoint_copied_elsewhere_needs_nothing_either(trained, tested, new_desk) -> None:
+    desk = new_desk()
+    shutil.copy(trained[0].folder / BEST, desk.folder / "mine.ckpt")
+    done = desk.here("test", "--ckpt_path", "mine.ckpt")
+    assert printed_figures(done.stdout) == printed_figures(tested.stdout)
+    desk.here("predict", "--ckpt_path", "mine.ckpt")
+    assert len(rows_of(desk.folder / "predictions.csv")) == 359
+
+
+@pytest.mark.parametrize("size", ["7", "359", "5000"])
+def test_the_batch_size_changes_no_figure(trained, tested, size) -> None:
+    done = trained[0].here("test", "--ckpt_path", BEST, "--data.eval_batch_size", size)
+    assert printed_figures(done.stdout) == pytest.approx(printed_figures(tested.stdout), abs=1.5e-4)
+
+
+@pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
+@pytest.mark.parametrize(
+    ("flag", "value"), [("split_seed", "4"), ("test_fraction", "0.3"), ("val_size", "99"), ("train_size", "500")]
+)
+def test_another_split_than_the_checkpoints_is_refused(trained, subcommand, flag, value) -> None:
+    done = trained[0].here(subcommand, "--ckpt_path", BEST, f"--data.{flag}", value, status=2)
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "split" in done.stderr
+    assert flag in done.stderr
+
+
+def test_another_network_than_the_checkpoints_is_one_line(trained) -> None:
+    done = trained[0].here("test", "--ckpt_path", BEST, "--model.network.widths", "[7]", status=2)
+    assert done.stderr.count("\n") == 1
+    assert BEST in done.stderr
+
+
+def test_precision_is_the_trainings_own_unless_told_otherwise(desk) -> None:
+    folder = desk.fit("double", "--trainer.precision", "64-true", epochs=1)
+    checkpoint = str(folder / "checkpoints" / "best.ckpt")
+    figures = {}
+    for precision in ("as trained", "64-true", "32-true"):
+        flags = () if precision == "as trained" else ("--trainer.precision", precision)
+        desk.here("test", "--ckpt_path", checkpoint, *flags)
+        figures[precision] = json.loads((folder / "test.json").read_text())["figures"]["test/loss"]
+    assert figures["as trained"] == figures["64-true"]

@@ -1,0 +1,231 @@
+"""What `holdout fit` leaves and says."""
+
+import json
+import shlex
+
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from datamodules import Digits
+
+RUN = "runs/digits/version_0"
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def same(first, second) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+class TestTheRunFolder:
+    def test_holds_everything_that_was_promised(self, trained) -> None:
+        folder = trained[0].folder / RUN
+        found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        events = {name for name in found if name.startswith("events.out.tfevents.")}
+        promised = {"config.yaml", "split.json", "summary.json", "figures/curves.png"}
+        checkpoints = {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+        assert len(events) == 1
+        assert found - {"hparams.yaml"} - events == promised | checkpoints
+
+    def test_config_says_what_was_run(self, trained) -> None:
+        config = yaml.safe_load((trained[0].folder / RUN / "config.yaml").read_text())
+        assert config["trainer"]["max_epochs"] == 3
+        assert config["data"]["class_path"] == "datamodules.Digits"
+        assert config["seed_everything"] == 0
+        assert "num_classes" not in config["model"]["init_args"], "the data says it"
+
+    def test_split_is_the_datamodules(self, trained) -> None:
+        config = yaml.safe_load((trained[0].folder / RUN / "config.yaml").read_text())
+        data = Digits(**config["data"]["init_args"])
+        data.setup()
+        assert json.loads((trained[0].folder / RUN / "split.json").read_text()) == data.manifest
+
+    def test_summary_is_of_the_epochs_that_were_printed(self, trained) -> None:
+        desk, done = trained
+        summary = json.loads((desk.folder / RUN / "summary.json").read_text())
+        (line,) = (
+            line for line in done.stdout.splitlines() if line.startswith(f"epoch {summary['best']['epoch'] + 1}/")
+        )
+        assert f"val/loss {summary['best']['val/loss']:.4f}" in line
+        assert summary["epochs"] == 3
+        assert shlex.split(summary["command"])[1:] == ["fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "3"]
+
+    def test_events_hold_figures_by_epoch_picture_and_settings(self, trained) -> None:
+        events = EventAccumulator(str(trained[0].folder / RUN))
+        events.Reload()
+        tags = set(events.Tags()["scalars"])
+        assert {"train/loss", "train/accuracy", "train/objective", "val/loss", "val/accuracy"} <= tags
+        assert "hp_metric" not in tags
+        assert events.Tags()["images"] == ["curves"]
+        assert [len(events.Scalars(tag)) for tag in ("train/loss", "val/accuracy")] == [3, 3]
+        rows = json.loads((trained[0].folder / RUN / "summary.json").read_text())
+        assert events.Scalars("val/loss")[-1].value == pytest.approx(rows["last"]["val/loss"])
+        assert events.Scalars("best/val/loss")[0].value == pytest.approx(rows["best"]["val/loss"])
+
+
+class TestWhatIsPrinted:
+    def test_opens_with_data_model_and_folder(self, trained) -> None:
+        lines = trained[1].stdout.splitlines()
+        assert [line.split()[0] for line in lines[:3]] == ["data", "model", "run"]
+        assert lines[2].split() == ["run", RUN]
+
+    def test_one_line_an_epoch(self, trained) -> None:
+        lines = [line for line in trained[1].stdout.splitlines() if line.startswith("epoch ")]
+        assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
+        assert all(f"{stage}/{name} " in line for line in lines for stage in ("train", "val") for name in ("loss",))
+
+    def test_ends_with_what_a_person_wants(self, trained) -> None:
+        lines = trained[1].stdout.splitlines()[-7:]
+        assert lines[0].startswith("best epoch ")
+        assert "val/accuracy" in lines[1]
+        assert lines[3].split()[:4] == ["gap,", "training", "to", "validation:"]
+        assert lines[4].split() == ["checkpoint", f"{RUN}/checkpoints/best.ckpt"]
+        assert lines[5].split() == ["figures", f"{RUN}/figures"]
+        assert lines[6].endswith(f"holdout test --ckpt_path {RUN}/checkpoints/best.ckpt")
+
+    def test_nothing_is_complained_of_and_no_bar_drawn(self, trained) -> None:
+        assert trained[1].stderr == ""
+        assert "\r" not in trained[1].stdout
+
+    def test_it_has_learnt_something(self, trained) -> None:
+        summary = json.loads((trained[0].folder / RUN / "summary.json").read_text())
+        assert summary["best"]["val/accuracy"] > 0.85
+
+
+class TestTheSameAgain:
+    def test_the_same_command_gives_bit_identical_weights(self, trained, new_desk) -> None:
+        again = new_desk()
+        done = again.run("fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "3")
+        assert done.stdout == trained[1].stdout
+        paths = [desk.folder / RUN / "checkpoints" / "last.ckpt" for desk in (trained[0], again)]
+        assert same(*map(weights, paths))
+
+    def test_a_runs_config_as_the_recipe_gives_bit_identical_weights(self, trained) -> None:
+        desk, _ = trained
+        desk.here("fit", "-c", f"{RUN}/config.yaml", "--name", "again")
+        paths = [desk.folder / run / "checkpoints" / "last.ckpt" for run in (RUN, "runs/again/version_0")]
+        assert same(*map(weights, paths))
+
+    def test_another_seed_gives_other_weights_on_the_same_split(self, desk) -> None:
+        first, second = desk.fit("seed", epochs=1), desk.fit("seed", "--seed_everything", "1", epochs=1)
+        assert first != second
+        assert not same(*(weights(folder / "checkpoints" / "last.ckpt") for folder in (first, second)))
+        assert (first / "split.json").read_text() == (second / "split.json").read_text()
+
+
+class TestFlagsAndOverlays:
+    def test_overlays_and_flags_stack_in_order(self, desk) -> None:
+        overlays = [f"configs/regularizers/{name}.yaml" for name in ("label_smoothing", "disturb_label")]
+        desk.here("fit", "-c", "configs/digits.yaml", "-c", overlays[0], "-c", overlays[1], "--trainer.max_epochs", "1")
+        config = yaml.safe_load((desk.folder / RUN / "config.yaml").read_text())
+        chain = [(item["class_path"], item["init_args"]) for item in config["model"]["init_args"]["regularizers"]]
+        assert [path for path, _ in chain] == ["models.regularizers.LabelSmoothing", "models.regularizers.DisturbLabel"]
+        assert (chain[0][1]["epsilon"], chain[1][1]["alpha"]) == (0.1, 10)
+        assert config["trainer"]["max_epochs"] == 1
+        assert config["model"]["init_args"]["optimizer"]["class_path"] == "torch.optim.AdamW", "the recipe's own"
+
+    def test_another_optimizer_inherits_nothing_from_the_recipes(self, desk) -> None:
+        done = desk.here(
+            "fit", *("-c", "configs/digits.yaml", "--print_config"), "--model.optimizer", "torch.optim.SGD"
+        )
+        arguments = yaml.safe_load(done.stdout)["model"]["init_args"]["optimizer"]["init_args"]
+        assert arguments["weight_decay"] == 0, "the recipe's is for AdamW"
+        assert "betas" not in arguments
+
+    def test_folds_partition_what_is_not_test(self, desk) -> None:
+        folders = [desk.fit("folds", "--data.folds", "3", "--data.fold", str(fold), epochs=1) for fold in range(3)]
+        parts = [json.loads((folder / "split.json").read_text())["parts"] for folder in folders]
+        assert len({part["test"]["sha256"] for part in parts}) == 1
+        assert len({part["val"]["sha256"] for part in parts}) == 3
+        assert sum(part["val"]["size"] for part in parts) == 1797 - parts[0]["test"]["size"]
+        done = desk.here("test", "--ckpt_path", str(folders[2] / "checkpoints" / "best.ckpt"))
+        assert "fold 2 of 3" in done.stdout
+
+    def test_name_and_folder_of_runs_can_be_chosen(self, desk) -> None:
+        desk.here("fit", *("-c", "configs/digits.yaml", "--trainer.fast_dev_run", "true"), "--name", "dry")
+        assert not (desk.folder / "runs" / "dry").exists(), "a dry run leaves nothing"
+        desk.here(
+            *("fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "1"), "--name", "a", "--runs_dir", "elsewhere"
+        )
+        assert (desk.folder / "elsewhere" / "a" / "version_0" / "checkpoints" / "best.ckpt").is_file()
+
+    def test_name_and_folder_of_runs_can_stand_in_the_recipe(self, desk) -> None:
+        recipe = (desk.folder / "configs" / "digits.yaml").read_text() + "name: written\nruns_dir: written_runs\n"
+        (desk.folder / "recipe.yaml").write_text(recipe)
+        desk.here("fit", "-c", "recipe.yaml", "--trainer.max_epochs", "1")
+        assert (desk.folder / "written_runs" / "written" / "version_0" / "summary.json").is_file()
+
+    def test_early_stopping_can_be_set_and_switched_off(self, desk) -> None:
+        frozen = ("--model.lr_scheduler", "null", "--model.optimizer.lr", "0", "--model.network.norm", "none")
+        stopped = desk.fit("stop", *frozen, "--early_stopping.patience", "2", epochs=6)
+        going_on = desk.fit("stop", *frozen, "--early_stopping", "null", epochs=6)
+        summaries = [json.loads((folder / "summary.json").read_text()) for folder in (stopped, going_on)]
+        assert [summary["epochs"] for summary in summaries] == [3, 6]
+        assert summaries[0]["stopped"].startswith("early: val/loss")
+
+    @pytest.mark.parametrize("flags", [("--checkpoint", "null"), ("--trainer.enable_checkpointing", "false")])
+    def test_checkpoints_can_be_switched_off(self, desk, flags) -> None:
+        folder = desk.fit("unsaved", *flags, epochs=1)
+        assert (folder / "summary.json").is_file()
+        assert not (folder / "checkpoints").exists()
+
+    def test_the_figure_that_decides_can_be_chosen(self, desk) -> None:
+        folder = desk.fit("monitor", "--checkpoint.monitor", "val/accuracy", epochs=3)
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary["monitor"] == "val/accuracy"
+        assert torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == summary["best"]["epoch"]
+
+    def test_without_a_logger_the_files_lie_in_the_same_place(self, desk) -> None:
+        folder = desk.fit("unlogged", "--trainer.logger", "false", epochs=1)
+        found = {path.name for path in folder.rglob("*") if path.is_file()}
+        assert found == {"config.yaml", "split.json", "summary.json", "curves.png", "best.ckpt", "last.ckpt"}
+
+    def test_the_users_callbacks_stand_beside_ours(self, desk) -> None:
+        own = "[{class_path: ModelCheckpoint, init_args: {filename: own}}, {class_path: RichModelSummary}]"
+        folder = desk.fit("own", f"--trainer.callbacks={own}", epochs=1)
+        assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "own.ckpt"}
+
+
+class TestWhatCannotGoOn:
+    def test_a_loss_that_is_no_number_ends_the_run_with_one_line_and_no_folder(self, new_desk) -> None:
+        desk = new_desk()
+        done = desk.run("fit", "-c", "configs/digits.yaml", "--model.optimizer.lr", "1e30", status=2)
+        assert done.stderr.startswith("holdout: error: the loss is ")
+        assert done.stderr.count("\n") == 1
+        assert "learning rate" in done.stderr
+        assert not list(desk.folder.glob("runs/*"))
+
+    def test_it_leaves_the_checkpoints_of_the_epochs_before(self, desk) -> None:
+        schedule = "{class_path: MultiStepLR, init_args: {milestones: [2], gamma: 1.e30}}"
+        flags = ("--model.lr_scheduler", schedule, "--model.lr_scheduler_interval", "epoch")
+        folder = desk.fit("ruined", *flags, epochs=4, status=2)
+        for name in ("best", "last"):
+            checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+            assert checkpoint["epoch"] < 2
+            assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
+
+
+class TestQuestions:
+    def test_help(self, desk) -> None:
+        done = desk.run("--help")
+        assert all(word in done.stdout for word in ("fit", "validate", "test", "predict"))
+        assert done.stderr == ""
+
+    @pytest.mark.parametrize("subcommand", ["fit", "validate", "test", "predict"])
+    def test_help_of_a_subcommand(self, desk, subcommand) -> None:
+        done = desk.here(subcommand, "--help")
+        assert "--ckpt_path" in done.stdout
+        assert ("--output" in done.stdout) == (subcommand == "predict")
+        assert ("--early_stopping" in done.stdout) == (subcommand == "fit")
+
+    def test_print_config_is_a_recipe(self, desk) -> None:
+        done = desk.here("fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "9", "--print_config")
+        config = yaml.safe_load(done.stdout)
+        assert config["trainer"]["max_epochs"] == 9
+        assert config["model"]["init_args"]["network"]["class_path"] == "models.networks.MLP"
+        (desk.folder / "printed.yaml").write_text(done.stdout)
+        assert desk.here("fit", "-c", "printed.yaml", "--print_config").stdout == done.stdout
