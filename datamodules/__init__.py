@@ -1,11 +1,12 @@
 """Datasets: split without leaks, normalised from the training part, batched from memory."""
 
 from datamodules.augmentation import Augmentation, HorizontalFlip, RandomTranslate
-from datamodules.base import DataModule, Samples
+from datamodules.base import DataModule
 from datamodules.digits import Digits
 from datamodules.errors import DataError
 from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
+from datamodules.samples import Samples
 from datamodules.splits import Split, SplitOptions, make_split
 
 __all__ = [

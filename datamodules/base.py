@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import lightning as L
@@ -23,24 +23,11 @@ from datamodules.manifest import (
     sample_digests,
 )
 from datamodules.normalization import Normalization, channel_statistics
-from datamodules.splits import PARTS, Indices, Split, SplitOptions, make_split
+from datamodules.samples import Samples
+from datamodules.splits import PARTS, Split, SplitOptions, check_split, make_split
+from datamodules.subsets import Indices
 
 Duplicates = Literal["warn", "raise", "drop"]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """All samples of a dataset.
-
-    Attributes:
-        inputs: (N, C, ...), uint8 or float32.
-        targets: (N,), int64 class labels.
-        official_test: Indices of the dataset's own test part, None where it has none.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    official_test: Indices | None = None
 
 
 class DataModule(L.LightningDataModule, ABC):
@@ -157,6 +144,8 @@ class DataModule(L.LightningDataModule, ABC):
         self.split = self._without_duplicates(split, duplicates)
         train_inputs = self.samples.inputs[torch.from_numpy(self.split.train)]
         self.normalization = self.stated_normalization or channel_statistics(train_inputs, self.maximum)
+        if len(self.normalization.mean) not in (1, train_inputs.shape[1]):
+            raise DataError(f"mean and std: {len(self.normalization.mean)} values for {train_inputs.shape[1]} channels")
         self.manifest = describe_split(
             self.split,
             source=type(self).__name__,
@@ -180,7 +169,9 @@ class DataModule(L.LightningDataModule, ABC):
             rank_zero_warn(f"{message} (duplicates: drop takes them out of training, raise refuses)")
             return split
         dropped = np.concatenate([indices for pair, indices in found.items() if pair.startswith("train/")])
-        return Split(np.setdiff1d(split.train, dropped), split.val, split.test)
+        rest = Split(np.setdiff1d(split.train, dropped), split.val, split.test)
+        check_split(rest, self.samples.targets.numpy(), self.class_names)
+        return rest
 
     def train_dataloader(self) -> InMemoryLoader:
         """Return shuffled batches of the training part."""

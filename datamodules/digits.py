@@ -3,7 +3,8 @@
 import torch
 from sklearn.datasets import load_digits
 
-from datamodules.base import DataModule, Samples
+from datamodules.base import DataModule
+from datamodules.samples import Samples
 
 
 class Digits(DataModule):

@@ -16,7 +16,7 @@ class InMemoryLoader:
     """Iterates over batches of tensors that lie in memory: no per-sample Python, no workers, exact resume.
 
     Training (`shuffle=True`): the epoch's permutation depends on `seed` and epoch alone. `batch_size` is the whole
-    batch over all devices; each of `world_size` ranks takes an equal share, so the samples of a step are the same on one
+    batch over all devices; each of `world_size` ranks takes an equal share, so a step has the same samples on one
     device or eight, but for the last: a remainder that would give a device a single sample, which batch norm cannot
     train on, joins the batch before. The last batch is shared as far as it divides: an epoch misses at most
     `world_size` - 1 samples, others each time, and sees none twice.
@@ -78,7 +78,9 @@ class InMemoryLoader:
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the permutation of the next pass."""
+        """Choose the permutation of the next pass; a place reached in another epoch is forgotten."""
+        if epoch != self.epoch:
+            self._resume_at = 0
         self.epoch = epoch
 
     def permutation(self) -> Tensor:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from datamodules.errors import DataError
-from datamodules.splits import Indices, Split
+from datamodules.splits import Split
+from datamodules.subsets import Indices
 
 Manifest = dict[str, Any]
 DIGEST_BYTES = 16

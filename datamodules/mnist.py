@@ -1,6 +1,7 @@
 """MNIST and FashionMNIST, from their IDX files."""
 
 import hashlib
+import zlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +13,9 @@ from torchvision.datasets.mnist import read_image_file, read_label_file
 from torchvision.datasets.utils import extract_archive
 
 from datamodules.augmentation import Augmentation, HorizontalFlip
-from datamodules.base import DataModule, Samples
+from datamodules.base import DataModule
 from datamodules.errors import DataError
+from datamodules.samples import Samples
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -85,7 +87,7 @@ class MNIST(DataModule):
             raise DataError(f"{archive} is not the published file (MD5 differs); delete it, or set data.verify false")
         try:
             extract_archive(str(archive), str(archive.parent))
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             archive.with_suffix("").unlink(missing_ok=True)
             raise DataError(f"{archive} cannot be unpacked ({error}); delete it to download it again") from error
 

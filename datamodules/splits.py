@@ -11,8 +11,9 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from datamodules.errors import DataError
+from datamodules.subsets import Indices, nested_subset
 
-Indices = npt.NDArray[np.int64]
+Names = tuple[str, ...] | None
 PARTS = ("train", "val", "test")
 
 
@@ -62,7 +63,7 @@ def make_split(
     *,
     num_samples: int,
     official_test: Indices | None = None,
-    names: tuple[str, ...] | None = None,
+    names: Names = None,
 ) -> Split:
     """Split `num_samples` samples into train, val and test.
 
@@ -79,6 +80,8 @@ def make_split(
     Raises:
         DataError: A size is out of range, a part would be empty, or a class too small to be in every part.
     """
+    if not 0 <= options.split_seed < 2**32:
+        raise DataError(f"split_seed: {options.split_seed} is not between 0 and {2**32 - 1}")
     everything = np.arange(num_samples, dtype=np.int64)
     if official_test is None:
         count = _count("test", options.test_fraction, options.test_size, num_samples)
@@ -100,13 +103,7 @@ def make_split(
 
 
 def hold_out(
-    indices: Indices,
-    strata: Indices | None,
-    count: int,
-    seed: int,
-    *,
-    part: str = "val",
-    names: tuple[str, ...] | None = None,
+    indices: Indices, strata: Indices | None, count: int, seed: int, *, part: str = "val", names: Names = None
 ) -> tuple[Indices, Indices]:
     """Set `count` of `indices` aside, stratified.
 
@@ -138,13 +135,7 @@ def hold_out(
 
 
 def k_fold(
-    indices: Indices,
-    strata: Indices | None,
-    folds: int,
-    fold: int,
-    seed: int,
-    *,
-    names: tuple[str, ...] | None = None,
+    indices: Indices, strata: Indices | None, folds: int, fold: int, seed: int, *, names: Names = None
 ) -> tuple[Indices, Indices]:
     """Return (training, validation) indices of one fold of a shuffled, stratified k-fold.
 
@@ -175,28 +166,6 @@ def k_fold(
     return indices[train], indices[val]
 
 
-def nested_subset(indices: Indices, strata: Indices | None, count: int, seed: int) -> Indices:
-    """Return a stratified subset of `indices`; a smaller one of the same seed lies inside a larger one.
-
-    Each class is shuffled and its samples are spread evenly over [0, 1); the subset is the first `count` in that
-    order, so every class keeps its share to within one sample.
-
-    Args:
-        indices: Samples to choose from, shape (n,).
-        strata: Label of every sample of the dataset, or None for a plain random subset.
-        count: Size of the subset, 1 to n.
-        seed: Seed of the order.
-    """
-    random = np.random.RandomState(seed)
-    shuffled = random.permutation(np.sort(indices))
-    labels = np.zeros(len(shuffled), dtype=np.int64) if strata is None else strata[shuffled]
-    position = np.empty(len(shuffled))
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        position[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.sort(shuffled[np.argsort(position, kind="stable")[:count]])
-
-
 def quantile_bins(targets: npt.NDArray[np.floating], bins: int) -> Indices:
     """Return the quantile bin of each continuous target, shape (N,): strata for a regression split.
 
@@ -210,7 +179,7 @@ def quantile_bins(targets: npt.NDArray[np.floating], bins: int) -> Indices:
     return bins_of
 
 
-def check_split(split: Split, strata: Indices | None, names: tuple[str, ...] | None = None) -> None:
+def check_split(split: Split, strata: Indices | None, names: Names = None) -> None:
     """Raise `DataError` where parts overlap, are empty, or lack a class that the dataset has."""
     parts = split.parts()
     for name, indices in parts.items():
@@ -240,10 +209,13 @@ def _count(part: str, fraction: float, size: int | None, total: int) -> int:
         return size
     if not (0 < fraction < 1 or (whole and fraction == 1)):
         raise DataError(f"{part}_fraction: {fraction} is not between 0 and 1 (a count goes into {part}_size)")
-    return min(max(round(fraction * total), 1), total)
+    count = max(round(fraction * total), 1)
+    if count >= total + whole:
+        raise DataError(f"{part}_fraction: {fraction} of {total} samples leaves none for the rest")
+    return count
 
 
-def _check_counts(labels: Indices, least: int, purpose: str, names: tuple[str, ...] | None) -> None:
+def _check_counts(labels: Indices, least: int, purpose: str, names: Names) -> None:
     classes, counts = np.unique(labels, return_counts=True)
     if len(counts) and counts.min() < least:
         smallest = int(counts.argmin())
@@ -252,5 +224,5 @@ def _check_counts(labels: Indices, least: int, purpose: str, names: tuple[str, .
         )
 
 
-def _name(label: np.int64, names: tuple[str, ...] | None) -> str:
+def _name(label: np.int64, names: Names) -> str:
     return repr(names[label]) if names is not None and 0 <= label < len(names) else str(label)

@@ -1,5 +1,7 @@
 """What a classifier is measured by: torchmetrics, on clean targets."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -79,3 +81,22 @@ def evaluation_metrics(num_classes: int) -> MetricCollection:
 def class_accuracy(num_classes: int) -> MulticlassAccuracy:
     """Return the accuracy of each class by itself: the share of its samples that is recognised, (C,)."""
     return MulticlassAccuracy(num_classes, average="none", validate_args=False)
+
+
+def metric_states(metrics: MetricCollection) -> dict[str, dict[str, Any]]:
+    """Return what each metric has accumulated so far, as tensors on the CPU: a checkpoint can hold it."""
+    return {
+        name: {key: _on_cpu(value) for key, value in metric.metric_state.items()} for name, metric in metrics.items()
+    }
+
+
+def restore_metric_states(metrics: MetricCollection, states: dict[str, dict[str, Any]]) -> None:
+    """Let each metric go on from what `metric_states` returned."""
+    for name, metric in metrics.items():
+        for key, value in states[name].items():
+            there = [item.to(metric.device) for item in value] if isinstance(value, list) else value.to(metric.device)
+            setattr(metric, key, there)
+
+
+def _on_cpu(value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+    return [item.cpu() for item in value] if isinstance(value, list) else value.cpu()

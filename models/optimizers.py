@@ -8,10 +8,20 @@ from typing import Any
 
 from torch import nn
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import CyclicLR, LambdaLR, LinearLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
+    LambdaLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    SequentialLR,
+)
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
+# Schedules that set the learning rate from its initial value, whatever another has made of it since.
+ABSOLUTE_SCHEDULES = (CosineAnnealingWarmRestarts, CyclicLR, LambdaLR, OneCycleLR, SequentialLR)
 
 
 class WarmupCosine(LambdaLR):
@@ -98,7 +108,7 @@ def build_warmup(optimizer: Optimizer, steps: int, schedule: LRScheduler | None)
     Raises:
         ValueError: `schedule` sets absolute learning rates, which would undo the warm-up.
     """
-    if isinstance(schedule, (OneCycleLR, CyclicLR, LambdaLR)):
+    if isinstance(schedule, ABSOLUTE_SCHEDULES):
         name = type(schedule).__name__
         raise ValueError(f"warmup_steps does not compose with {name}, which sets the learning rate itself")
     return LinearLR(optimizer, start_factor=1 / (steps + 1), total_iters=steps)

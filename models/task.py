@@ -1,5 +1,6 @@
 """What every task shares: the regularizer chain, optimizer and schedule, one evaluation step, exact resume."""
 
+import sys
 from abc import ABC, abstractmethod
 from typing import Any, Literal, cast
 
@@ -12,11 +13,13 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
 from models.errors import TrainingError
+from models.metrics import metric_states, restore_metric_states
 from models.optimizers import build_optimizer, build_scheduler, build_warmup
 from models.random_state import capture_random_state, restore_random_state
 from models.regularizers import Regularizer
 
 Batch = tuple[Tensor, Tensor]
+NEVER = sys.maxsize
 FLUSH_EVERY = 50  # batches kept before metrics are updated in one go: per-step updates cost more than a small network
 
 
@@ -67,7 +70,8 @@ class Task(L.LightningModule, ABC):
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
         self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._resumed_random_states: list[dict[str, Any]] = []
+        self._first_pending = 0
+        self._resumed: list[dict[str, Any]] = []
 
     @abstractmethod
     def chain_targets(self, targets: Tensor) -> Tensor:
@@ -100,6 +104,8 @@ class Task(L.LightningModule, ABC):
             penalty = regularizer.penalty(outputs, chained, self.network)
             if penalty is not None:
                 objective = objective + penalty
+        if not self._pending:
+            self._first_pending = self.global_step
         self._pending.append((objective.detach(), outputs.detach(), targets))
         if len(self._pending) == FLUSH_EVERY:
             self._flush()
@@ -113,7 +119,7 @@ class Task(L.LightningModule, ABC):
         self._pending.clear()
         objective = torch.stack(objectives).float()
         if not bool(objective.isfinite().all()):
-            step = self.global_step - len(objective) + int(objective.isfinite().int().argmin()) + 1
+            step = self._first_pending + int(objective.isfinite().int().argmin()) + 1
             value = objective[~objective.isfinite()][0].item()
             raise TrainingError(
                 f"the loss is {value} at step {step}, epoch {self.current_epoch + 1}: "
@@ -132,11 +138,6 @@ class Task(L.LightningModule, ABC):
         scheduler, every = self._plateau_scheduler(), self.trainer.check_val_every_n_epoch or 1
         if scheduler is not None and (self.current_epoch + 1) % every == 0:
             scheduler.step(self.trainer.callback_metrics[self.lr_scheduler_monitor].item())
-
-    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Advance a schedule; one that watches a figure is advanced in `on_train_epoch_end`."""
-        if not isinstance(scheduler, ReduceLROnPlateau):
-            scheduler.step()
 
     def _plateau_scheduler(self) -> ReduceLROnPlateau | None:
         configs = self.trainer.lr_scheduler_configs
@@ -202,7 +203,7 @@ class Task(L.LightningModule, ABC):
             configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
         if isinstance(schedule, ReduceLROnPlateau):
             self._check_plateau(schedule)
-            configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch"}
+            configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER}
         if self.warmup_steps:
             configs.append({"scheduler": build_warmup(optimizer, self.warmup_steps, schedule), "interval": "step"})
         return [optimizer], configs  # type: ignore[return-value]
@@ -217,23 +218,27 @@ class Task(L.LightningModule, ABC):
             raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put the state of the random generators of every device into the checkpoint."""
-        state = capture_random_state(self.device)
+        """Put what each device needs to go on exactly into the checkpoint: random states, figures so far."""
+        self._flush()
+        state = {"random": capture_random_state(self.device), "metrics": metric_states(self.train_metrics)}
         states: list[Any] = [state]
         if self.trainer.world_size > 1:
             states = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(states, state)
-        checkpoint["random_states"] = states
+        checkpoint["device_states"] = states
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the random states until training starts: whatever is drawn before would change them."""
-        self._resumed_random_states = checkpoint.get("random_states", [])
+        """Keep the states until training starts: whatever is drawn before would change them."""
+        self._resumed = checkpoint.get("device_states", [])
 
     def on_train_start(self) -> None:
-        """Set the random generators: to the checkpoint's on resume; apart from each other on several devices."""
-        states, rank = self._resumed_random_states, self.trainer.global_rank
-        self._resumed_random_states = []
+        """Go on from the checkpoint's states on resume; set several devices' generators apart otherwise."""
+        states, rank = self._resumed, self.trainer.global_rank
+        self._resumed = []
+        self._pending.clear()
+        self.train_metrics.reset()
         if len(states) == self.trainer.world_size:
-            restore_random_state(states[rank], self.device)
+            restore_metric_states(self.train_metrics, states[rank]["metrics"])
+            restore_random_state(states[rank]["random"], self.device)
         elif rank:
             torch.manual_seed(torch.initial_seed() + rank)

@@ -37,6 +37,11 @@ class Desk:
         self.folder = folder
         (folder / "configs").symlink_to(ROOT / "configs")
 
+    @staticmethod
+    def digits(epochs: int) -> tuple[str, ...]:
+        """Return the flags that train a small network on digits."""
+        return ("-c", "configs/digits.yaml", *SMALL, "--trainer.max_epochs", str(epochs))
+
     def start(self, *arguments: str) -> subprocess.Popen:
         """Start the command in a process of its own, whose output can be read as it comes."""
         return subprocess.Popen(
@@ -81,13 +86,8 @@ class Desk:
 
     def fit(self, name: str, *arguments: str, epochs: int = 2, status: int = 0) -> Path:
         """Train a small network on digits in this process; return the run's folder."""
-        self.here("fit", *digits(epochs), "--name", name, *arguments, status=status)
+        self.here("fit", *self.digits(epochs), "--name", name, *arguments, status=status)
         return max((self.folder / "runs" / name).iterdir())
-
-
-def digits(epochs: int) -> tuple[str, ...]:
-    """Return the flags that train a small network on digits."""
-    return ("-c", "configs/digits.yaml", *SMALL, "--trainer.max_epochs", str(epochs))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from conftest import digits
 
 TWO = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
 PLAIN = ("--model.network.dropout", "0")
@@ -16,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 def run_of_two(request, new_desk):
     """A run on two processes: norm of the network, folder to type in, what was printed, the run's folder."""
     desk = new_desk()
-    done = desk.run("fit", *digits(2), *PLAIN, "--model.network.norm", request.param, *TWO)
+    done = desk.run("fit", *desk.digits(2), *PLAIN, "--model.network.norm", request.param, *TWO)
     return request.param, desk, done, desk.folder / "runs" / "digits" / "version_0"
 
 

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn.functional import cross_entropy
 
 from datamodules import Digits
@@ -16,15 +17,23 @@ BEST = f"{RUN}/checkpoints/best.ckpt"
 
 
 @pytest.fixture(scope="module")
-def tested(trained):
-    """`holdout test --ckpt_path …/best.ckpt`, for real, with nothing else."""
-    return trained[0].run("test", "--ckpt_path", BEST)
+def desk(trained, new_desk):
+    """A folder with a copy of a trained run, as another user might get it."""
+    desk = new_desk()
+    shutil.copytree(trained[0].folder / "runs", desk.folder / "runs")
+    return desk
 
 
 @pytest.fixture(scope="module")
-def by_hand(trained):
+def tested(desk):
+    """`holdout test --ckpt_path …/best.ckpt`, for real, with nothing else."""
+    return desk.run("test", "--ckpt_path", BEST)
+
+
+@pytest.fixture(scope="module")
+def by_hand(desk):
     """Logits and targets of the test part, computed without the command line."""
-    model = Classifier.load_from_checkpoint(trained[0].folder / BEST, weights_only=True).eval().cpu()
+    model = Classifier.load_from_checkpoint(desk.folder / BEST, weights_only=True).eval().cpu()
     data = Digits()
     data.setup()
     indices = torch.from_numpy(data.split.test)
@@ -54,22 +63,20 @@ def test_a_checkpoint_alone_is_tested(tested, by_hand) -> None:
     assert tested.stderr == ""
 
 
-def test_the_figures_are_written_beside_the_run(trained, tested) -> None:
-    written = json.loads((trained[0].folder / RUN / "test.json").read_text())
+def test_the_figures_are_written_beside_the_run(desk, tested) -> None:
+    written = json.loads((desk.folder / RUN / "test.json").read_text())
     assert written["checkpoint"] == BEST
     assert {name: round(value, 4) for name, value in written["figures"].items()} == printed_figures(tested.stdout)
 
 
-def test_validation_of_the_best_checkpoint_gives_the_best_epochs_figures(trained) -> None:
-    desk, _ = trained
+def test_validation_of_the_best_checkpoint_gives_the_best_epochs_figures(desk) -> None:
     desk.here("validate", "--ckpt_path", BEST)
     figures = json.loads((desk.folder / RUN / "validation.json").read_text())["figures"]
     best = json.loads((desk.folder / RUN / "summary.json").read_text())["best"]
     assert figures == pytest.approx({name: value for name, value in best.items() if name.startswith("val/")})
 
 
-def test_predictions_are_those_of_the_test_part(trained, by_hand) -> None:
-    desk, _ = trained
+def test_predictions_are_those_of_the_test_part(desk, by_hand) -> None:
     logits, targets = by_hand
     done = desk.here("predict", "--ckpt_path", BEST)
     assert done.stdout == f"359 predictions: {RUN}/predictions.csv\n"
@@ -83,31 +90,29 @@ def test_predictions_are_those_of_the_test_part(trained, by_hand) -> None:
     assert torch.allclose(shares, logits.softmax(-1), atol=1e-5)
 
 
-def test_predictions_go_where_output_says(trained) -> None:
-    desk, _ = trained
+def test_predictions_go_where_output_says(desk) -> None:
     done = desk.here("predict", "--ckpt_path", BEST, "--output", "out/here.csv")
     assert "out/here.csv" in done.stdout
     assert len(rows_of(desk.folder / "out" / "here.csv")) == 359
 
 
-def test_best_and_last_are_found_by_the_recipe(trained, tested) -> None:
-    desk, _ = trained
+def test_best_and_last_are_found_by_the_recipe(desk, tested) -> None:
     assert desk.here("test", "-c", "configs/digits.yaml", "--ckpt_path", "best").stdout == tested.stdout
     assert "last.ckpt" in desk.here("test", "--name", "digits", "--ckpt_path", "last").stdout
 
 
-def test_a_checkpoint_copied_elsewhere_needs_nothing_either(trained, tested, new_desk) -> None:
-    desk = new_desk()
-    shutil.copy(trained[0].folder / BEST, desk.folder / "mine.ckpt")
-    done = desk.here("test", "--ckpt_path", "mine.ckpt")
+def test_a_checkpoint_copied_elsewhere_needs_nothing_either(desk, tested, new_desk) -> None:
+    elsewhere = new_desk()
+    shutil.copy(desk.folder / BEST, elsewhere.folder / "mine.ckpt")
+    done = elsewhere.here("test", "--ckpt_path", "mine.ckpt")
     assert printed_figures(done.stdout) == printed_figures(tested.stdout)
-    desk.here("predict", "--ckpt_path", "mine.ckpt")
-    assert len(rows_of(desk.folder / "predictions.csv")) == 359
+    elsewhere.here("predict", "--ckpt_path", "mine.ckpt")
+    assert len(rows_of(elsewhere.folder / "predictions.csv")) == 359
 
 
 @pytest.mark.parametrize("size", ["7", "359", "5000"])
-def test_the_batch_size_changes_no_figure(trained, tested, size) -> None:
-    done = trained[0].here("test", "--ckpt_path", BEST, "--data.eval_batch_size", size)
+def test_the_batch_size_changes_no_figure(desk, tested, size) -> None:
+    done = desk.here("test", "--ckpt_path", BEST, "--data.eval_batch_size", size)
     assert printed_figures(done.stdout) == pytest.approx(printed_figures(tested.stdout), abs=1.5e-4)
 
 
@@ -115,26 +120,36 @@ def test_the_batch_size_changes_no_figure(trained, tested, size) -> None:
 @pytest.mark.parametrize(
     ("flag", "value"), [("split_seed", "4"), ("test_fraction", "0.3"), ("val_size", "99"), ("train_size", "500")]
 )
-def test_another_split_than_the_checkpoints_is_refused(trained, subcommand, flag, value) -> None:
-    done = trained[0].here(subcommand, "--ckpt_path", BEST, f"--data.{flag}", value, status=2)
+def test_another_split_than_the_checkpoints_is_refused(desk, subcommand, flag, value) -> None:
+    done = desk.here(subcommand, "--ckpt_path", BEST, f"--data.{flag}", value, status=2)
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "split" in done.stderr
     assert flag in done.stderr
 
 
-def test_another_network_than_the_checkpoints_is_one_line(trained) -> None:
-    done = trained[0].here("test", "--ckpt_path", BEST, "--model.network.widths", "[7]", status=2)
+def test_another_network_than_the_checkpoints_is_one_line(desk) -> None:
+    done = desk.here("test", "--ckpt_path", BEST, "--model.network.widths", "[7]", status=2)
     assert done.stderr.count("\n") == 1
     assert BEST in done.stderr
 
 
 def test_precision_is_the_trainings_own_unless_told_otherwise(desk) -> None:
-    folder = desk.fit("double", "--trainer.precision", "64-true", epochs=1)
+    folder = desk.fit("half", "--trainer.precision", "bf16-mixed", epochs=1)
     checkpoint = str(folder / "checkpoints" / "best.ckpt")
-    figures = {}
-    for precision in ("as trained", "64-true", "32-true"):
+    losses = {}
+    for precision in ("as trained", "bf16-mixed", "32-true"):
         flags = () if precision == "as trained" else ("--trainer.precision", precision)
         desk.here("test", "--ckpt_path", checkpoint, *flags)
-        figures[precision] = json.loads((folder / "test.json").read_text())["figures"]["test/loss"]
-    assert figures["as trained"] == figures["64-true"]
+        losses[precision] = json.loads((folder / "test.json").read_text())["figures"]["test/loss"]
+    assert losses["as trained"] == losses["bf16-mixed"] != losses["32-true"]
+
+
+def test_the_record_of_training_stays_as_it_was(desk, trained) -> None:
+    desk.here("validate", "--ckpt_path", BEST)
+    desk.here("test", "--ckpt_path", BEST)
+    for name in ("config.yaml", "split.json", "summary.json"):
+        assert (desk.folder / RUN / name).read_bytes() == (trained[0].folder / RUN / name).read_bytes()
+    events = EventAccumulator(str(desk.folder / RUN))
+    events.Reload()
+    assert len(events.Scalars("val/accuracy")) == 3, "one an epoch"

@@ -18,7 +18,8 @@ from models import Classifier
 model = Classifier.load_from_checkpoint(sys.argv[1], weights_only=True, map_location="cpu").eval()
 inputs = torch.load(sys.argv[2], weights_only=True)
 with torch.inference_mode():
-    torch.save({"logits": model(inputs), "network": repr(model.network), "parts": repr(model.regularizers)}, sys.argv[3])
+    logits = model(inputs)
+torch.save({"logits": logits, "network": repr(model.network), "regularizers": repr(model.regularizers)}, sys.argv[3])
 """
 
 
@@ -40,7 +41,7 @@ def test_the_nested_network_is_rebuilt_without_an_argument(rebuilt) -> None:
     _, result = rebuilt
     assert "Linear(in_features=64, out_features=32" in result["network"]
     assert "Dropout(p=0.3" in result["network"]
-    assert "DisturbLabel(alpha=10" in result["parts"]
+    assert "DisturbLabel(alpha=10" in result["regularizers"]
 
 
 def test_it_gives_what_the_command_line_gives(rebuilt) -> None:

@@ -21,7 +21,7 @@ from models.networks import MLP
 from models.regularizers import DisturbLabel, LabelSmoothing
 
 EPOCHS = 4
-STEPS_AN_EPOCH = 11
+SGD = partial(torch.optim.SGD, lr=0.1, momentum=0.9)
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Recipe:
     """What is trained; every run builds it anew, as a fresh process would."""
 
     network: dict[str, Any] = field(default_factory=dict)
-    optimizer: Callable = partial(torch.optim.SGD, lr=0.1, momentum=0.9)
+    optimizer: Callable = SGD
     regularizers: Callable[[], list] = list
     augmentation: Callable[[], list] = list
     schedule: Callable[..., LRScheduler] | None = None
@@ -151,9 +151,7 @@ def test_cut_off_in_an_epoch_it_goes_on_from_the_last_whole_one(recipe, uninterr
 
 
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.7])
-def test_from_a_checkpoint_inside_an_epoch_it_ends_with_the_same_weights(
-    recipe, uninterrupted, tmp_path, share
-) -> None:
+def test_from_a_checkpoint_inside_an_epoch_it_ends_the_same(recipe, uninterrupted, tmp_path, share) -> None:
     step = round(share * uninterrupted[1].global_step)
     assert step % (uninterrupted[1].global_step // EPOCHS) != 0, "inside an epoch"
     train(recipe, tmp_path, seed=99, resume=uninterrupted[0] / "every" / f"step={step}.ckpt")

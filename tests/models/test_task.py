@@ -344,7 +344,7 @@ def test_a_checkpoint_holds_only_what_loads_safely(fit, tmp_path):
     fit(task).save_checkpoint(tmp_path / "run.ckpt")
     checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)
     assert checkpoint["Digits"]["split"]["source"]["name"] == "Digits"
-    assert len(checkpoint["random_states"]) == 1
+    assert len(checkpoint["device_states"]) == 1
     fresh = linear_task(regularizers=[DisturbLabel()])
     fresh.load_state_dict(checkpoint["state_dict"])
     assert torch.equal(weights(fresh), weights(task))

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from jsonargparse import Namespace
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from callbacks import History, Summary
 from datamodules import Digits
@@ -11,8 +11,9 @@ MODEL = {
     "class_path": "models.Classifier",
     "init_args": {
         "network": {"class_path": "models.networks.MLP", "init_args": {"widths": [8]}},
-        "regularizers": [{"class_path": "models.regularizers.DisturbLabel", "init_args": {"alpha": 10}}],
+        "regularizers": [{"class_path": "models.regularizers.DisturbLabel", "init_args": {"alpha": 20}}],
         "loss": None,
+        "warmup_steps": 0,
     },
 }
 
@@ -25,8 +26,8 @@ def test_what_the_data_determines_is_filled_in() -> None:
     assert "num_classes" not in MODEL["init_args"], "what was given is as it was"
 
 
-class Logged:
-    """Stands for a trainer with a TensorBoard logger; keeps what it is given."""
+class Trainer:
+    """As much of a trainer as logging asks for."""
 
     current_epoch = 2
 
@@ -37,8 +38,6 @@ class Logged:
 
 @pytest.mark.parametrize("validated", [True, False])
 def test_what_was_set_is_logged_by_name_with_the_best_epochs_figures(tmp_path: Path, validated: bool) -> None:
-    from lightning.pytorch.loggers import TensorBoardLogger
-
     logged = []
 
     class Logger(TensorBoardLogger):
@@ -46,17 +45,17 @@ def test_what_was_set_is_logged_by_name_with_the_best_epochs_figures(tmp_path: P
             logged.append(arguments)
 
     history = History()
-    history.rows = [{"epoch": 0, "val/loss": 0.5, "train/loss": 0.1}, {"epoch": 1, "val/loss": 0.7}]
-    history.rows = history.rows if validated else []
-    config = Namespace(seed_everything=3, model=MODEL, data={"class_path": "datamodules.Digits"}, trainer={})
-    log_hyperparameters(Logged([history, Summary()], Logger(tmp_path)), config)
+    rows = [{"epoch": 0, "val/loss": 0.5, "val/accuracy": 0.8, "train/loss": 0.1}, {"epoch": 1, "val/loss": 0.7}]
+    history.rows = rows if validated else []
+    settings = {"seed_everything": 3, "model": MODEL, "data": {"class_path": "datamodules.Digits"}, "trainer": {}}
+    log_hyperparameters(Trainer([history, Summary()], Logger(tmp_path)), settings)
     expected = {
         "seed": 3,
         "model": "Classifier",
         "model.network": "MLP",
         "model.network.widths": "[8]",
         "model.regularizers.0": "DisturbLabel",
-        "model.regularizers.0.alpha": 10,
+        "model.regularizers.0.alpha": 20,
         "data": "Digits",
     }
-    assert logged == ([(expected, {"best/val/loss": 0.5})] if validated else [])
+    assert logged == ([(expected, {"best/loss": 0.5, "best/accuracy": 0.8})] if validated else [])

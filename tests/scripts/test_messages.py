@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.messages import class_arguments, did_you_mean
+from scripts.messages import did_you_mean
 
 RECIPE = "fit -c configs/digits.yaml "
 REGULARIZERS = RECIPE + "--model.regularizers"
@@ -165,10 +165,3 @@ def test_a_suggestion_is_made_only_for_something_close() -> None:
     assert did_you_mean("dropuot", ["dropout", "norm"]) == "; did you mean dropout?"
     assert did_you_mean("MLP", ["mlp"]) == "; did you mean mlp?"
     assert did_you_mean("widths", ["dropout", "norm"]) == ""
-
-
-def test_arguments_of_a_class_include_those_it_passes_on() -> None:
-    arguments = class_arguments("models.Classifier")
-    assert {"network", "num_classes", "loss", "optimizer", "regularizers"} <= set(arguments)
-    assert not {"self", "kwargs"} & set(arguments)
-    assert class_arguments("models.NoSuchThing") == class_arguments("nonsense") == []
