@@ -146,6 +146,7 @@ def test_batches_have_the_stated_shape_and_type(run):
     augmentation = [HorizontalFlip(), RandomTranslate(1)]
     record = run(Digits(batch_size=500, eval_batch_size=100, augmentation=augmentation), max_epochs=1)
     assert [len(inputs) for inputs, _ in record.seen["train"]] == [500, 500, 294]
+    assert [len(inputs) for inputs, _ in record.seen["val"]][-2:] == [100, 44]
     assert [len(inputs) for inputs, _ in record.seen["test"]] == [100, 100, 100, 59]
     for inputs, targets in (batch for batches in record.seen.values() for batch in batches):
         assert inputs.shape == (len(targets), *Digits.input_shape)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from datamodules import DataError, Digits, SplitOptions, make_split
-from datamodules.splits import k_fold, nested_subset, quantile_bins
+from datamodules.splits import k_fold, quantile_bins
+from datamodules.subsets import nested_subset
 
 seeds = st.integers(0, 2**32 - 1)
 quick = settings(max_examples=40, deadline=None)
