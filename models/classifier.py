@@ -39,10 +39,8 @@ class Classifier(Task):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure one test batch, class by class too."""
-        inputs, targets = batch
-        logits = self.network(inputs)
-        self.test_metrics.update(logits, targets)
-        self.test_class_accuracy.update(logits, targets)
+        logits = self._evaluate(batch, self.test_metrics)
+        self.test_class_accuracy.update(logits, batch[1])
 
     def on_test_epoch_end(self) -> None:
         """Log the test figures and the accuracy of each class under its name."""

@@ -151,9 +151,11 @@ class Task(L.LightningModule, ABC):
         """Measure one test batch."""
         self._evaluate(batch, self.test_metrics)
 
-    def _evaluate(self, batch: Batch, metrics: MetricCollection) -> None:
+    def _evaluate(self, batch: Batch, metrics: MetricCollection) -> Tensor:
         inputs, targets = batch
-        metrics.update(self.network(inputs), targets)
+        outputs: Tensor = self.network(inputs)
+        metrics.update(outputs, targets)
+        return outputs
 
     def on_validation_start(self) -> None:
         """Make sure that no checkpoint is written after this validation if the loss is no number."""

@@ -4,6 +4,7 @@ import argparse
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -39,8 +40,9 @@ def complete(arguments: list[str]) -> Invocation:
     """
     known, _ = _quick_parser().parse_known_args(arguments)
     recipe = Path(known.config[0]) if known.config else None
-    name = known.name or (recipe.stem if recipe else None)
-    runs_dir = Path(known.runs_dir)
+    written = _written(known.config or [])
+    name = known.name or written.get("name") or (_recipe_name(recipe) if recipe else None)
+    runs_dir = Path(known.runs_dir or written.get("runs_dir") or "runs")
     asks_only = known.help or known.print_config is not None or known.subcommand not in ("fit", *EVALUATIONS)
     if asks_only:
         return Invocation(arguments, name or "run", runs_dir, None)
@@ -72,10 +74,28 @@ def _quick_parser() -> argparse.ArgumentParser:
     parser.add_argument("-c", "--config", action="append")
     parser.add_argument("--ckpt_path")
     parser.add_argument("--name")
-    parser.add_argument("--runs_dir", default="runs")
+    parser.add_argument("--runs_dir")
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--print_config", nargs="?", const="")
     return parser
+
+
+def _recipe_name(recipe: Path) -> str:
+    """Return a recipe's name: its file's, or for a run's `config.yaml` that of the run."""
+    in_run = recipe.name == "config.yaml" and recipe.absolute().parent.name.startswith("version_")
+    return recipe.absolute().parents[1].name if in_run else recipe.stem
+
+
+def _written(configs: list[str]) -> dict[str, Any]:
+    """Return the top level of the given files, later ones winning; what cannot be read, the parser will say."""
+    found: dict[str, Any] = {}
+    for config in configs:
+        try:
+            content = yaml.safe_load(Path(config).read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            continue
+        found |= {key: value for key, value in content.items() if value} if isinstance(content, dict) else {}
+    return found
 
 
 def _recipes() -> str:

@@ -125,8 +125,7 @@ class HoldoutCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Build the trainer: the run folder, the logger in it, atomic checkpoints and this project's callbacks."""
         config = {**self._get(self.config_init, "trainer"), **kwargs}
-        given = config["callbacks"] or []
-        given = given if isinstance(given, list) else [given]
+        given = _as_list(config["callbacks"])
         folder = self._folder()
         if config["logger"] in (None, True):
             config["logger"] = self._logger(folder)
