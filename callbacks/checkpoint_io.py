@@ -1,6 +1,5 @@
 """Checkpoint files that are whole or not there, and that run no code when they are read."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,7 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        IndexError,
-        KeyError,
-        ValueError,
-        OSError,
-    ) as error:
+    except Exception as error:  # a damaged file makes torch raise nearly anything
         reason = "it holds objects other than tensors and plain values" if "weights_only" in str(error) else "damaged"
         raise CheckpointError(f"{path} is not a checkpoint that can be read ({reason})") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
@@ -60,4 +51,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(  # noqa: D102
         self, path: _PATH, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        return load_checkpoint(path, map_location if map_location is not None else "cpu")
+        checkpoint = load_checkpoint(path, map_location if map_location is not None else "cpu")
+        if "pytorch-lightning_version" not in checkpoint:
+            raise CheckpointError(f"{path} is not a Lightning checkpoint (it does not say which version wrote it)")
+        return checkpoint

@@ -30,22 +30,29 @@ class History(Checkpoint):
         self.samples = 0
         self._epoch_start = 0.0
         self._train_end = 0.0
+        self._validated = False
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
         self._epoch_start = self._train_end = time.perf_counter()
+        self._validated = False
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
         """Count the batch's samples."""
         self.samples += len(batch[1][1]) * trainer.world_size
         self._train_end = time.perf_counter()
 
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note that this epoch has validation figures of its own."""
+        self._validated = True
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Record the epoch."""
         self.train_seconds += self._train_end - self._epoch_start
         self.wall_seconds += time.perf_counter() - self._epoch_start
+        left_out = ("lr-",) if self._validated else ("lr-", "val/")
         logged = trainer.callback_metrics.items()
-        figures = {name: float(value) for name, value in logged if not name.startswith("lr-")}
+        figures = {name: float(value) for name, value in logged if not name.startswith(left_out)}
         self.rows = [row for row in self.rows if row["epoch"] < trainer.current_epoch]
         self.rows.append({"epoch": trainer.current_epoch, **figures})
 

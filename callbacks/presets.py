@@ -22,7 +22,7 @@ def monitor_mode(monitor: str) -> Mode | None:
     return None
 
 
-def check_monitor(option: str, monitor: str, mode: Mode | None, module: L.LightningModule) -> None:
+def check_monitor(option: str, monitor: str, mode: Mode | None, trainer: L.Trainer, module: L.LightningModule) -> None:
     """Check a monitored figure before training starts.
 
     Raises:
@@ -33,6 +33,8 @@ def check_monitor(option: str, monitor: str, mode: Mode | None, module: L.Lightn
     if callable(figures) and monitor not in figures():
         names = ", ".join(sorted(figures()))
         raise MisconfigurationException(f"{option}.monitor: no figure is called {monitor!r}; there are {names}")
+    if monitor.startswith("val/") and trainer.limit_val_batches == 0:
+        raise MisconfigurationException(f"{option}.monitor: {monitor} is never measured (limit_val_batches is 0)")
     if mode is None and monitor_mode(monitor) is None:
         raise MisconfigurationException(f"{option}.mode: say whether {monitor!r} is better at its min or max")
 
@@ -66,7 +68,7 @@ class EarlyStopping(callbacks.EarlyStopping):
         """Refuse a figure that does not exist before training starts."""
         super().setup(trainer, pl_module, stage)
         if stage == "fit":
-            check_monitor("early_stopping", self.monitor, self.stated_mode, pl_module)
+            check_monitor("early_stopping", self.monitor, self.stated_mode, trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the counts from the checkpoint, but `patience` from the arguments."""
@@ -108,7 +110,7 @@ class Checkpoint(callbacks.ModelCheckpoint):
         super().setup(trainer, pl_module, stage)
         if stage == "fit":
             assert self.monitor is not None
-            check_monitor("checkpoint", self.monitor, self.stated_mode, pl_module)
+            check_monitor("checkpoint", self.monitor, self.stated_mode, trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the record of a run whose folder has moved: Lightning forgets it when the path is another."""

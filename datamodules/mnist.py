@@ -2,6 +2,7 @@
 
 import hashlib
 import zlib
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -75,7 +76,7 @@ class MNIST(DataModule):
             raise DataError(f"{folder / missing[0]} is missing (the other files are there); put it back, or delete all")
         try:
             self.source(self.data_dir, download=True)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, EOFError, HTTPException, zlib.error) as error:
             raise DataError(
                 f"{type(self).__name__} is not in {folder} and could not be downloaded ({error}); put the four IDX "
                 f"files ({', '.join(FILES)}) there or name their folder by data.data_dir"

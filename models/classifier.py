@@ -37,6 +37,16 @@ class Classifier(Task):
         """Return labels (N,) as class probabilities (N, C)."""
         return F.one_hot(targets, self.num_classes).float()
 
+    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss; class weights mean the same for probabilities as for labels.
+
+        torch divides a weighted cross entropy by the sum of the labels' weights, but one of probabilities by N.
+        """
+        loss = super().compute_loss(outputs, targets)
+        if isinstance(self.loss, nn.CrossEntropyLoss) and self.loss.weight is not None and targets.is_floating_point():
+            loss = loss * len(targets) / (targets * self.loss.weight).sum()
+        return loss
+
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure one test batch, class by class too."""
         logits = self._evaluate(batch, self.test_metrics)

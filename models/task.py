@@ -69,8 +69,7 @@ class Task(L.LightningModule, ABC):
         self.train_metrics: MetricCollection
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
-        self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._first_pending = 0
+        self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
         self._resumed: list[dict[str, Any]] = []
 
     @abstractmethod
@@ -99,30 +98,32 @@ class Task(L.LightningModule, ABC):
         for regularizer in chain:
             inputs, chained = regularizer.perturb(inputs, chained)
         outputs = self.network(inputs)
-        objective: Tensor = self.loss(outputs, chained)
+        objective = self.compute_loss(outputs, chained)
         for regularizer in chain:
             penalty = regularizer.penalty(outputs, chained, self.network)
             if penalty is not None:
                 objective = objective + penalty
-        if not self._pending:
-            self._first_pending = self.global_step
-        self._pending.append((objective.detach(), outputs.detach(), targets))
+        self._pending.append((self.global_step + 1, objective.detach(), outputs.detach(), targets))
         if len(self._pending) == FLUSH_EVERY:
             self._flush()
         return objective
+
+    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a training batch, without penalties."""
+        loss: Tensor = self.loss(outputs, targets)
+        return loss
 
     def _flush(self) -> None:
         """Bring the metrics up to date, log the mean objective, and stop a run whose loss is no number."""
         if not self._pending:
             return
-        objectives, outputs, targets = zip(*self._pending, strict=True)
+        steps, objectives, outputs, targets = zip(*self._pending, strict=True)
         self._pending.clear()
         objective = torch.stack(objectives).float()
         if not bool(objective.isfinite().all()):
-            step = self._first_pending + int(objective.isfinite().int().argmin()) + 1
-            value = objective[~objective.isfinite()][0].item()
+            first = int(objective.isfinite().int().argmin())
             raise TrainingError(
-                f"the loss is {value} at step {step}, epoch {self.current_epoch + 1}: "
+                f"the loss is {objective[first].item()} at step {steps[first]}, epoch {self.current_epoch + 1}: "
                 f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)",
                 finished_epochs=self.current_epoch,
             )
@@ -215,6 +216,8 @@ class Task(L.LightningModule, ABC):
         monitor = self.lr_scheduler_monitor
         if monitor not in figures:
             raise ValueError(f"lr_scheduler_monitor: no figure {monitor!r}; there are {', '.join(figures)}")
+        if monitor.startswith("val/") and self.trainer.limit_val_batches == 0:
+            raise ValueError(f"lr_scheduler_monitor: {monitor} is never measured (limit_val_batches is 0)")
         better = "max" if figures[monitor] else "min"
         if schedule.mode != better:
             raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
@@ -222,7 +225,8 @@ class Task(L.LightningModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put what each device needs to go on exactly into the checkpoint: random states, figures so far."""
         self._flush()
-        state = {"random": capture_random_state(self.device), "metrics": metric_states(self.train_metrics)}
+        figures = {"epoch": self.current_epoch, "metrics": metric_states(self.train_metrics)}
+        state = {"random": capture_random_state(self.device), "figures": figures}
         states: list[Any] = [state]
         if self.trainer.world_size > 1:
             states = [None] * self.trainer.world_size
@@ -233,6 +237,11 @@ class Task(L.LightningModule, ABC):
         """Keep the states until training starts: whatever is drawn before would change them."""
         self._resumed = checkpoint.get("device_states", [])
 
+    def on_fit_start(self) -> None:
+        """Refuse a run that would end without a step, which Lightning calls a success."""
+        if self.trainer.limit_train_batches == 0:
+            raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
+
     def on_train_start(self) -> None:
         """Go on from the checkpoint's states on resume; set several devices' generators apart otherwise."""
         states, rank = self._resumed, self.trainer.global_rank
@@ -240,7 +249,9 @@ class Task(L.LightningModule, ABC):
         self._pending.clear()
         self.train_metrics.reset()
         if len(states) == self.trainer.world_size:
-            restore_metric_states(self.train_metrics, states[rank]["metrics"])
+            figures = states[rank]["figures"]
+            if figures["epoch"] == self.current_epoch:  # cut within this epoch, not at the end of the one before
+                restore_metric_states(self.train_metrics, figures["metrics"])
             restore_random_state(states[rank]["random"], self.device)
         elif rank:
             torch.manual_seed(torch.initial_seed() + rank)

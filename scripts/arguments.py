@@ -35,10 +35,13 @@ def complete(arguments: list[str]) -> Invocation:
     """Find the checkpoint that a command line means and put its recipe before the other arguments.
 
     Raises:
-        RunError: A recipe or a checkpoint is needed and not given, or is not there.
+        RunError: A recipe or a checkpoint is needed and not given, is not there, or is none.
         CheckpointError: The checkpoint cannot be read.
     """
-    known, _ = _quick_parser().parse_known_args(arguments)
+    try:
+        known, _ = _quick_parser().parse_known_args(arguments)
+    except argparse.ArgumentError:  # the full parser words it
+        return Invocation(arguments, "run", Path("runs"), None)
     recipe = Path(known.config[0]) if known.config else None
     written = _written(known.config or [])
     name = known.name or written.get("name") or (_recipe_name(recipe) if recipe else None)
@@ -69,7 +72,7 @@ def complete(arguments: list[str]) -> Invocation:
 
 
 def _quick_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("subcommand", nargs="?")
     parser.add_argument("-c", "--config", action="append")
     parser.add_argument("--ckpt_path")
@@ -94,7 +97,9 @@ def _written(configs: list[str]) -> dict[str, Any]:
             content = yaml.safe_load(Path(config).read_text())
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             continue
-        found |= {key: value for key, value in content.items() if value} if isinstance(content, dict) else {}
+        if not isinstance(content, dict):
+            raise RunError(f"{config} is no recipe: it holds {content!r}, not keys such as model and data")
+        found |= {key: value for key, value in content.items() if value}
     return found
 
 

@@ -1,6 +1,7 @@
 """The recipe that a checkpoint carries, so that `test`, `validate` and `predict` need nothing else."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from callbacks import CheckpointError, load_checkpoint
 
 CONFIG_KEY = "holdout_config"
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
-CLASS_KEYS = ("class_path", "optimizer", "lr_scheduler", "loss", "network")
+DOTTED = re.compile(r"[\w/\\-]+(\.[\w/\\-]+)+")  # package.Class, file.yaml
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -23,27 +24,47 @@ def read_config(path: Path) -> dict[str, Any]:
             `TRUSTED`: a stranger's checkpoint must not choose what is imported.
     """
     text = load_checkpoint(path).get(CONFIG_KEY)
-    config = yaml.safe_load(text) if isinstance(text, str) else None
-    if not isinstance(config, dict) or not {"model", "data"} <= config.keys():
+    try:
+        config = yaml.safe_load(text) if isinstance(text, str) else None
+    except yaml.YAMLError:
+        config = None
+    if not isinstance(config, dict):
         raise CheckpointError(f"{path} carries no recipe (it was not made by `holdout fit`); give one with -c")
+    for part in ("model", "data"):
+        if not _names_class(config.get(part)):
+            raise CheckpointError(f"{path} carries no recipe (its {part} is {config.get(part)!r}); give one with -c")
     kept = {"model": config["model"], "data": config["data"]}
-    for class_path in _class_paths(kept):
-        if class_path.split(".")[0] not in TRUSTED:
+    for place, name in _importable(kept):
+        if name.split(".")[0] not in TRUSTED or not place.endswith("class_path"):
             raise CheckpointError(
-                f"{path} names the class {class_path}; from a checkpoint only classes of {', '.join(TRUSTED)} are "
+                f"{path} names {name} at {place}; from a checkpoint only classes of {', '.join(TRUSTED)} are "
                 f"imported. If you trust it, give its recipe with -c"
             )
-    precision = config.get("trainer", {}).get("precision")
-    if precision is not None:
-        kept["trainer"] = {"precision": precision}
-    return kept
+    trainer = config.get("trainer")
+    precision = trainer.get("precision") if isinstance(trainer, dict) else None
+    return kept | ({"trainer": {"precision": str(precision)}} if precision is not None else {})
 
 
-def _class_paths(value: Any) -> list[str]:
-    """Return every dotted name in `value` at a place where jsonargparse would import it."""
-    if isinstance(value, list):
-        return [name for item in value for name in _class_paths(item)]
-    if not isinstance(value, dict):
-        return []
-    named = [v for k, v in value.items() if k in CLASS_KEYS and isinstance(v, str) and re.fullmatch(r"[\w.]+", v)]
-    return named + [name for item in value.values() for name in _class_paths(item)]
+def _names_class(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("class_path"), str)
+
+
+def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of everything in `value` that a parser might take for a class or for a file to read.
+
+    What `holdout fit` writes names classes at "class_path" alone, and its keys hold no dots.
+    """
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not str(key).isidentifier():
+                yield place, f"{key}: {item}"
+            yield from _importable(item, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _importable(item, f"{place}.{number}")
+    elif isinstance(value, str) and (place.endswith("class_path") or _looks_importable(value, place)):
+        yield place, value
+
+
+def _looks_importable(value: str, place: str) -> bool:
+    return not place.endswith("_dir") and DOTTED.fullmatch(value) is not None

@@ -141,6 +141,8 @@ class HoldoutCLI(LightningCLI):
 
     def _folder(self) -> Path | None:
         if self.subcommand == "fit":
+            if self._get(self.config, "trainer")["fast_dev_run"]:
+                return None
             return new_run_folder(self.invocation.runs_dir, self.invocation.name)
         return run_folder_of(self.invocation.checkpoint) if self.invocation.checkpoint else None
 

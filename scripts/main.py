@@ -18,6 +18,7 @@ from models import TrainingError
 from scripts.cli import HoldoutCLI
 from scripts.runs import RUN_FOLDER_VARIABLE, RunError
 
+MISTAKE = 2
 TERMINATED = 128 + signal.SIGTERM  # as a shell reports it
 USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, RunError, TrainingError)
 NOISE = (
@@ -46,6 +47,10 @@ def main() -> None:
         fail(str(error))
     except SIGTERMException:  # Lightning exits with 0, as after a success
         sys.exit(TERMINATED)
+    except SystemExit as error:
+        if error.code == MISTAKE and not started_by_another:
+            _remove_unused_run()
+        raise
     finally:
         if not started_by_another:
             os.environ.pop(RUN_FOLDER_VARIABLE, None)
@@ -55,7 +60,7 @@ def fail(message: str) -> NoReturn:
     """Print one line on standard error (the first process alone) and exit with status 2."""
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print("holdout: error: " + " ".join(message.split()), file=sys.stderr, flush=True)
-    sys.exit(2)
+    sys.exit(MISTAKE)
 
 
 def _remove_unused_run() -> None:

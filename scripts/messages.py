@@ -22,7 +22,15 @@ NO_FILE = re.compile(r"File does not exist: '?([^']+?)'?$")
 REQUIRED = re.compile(r"the following arguments are required: (.+)$")
 CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.+)\)")
 UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
-GENERIC_REASONS = ("- Expected a <class", "- Type typing.Callable", "- Problem with given class_path")
+PACKAGES = [name.rsplit(".", 1)[-1] for name in CLASS_MODULES]
+GENERIC_REASONS = (
+    "- Does not validate",
+    "- Expected a <class",
+    "- Expected a path",
+    "- Expected a typing.Literal",
+    "- Type typing.Callable",
+    "- Problem with given class_path",
+)
 
 
 def explain(message: str, flags: Iterable[str]) -> str:
@@ -62,11 +70,14 @@ def _explain_nested(message: str) -> str:
             named = re.search(r"class_path='([\w.]+)'", line)
             owner = named[1] if named else class_path
             options = class_arguments(owner)
-            return f"{where}: {owner.rsplit('.', 1)[-1]} has no argument {match[1]!r}" + (
-                did_you_mean(match[1], options) or f"; it has {', '.join(options)}"
+            argument = match[1].split(".")[0]
+            return f"{where}: {owner.rsplit('.', 1)[-1]} has no argument {argument!r}" + (
+                did_you_mean(argument, options) or f"; it has {', '.join(options)}"
             )
         if match := NO_ATTRIBUTE.search(line):
-            return f"{where}: there is no class {match[1]}.{match[2]}" + did_you_mean(match[2], class_names())
+            return f"{where}: there is no class {match[1]}.{match[2]}" + did_you_mean(
+                match[2], (*class_names(), *PACKAGES)
+            )
         if match := NO_CLASS.search(line):
             off = "; null switches it off" if match[1].lower() in ("false", "none", "off") else ""
             return f"{where}: there is no class {match[1]!r}" + (off or did_you_mean(match[1], class_names()))
@@ -94,7 +105,7 @@ def _explain_union(message: str, where: str) -> str:
         union, value = unions[-1], values[0]  # the innermost type is named last, its value first
         if "Callable" in union:
             return f"{prefix}{value!r} names no class that fits, or more than one; give its path (torch.optim.SGD)"
-        return f"{prefix}{value!r} is not {_type_words(union)}"
+        return f"{prefix}{value!r} is not {_type_words(union)}" + did_you_mean(value, class_names())
     return " ".join(message.split())
 
 
@@ -119,7 +130,7 @@ def _missing_file(path: Path) -> str:
 
 
 def _type_words(annotation: str) -> str:
-    if match := re.match(r"typing\.Literal\[(.+)\]$", annotation):
+    if match := re.match(r"(?:typing\.)?Literal\[(.+?)\]", annotation):
         return "one of " + match[1].replace("'", "")
     words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
     names = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}

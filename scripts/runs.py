@@ -19,13 +19,19 @@ def versions(folder: Path) -> list[int]:
 
 
 def new_run_folder(runs_dir: Path, name: str) -> Path:
-    """Return the folder of a new run (not made yet); the same one in every process of the run."""
+    """Make the folder of a new run; return the same one in every process of the run, and in no other run."""
     chosen = os.environ.get(RUN_FOLDER_VARIABLE)
-    if chosen is None:
+    if chosen is not None:
+        return Path(chosen)
+    while True:
         existing = versions(runs_dir / name)
-        chosen = str(runs_dir / name / f"version_{existing[-1] + 1 if existing else 0}")
-        os.environ[RUN_FOLDER_VARIABLE] = chosen
-    return Path(chosen)
+        folder = runs_dir / name / f"version_{existing[-1] + 1 if existing else 0}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:  # another run was faster
+            continue
+        os.environ[RUN_FOLDER_VARIABLE] = str(folder)
+        return folder
 
 
 def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None) -> Path:

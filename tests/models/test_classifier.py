@@ -27,10 +27,10 @@ def network():
 @pytest.mark.parametrize("regularizers", CHAINS)
 def test_digits_are_learnt_in_a_few_epochs(quiet_trainer, regularizers):
     L.seed_everything(0, verbose=False)
-    optimizer = functools.partial(AdamW, lr=0.01)
+    optimizer = functools.partial(AdamW, lr=0.02)
     task = Classifier(MLP((1, 8, 8), 10, [64]), 10, regularizers=regularizers, optimizer=optimizer)
-    trainer = quiet_trainer(max_epochs=6)
-    trainer.fit(task, Digits(batch_size=64))
+    trainer = quiet_trainer(max_epochs=5)
+    trainer.fit(task, Digits(batch_size=128))
     assert trainer.callback_metrics["val/accuracy"] > 0.9
     assert trainer.callback_metrics["train/accuracy"] > 0.9
 
