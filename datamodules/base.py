@@ -210,8 +210,10 @@ class DataModule(L.LightningDataModule, ABC):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Scale, augment (while training only) and normalise a batch on its device."""
         inputs, *rest = batch
-        augment = self.augmentation if self.trainer is not None and self.trainer.training else None
-        return (self.transform(inputs, augment), *rest)
+        if self.trainer is None:
+            return (self.transform(inputs), *rest)
+        transformed = self.transform(inputs, self.augmentation if self.trainer.training else None)
+        return (self.trainer.precision_plugin.convert_input(transformed), *rest)
 
     def transform(self, inputs: Tensor, augment: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Turn raw inputs, as `samples` holds them, into what a network is given.

@@ -17,8 +17,8 @@ from torchmetrics.utilities import dim_zero_cat
 class CrossEntropy(Metric):
     """Mean cross entropy of logits against class labels over all samples, however they were batched.
 
-    The batches' sums are kept and added up in double precision, where their order makes no difference: a figure from
-    several devices equals one device's.
+    Samples' losses are added up in double precision, where their order and grouping make no difference: a figure from
+    several devices equals one device's, and one of an epoch cut in two an uncut epoch's.
     """
 
     higher_is_better = False
@@ -33,7 +33,9 @@ class CrossEntropy(Metric):
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Add a batch: logits (N, C), targets (N,)."""
-        self.sums.append(F.cross_entropy(logits.float(), targets, reduction="sum").view(1))
+        losses = F.cross_entropy(logits.float(), targets, reduction="none")
+        exact = losses if losses.device.type == "mps" else losses.double()  # that device has no doubles
+        self.sums.append(exact.sum().view(1))
         self.count += targets.numel()
 
     def compute(self) -> Tensor:

@@ -4,8 +4,9 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
+import lightning as L
 from torch import nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import (
@@ -95,6 +96,23 @@ def build_scheduler(factory: SchedulerFactory, optimizer: Optimizer, total_steps
     if _wants_total_steps(factory) and math.isfinite(total_steps):
         return factory(optimizer, total_steps=int(total_steps))  # type: ignore[call-arg]
     return factory(optimizer)
+
+
+def run_length(trainer: L.Trainer, interval: Literal["epoch", "step"]) -> float:
+    """Return how many epochs, or optimizer steps, a run has; infinite if nothing limits it.
+
+    `trainer.estimated_stepping_batches` says the same, but sets the training data up, after which Lightning no longer
+    restores the loader's place: a run resumed inside an epoch would see its first batches again.
+    """
+    epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else math.inf
+    if interval == "epoch":
+        return epochs
+    if trainer.datamodule is None:  # type: ignore[attr-defined]
+        return trainer.estimated_stepping_batches
+    batches, limit = len(trainer.datamodule.train_dataloader()), trainer.limit_train_batches  # type: ignore[attr-defined]
+    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    steps = math.ceil(batches / trainer.accumulate_grad_batches)
+    return min(steps * epochs, trainer.max_steps) if trainer.max_steps >= 0 else steps * epochs
 
 
 def build_warmup(optimizer: Optimizer, steps: int, schedule: LRScheduler | None) -> LRScheduler:

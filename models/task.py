@@ -14,7 +14,7 @@ from torchmetrics import MetricCollection
 
 from models.errors import TrainingError
 from models.metrics import metric_states, restore_metric_states
-from models.optimizers import build_optimizer, build_scheduler, build_warmup
+from models.optimizers import build_optimizer, build_scheduler, build_warmup, run_length
 from models.random_state import capture_random_state, restore_random_state
 from models.regularizers import Regularizer
 
@@ -78,12 +78,8 @@ class Task(L.LightningModule, ABC):
 
     def figures(self) -> dict[str, bool]:
         """Return the name of every figure that training logs, and whether higher is better."""
-        stages = {"train": self.train_metrics, "val": self.val_metrics}
-        return {
-            f"{stage}/{name}": bool(metric.higher_is_better)
-            for stage, metrics in stages.items()
-            for name, metric in metrics.items()
-        }
+        train = {f"train/{name}": bool(metric.higher_is_better) for name, metric in self.train_metrics.items()}
+        return train | {f"val/{name}": bool(metric.higher_is_better) for name, metric in self.val_metrics.items()}
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the network's outputs."""
@@ -109,8 +105,9 @@ class Task(L.LightningModule, ABC):
         return objective
 
     def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of a training batch, without penalties."""
-        loss: Tensor = self.loss(outputs, targets)
+        """Return the loss of a training batch, without penalties, in single precision or better."""
+        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        loss: Tensor = self.loss(outputs, targets.to(outputs.dtype) if targets.is_floating_point() else targets)
         return loss
 
     def _flush(self) -> None:
@@ -136,13 +133,10 @@ class Task(L.LightningModule, ABC):
         self._flush()
         self._log_figures("train", self.train_metrics)
         # Lightning would step it after the checkpoint is written, and a resumed run would lose that step.
-        scheduler, every = self._plateau_scheduler(), self.trainer.check_val_every_n_epoch or 1
-        if scheduler is not None and (self.current_epoch + 1) % every == 0:
-            scheduler.step(self.trainer.callback_metrics[self.lr_scheduler_monitor].item())
-
-    def _plateau_scheduler(self) -> ReduceLROnPlateau | None:
-        configs = self.trainer.lr_scheduler_configs
-        return next((c.scheduler for c in configs if isinstance(c.scheduler, ReduceLROnPlateau)), None)
+        validated = (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1) == 0
+        for config in self.trainer.lr_scheduler_configs:
+            if isinstance(config.scheduler, ReduceLROnPlateau) and validated:
+                config.scheduler.step(self.trainer.callback_metrics[self.lr_scheduler_monitor].item())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure one validation batch."""
@@ -179,10 +173,9 @@ class Task(L.LightningModule, ABC):
                 f"{stage}/loss is {loss.item()}: the network's outputs are no numbers",
                 finished_epochs=self.current_epoch,
             )
-        shown = ("loss", "accuracy")
         for name, value in figures.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
-            self.log(name, value.to(self.device), prog_bar=name.endswith(shown) and stage == "val", sync_dist=True)
+            self.log(name, value.to(self.device), prog_bar=name in ("val/loss", "val/accuracy"), sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer and the schedules.
@@ -200,9 +193,8 @@ class Task(L.LightningModule, ABC):
         configs: list[dict[str, Any]] = []
         schedule = None
         if self.lr_scheduler_factory is not None:
-            epochs = self.trainer.max_epochs if self.trainer.max_epochs is not None else -1
-            length = self.trainer.estimated_stepping_batches if self.lr_scheduler_interval == "step" else epochs
-            schedule = build_scheduler(self.lr_scheduler_factory, optimizer, length if length > 0 else float("inf"))
+            length = run_length(self.trainer, self.lr_scheduler_interval)
+            schedule = build_scheduler(self.lr_scheduler_factory, optimizer, length)
             configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
         if isinstance(schedule, ReduceLROnPlateau):
             self._check_plateau(schedule)

@@ -17,6 +17,7 @@ import models.networks
 import models.regularizers  # noqa: F401  short class names resolve among imported modules
 from callbacks import (
     AtomicCheckpointIO,
+    CheckpointError,
     Curves,
     EpochLines,
     Header,
@@ -128,7 +129,8 @@ class HoldoutCLI(LightningCLI):
         given = _as_list(config["callbacks"])
         folder = self._folder()
         if config["logger"] in (None, True):
-            config["logger"] = self._logger(folder)
+            # Validation figures of a finished run would land among those of its epochs.
+            config["logger"] = False if self.subcommand == "validate" else self._logger(folder)
         if config["enable_progress_bar"] is None:
             config["enable_progress_bar"] = sys.stderr.isatty()
         config["callbacks"] = [*given, *self._callbacks(config, given)]
@@ -159,13 +161,15 @@ class HoldoutCLI(LightningCLI):
         if self.subcommand != "fit":
             return bar
         early_stopping = self._get(self.config_init, "early_stopping")
-        checkpoint = self._get(self.config_init, "checkpoint") if config["enable_checkpointing"] is not False else None
+        checkpoint = self._get(self.config_init, "checkpoint")
+        if config["enable_checkpointing"] is False:
+            checkpoint, config["enable_checkpointing"] = None, None  # History is a Checkpoint to Lightning
         watched = (checkpoint.monitor, checkpoint.mode) if checkpoint is not None else ("val/loss", "min")
         own: list[Callback | None] = [
             early_stopping,
             LearningRateMonitor("epoch") if config["logger"] else None,
-            checkpoint,
             History(),
+            checkpoint,
             LastCheckpoint() if checkpoint is not None else None,
             SaveSplit(),
             Header(),
@@ -181,6 +185,17 @@ class HoldoutCLI(LightningCLI):
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.invocation.checkpoint}
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except RuntimeError as error:
+            if "loading state_dict" not in str(error):
+                raise
+            reason = str(error).splitlines()[1].strip()
+            raise CheckpointError(
+                f"{self.invocation.checkpoint}: its weights do not fit the network as configured: {reason}"
+            ) from error
 
     def after_fit(self) -> None:
         """Say so where there was nothing left to train."""

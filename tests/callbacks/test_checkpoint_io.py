@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from callbacks import AtomicCheckpointIO, CheckpointError, LastCheckpoint, load_checkpoint
 from callbacks.files import atomic_write
 
-CONTENT = {"state_dict": {"weight": torch.arange(6.0).view(2, 3)}, "epoch": 3, "rows": [{"val/loss": 0.5}]}
+CONTENT = {
+    "pytorch-lightning_version": "2.6.6",
+    "state_dict": {"weight": torch.arange(6.0).view(2, 3)},
+    "epoch": 3,
+    "rows": [{"val/loss": 0.5}],
+}
 
 
 def names(folder: Path) -> list[str]:

@@ -133,7 +133,7 @@ def uninterrupted(recipe, tmp_path_factory) -> tuple[Path, L.Trainer]:
 def compare(first: Path, second: Path) -> None:
     whole, resumed = final_state(first), final_state(second)
     assert whole["epoch"] == resumed["epoch"] == EPOCHS - 1
-    for part in ("state_dict", "optimizer_states", "lr_schedulers", "random_states"):
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "device_states"):
         assert_equal(whole[part], resumed[part], part)
 
 
