@@ -96,6 +96,7 @@ class TestWhatIsPrinted:
 
 
 class TestTheSameAgain:
+    @pytest.mark.slow
     def test_the_same_command_gives_bit_identical_weights(self, trained, new_desk) -> None:
         again = new_desk()
         done = again.run("fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "3")
@@ -196,6 +197,7 @@ class TestFlagsAndOverlays:
 
 
 class TestWhatCannotGoOn:
+    @pytest.mark.slow
     def test_a_loss_that_is_no_number_ends_the_run_with_one_line_and_no_folder(self, new_desk) -> None:
         desk = new_desk()
         done = desk.run("fit", "-c", "configs/digits.yaml", "--model.optimizer.lr", "1e30", status=2)

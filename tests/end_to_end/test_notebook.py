@@ -11,6 +11,8 @@ import torch
 from datamodules import Digits
 
 ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow
 SCRIPT = """
 import sys, torch
 from models import Classifier
