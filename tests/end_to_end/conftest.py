@@ -30,6 +30,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def finish(process: subprocess.Popen, status: int = 0) -> subprocess.CompletedProcess:
+    """Wait for a process; return what it printed."""
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == status, out + err
+    return subprocess.CompletedProcess(process.args, status, out, err)
+
+
 class Desk:
     """A folder that sees `configs/`, to type `holdout` in."""
 
@@ -55,10 +62,7 @@ class Desk:
 
     def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:
         """Run the command in a process of its own."""
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=200)
-        assert process.returncode == status, out + err
-        return subprocess.CompletedProcess(arguments, status, out, err)
+        return finish(self.start(*arguments), status)
 
     def here(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:
         """Run the command in this process: the same, without the seconds that imports take."""
@@ -90,6 +94,9 @@ class Desk:
         return max((self.folder / "runs" / name).iterdir())
 
 
+Trained = tuple[Desk, subprocess.CompletedProcess]
+
+
 @pytest.fixture(scope="session")
 def new_desk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Desk]:
     """Make a folder to type `holdout` in."""
@@ -103,7 +110,15 @@ def desk(new_desk: Callable[[], Desk]) -> Desk:
 
 
 @pytest.fixture(scope="session")
-def trained(new_desk: Callable[[], Desk]) -> tuple[Desk, subprocess.CompletedProcess]:
-    """`holdout fit -c configs/digits.yaml --trainer.max_epochs 3`, for real: the folder, and what it printed."""
-    desk = new_desk()
-    return desk, desk.run("fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "3")
+def trained_twice(new_desk: Callable[[], Desk]) -> list[Trained]:
+    """`holdout fit -c configs/digits.yaml --trainer.max_epochs 3`, for real, in two folders at the same time."""
+    desks = [new_desk(), new_desk()]
+    arguments = ("fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "3")
+    processes = [desk.start(*arguments) for desk in desks]
+    return [(desk, finish(process)) for desk, process in zip(desks, processes, strict=True)]
+
+
+@pytest.fixture(scope="session")
+def trained(trained_twice: list[Trained]) -> Trained:
+    """A folder with a run of three epochs on digits, and what was printed."""
+    return trained_twice[0]

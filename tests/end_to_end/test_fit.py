@@ -96,13 +96,10 @@ class TestWhatIsPrinted:
 
 
 class TestTheSameAgain:
-    @pytest.mark.slow
-    def test_the_same_command_gives_bit_identical_weights(self, trained, new_desk) -> None:
-        again = new_desk()
-        done = again.run("fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "3")
-        assert done.stdout == trained[1].stdout
-        paths = [desk.folder / RUN / "checkpoints" / "last.ckpt" for desk in (trained[0], again)]
-        assert same(*map(weights, paths))
+    def test_the_same_command_gives_bit_identical_weights(self, trained_twice) -> None:
+        (first, said), (second, said_again) = trained_twice
+        assert said.stdout == said_again.stdout
+        assert same(*(weights(desk.folder / RUN / "checkpoints" / "last.ckpt") for desk in (first, second)))
 
     def test_a_runs_config_as_the_recipe_gives_bit_identical_weights(self, trained) -> None:
         desk, _ = trained
