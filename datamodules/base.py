@@ -168,7 +168,7 @@ class DataModule(L.LightningDataModule, ABC):
         if self.duplicates == "warn":
             rank_zero_warn(f"{message} (duplicates: drop takes them out of training, raise refuses)")
             return split
-        dropped = np.concatenate([indices for pair, indices in found.items() if pair.startswith("train/")])
+        dropped = np.concatenate([duplicates["train/val"], duplicates["train/test"]])
         rest = Split(np.setdiff1d(split.train, dropped), split.val, split.test)
         check_split(rest, self.samples.targets.numpy(), self.class_names)
         return rest

@@ -11,7 +11,7 @@ from callbacks import CheckpointError, load_checkpoint
 
 CONFIG_KEY = "holdout_config"
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
-DOTTED = re.compile(r"[\w/\\-]+(\.[\w/\\-]+)+")  # package.Class, file.yaml
+PLAIN = re.compile(r"[\w+-]*(/[\w+-]+)?")  # batch, bf16-mixed, val/loss
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -62,9 +62,10 @@ def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _importable(item, f"{place}.{number}")
-    elif isinstance(value, str) and (place.endswith("class_path") or _looks_importable(value, place)):
+    elif isinstance(value, str) and (place.endswith("class_path") or not _is_plain(value, place)):
         yield place, value
 
 
-def _looks_importable(value: str, place: str) -> bool:
-    return not place.endswith("_dir") and DOTTED.fullmatch(value) is not None
+def _is_plain(value: str, place: str) -> bool:
+    """Return whether a text can be nothing but a text: no class, file, address or YAML of its own."""
+    return place.endswith("_dir") or (PLAIN.fullmatch(value) is not None and not Path(value).exists())
