@@ -27,7 +27,7 @@ from callbacks import (
     Summary,
 )
 from callbacks.files import write_text
-from callbacks.trainer import find_callback
+from callbacks.trainer import find_callback, run_folder
 from datamodules import DataModule
 from models import Task
 from scripts.arguments import Invocation, complete
@@ -50,6 +50,15 @@ NOT_FLAGS = {"ckpt_path", "weights_only", "verbose", "return_predictions"}
 
 class SaveConfig(SaveConfigCallback):
     """Writes `config.yaml` into the run folder, the same text into checkpoints, and what was set to TensorBoard."""
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Write nothing yet: a resume may still be refused, and must leave its run as it was."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the file."""
+        folder = run_folder(trainer)
+        if folder is not None and trainer.is_global_zero:
+            write_text(folder / "config.yaml", self.parser.dump(self.config, skip_none=False))
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Put the recipe into the checkpoint."""
