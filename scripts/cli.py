@@ -9,7 +9,7 @@ from typing import Any, cast
 import lightning as L
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ProgressBar, TQDMProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
@@ -48,31 +48,38 @@ from scripts.runs import new_run_folder, run_folder_of
 NOT_FLAGS = {"ckpt_path", "weights_only", "verbose", "return_predictions"}
 
 
-class SaveConfig(SaveConfigCallback):
-    """Writes `config.yaml` into the run folder, the same text into checkpoints, and what was set to TensorBoard."""
+class SaveConfig(Callback):
+    """Writes `config.yaml` into the run folder, the same text into checkpoints, and what was set to TensorBoard.
 
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Write nothing yet: a resume may still be refused, and must leave its run as it was."""
+    Lightning's own writes before a resume may be refused, which must leave its run as it was.
+
+    Args:
+        recipe: All settings of the run, as YAML.
+    """
+
+    def __init__(self, recipe: str) -> None:
+        self.recipe = recipe
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file."""
         folder = run_folder(trainer)
         if folder is not None and trainer.is_global_zero:
-            write_text(folder / "config.yaml", self.parser.dump(self.config, skip_none=False))
+            write_text(folder / "config.yaml", self.recipe)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Put the recipe into the checkpoint."""
-        checkpoint[CONFIG_KEY] = self.parser.dump(self.config, skip_none=False)
+        checkpoint[CONFIG_KEY] = self.recipe
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log the hyperparameters once, with the best epoch's figures."""
-        log_hyperparameters(trainer, yaml.safe_load(self.parser.dump(self.config, skip_none=False)))
+        log_hyperparameters(trainer, yaml.safe_load(self.recipe))
 
 
 class HoldoutCLI(LightningCLI):
     """`holdout fit | validate | test | predict`."""
 
     invocation: Invocation
+    recipe: str
 
     def __init__(self) -> None:
         super().__init__(
@@ -120,17 +127,13 @@ class HoldoutCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Instantiate data, model and trainer; a value that a class refuses is one line."""
+        self.recipe = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
         try:
             super().instantiate_classes()
         except (ValueError, TypeError) as error:
             self.parser.error(str(error), error)
-        hyperparameters = with_linked_values(self._model_config(), self.datamodule)
+        hyperparameters = with_linked_values(yaml.safe_load(self.recipe)["model"], self.datamodule)
         self.model.save_hyperparameters(hyperparameters, logger=False)
-
-    def _model_config(self) -> dict[str, Any]:
-        text = self.parser.dump(self.config, skip_none=False)
-        config: dict[str, Any] = yaml.safe_load(text)[self.subcommand]["model"]
-        return config
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Build the trainer: the run folder, the logger in it, atomic checkpoints and this project's callbacks."""
@@ -185,12 +188,9 @@ class HoldoutCLI(LightningCLI):
             None if config["enable_progress_bar"] else EpochLines(),
             Curves(*watched),
             Summary(*watched),
-            None if config["fast_dev_run"] else self._save_config(),
+            None if config["fast_dev_run"] else SaveConfig(self.recipe),
         ]
         return [*bar, *(callback for callback in own if callback is not None)]
-
-    def _save_config(self) -> SaveConfig:
-        return SaveConfig(self._parser(self.subcommand), self.config[self.subcommand], overwrite=True)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.invocation.checkpoint}
