@@ -232,14 +232,18 @@ class DataModule(L.LightningDataModule, ABC):
         return {"split": self.manifest, "shuffle_seed": self.shuffle_seed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Check that this is the split the checkpoint was made with, and go on with its shuffle.
+        """Check that this is the split the checkpoint was made with, and go on with its shuffle."""
+        self.require_split(state_dict["split"])
+        self.shuffle_seed = state_dict["shuffle_seed"]
+
+    def require_split(self, recorded: Manifest) -> None:
+        """Check that this is the split of a manifest.
 
         Raises:
-            DataError: The split is another one; the message says what differs.
+            DataError: The split, or the dataset, is another one; the message says what differs.
         """
         self.setup()
-        require_same_split(state_dict["split"], self.manifest)
-        self.shuffle_seed = state_dict["shuffle_seed"]
+        require_same_split(recorded, self.manifest)
 
     def describe(self) -> str:
         """Return one line: the sizes of the parts and how they came about."""

@@ -86,22 +86,23 @@ def describe_split(
 
 
 def differences(recorded: Manifest, rebuilt: Manifest) -> list[str]:
-    """Say in words how two manifests differ; empty if they describe the same split of the same data."""
+    """Say in words how two manifests differ, causes first; empty if they describe the same split of the same data."""
+    then, now = recorded["source"], rebuilt["source"]
+    if then["name"] != now["name"]:
+        return [f"the dataset was {then['name']}, now it is {now['name']}"]
     found = []
-    if recorded["source"]["name"] != rebuilt["source"]["name"]:
-        found.append(f"the dataset was {recorded['source']['name']}, now it is {rebuilt['source']['name']}")
-    elif recorded["source"]["sha256"] != rebuilt["source"]["sha256"]:
-        found.append(f"the files of {recorded['source']['name']} hold other data than they did")
-    for part, then in recorded["parts"].items():
-        now = rebuilt["parts"][part]
-        if then["sha256"] != now["sha256"]:
-            sizes = f"{then['size']} samples then, {now['size']} now"
-            found.append(f"the {part} part is another one ({sizes})")
-    if found:
+    if then["sha256"] != now["sha256"]:
+        found.append(f"the files of {then['name']} hold other data than they did")
+    parts = [
+        f"{part} ({was['size']} samples then, {rebuilt['parts'][part]['size']} now)"
+        for part, was in recorded["parts"].items()
+        if was["sha256"] != rebuilt["parts"][part]["sha256"]
+    ]
+    if found or parts:
         before, after = recorded["arguments"], rebuilt["arguments"]
         changed = [key for key in before if before[key] != after.get(key)]
         found += [f"{key} was {before[key]}, now it is {after.get(key)}" for key in changed]
-    return found
+    return found + ([f"other samples in {', '.join(parts)}"] if parts else [])
 
 
 def require_same_split(recorded: Manifest, rebuilt: Manifest) -> None:

@@ -20,6 +20,7 @@ from models.regularizers import Regularizer
 
 Batch = tuple[Tensor, Tensor]
 NEVER = sys.maxsize
+SPLIT_KEY = "split"
 FLUSH_EVERY = 50  # batches kept before metrics are updated in one go: per-step updates cost more than a small network
 
 
@@ -215,8 +216,11 @@ class Task(L.LightningModule, ABC):
             raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put what each device needs to go on exactly into the checkpoint: random states, figures so far."""
+        """Add the split of the data, and what each device needs to go on exactly: random states, figures so far."""
         self._flush()
+        manifest = getattr(self._datamodule(), "manifest", None)
+        if manifest is not None:
+            checkpoint[SPLIT_KEY] = manifest
         figures = {"epoch": self.current_epoch, "metrics": metric_states(self.train_metrics)}
         state = {"random": capture_random_state(self.device), "figures": figures}
         states: list[Any] = [state]
@@ -226,8 +230,14 @@ class Task(L.LightningModule, ABC):
         checkpoint["device_states"] = states
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the states until training starts: whatever is drawn before would change them."""
+        """Refuse other data than the checkpoint's; keep its states until training starts: draws would change them."""
+        datamodule = self._datamodule()
+        if SPLIT_KEY in checkpoint and hasattr(datamodule, "require_split"):
+            datamodule.require_split(checkpoint[SPLIT_KEY])
         self._resumed = checkpoint.get("device_states", [])
+
+    def _datamodule(self) -> Any:
+        return getattr(self._trainer, "datamodule", None)
 
     def on_fit_start(self) -> None:
         """Refuse a run that would end without a step, which Lightning calls a success."""

@@ -190,7 +190,7 @@ def test_a_checkpoints_split_is_accepted_with_its_shuffle():
     ("changed", "message"),
     [
         ({"split_seed": 1}, "split_seed was 0, now it is 1"),
-        ({"val_size": 200}, "val part is another one .144 samples then, 200 now.*val_size was None, now it is 200"),
+        ({"val_size": 200}, "val_size was None, now it is 200.*val .144 samples then, 200 now"),
         ({"folds": 5}, "folds was None, now it is 5"),
         ({"train_fraction": 0.5}, "train_fraction was 1.0, now it is 0.5"),
     ],

@@ -153,3 +153,15 @@ def test_the_record_of_training_stays_as_it_was(desk, trained) -> None:
     events = EventAccumulator(str(desk.folder / RUN))
     events.Reload()
     assert len(events.Scalars("val/accuracy")) == 3, "one an epoch"
+
+
+def test_a_checkpoint_is_not_tested_on_another_dataset(trained) -> None:
+    desk, _ = trained
+    (desk.folder / "other.py").write_text(
+        'from datamodules import Digits\n\nclass OtherDigits(Digits):\n    """Digits by another name."""\n'
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(desk.folder))
+        checkpoint = "runs/digits/version_0/checkpoints/best.ckpt"
+        done = desk.here("test", "--ckpt_path", checkpoint, "--data", "other.OtherDigits", status=2)
+    assert "the dataset was Digits, now it is OtherDigits" in done.stderr
