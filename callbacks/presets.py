@@ -113,15 +113,20 @@ class Checkpoint(callbacks.ModelCheckpoint):
             check_monitor("checkpoint", self.monitor, self.stated_mode, trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep the record of a run whose folder has moved: Lightning forgets it when the path is another."""
-        moved = Path(self.dirpath or "") / "best.ckpt"
-        if state_dict.get("best_model_path") and moved.is_file():
+        """Keep the record of the best epoch, which Lightning forgets when the run's folder is another.
+
+        The folder was moved with its file, or another run's goes on here and its file stays where it is.
+        """
+        recorded = state_dict.get("best_model_path")
+        paths = [Path(self.dirpath or "") / "best.ckpt", Path(recorded)] if recorded else []
+        best = next((str(path) for path in paths if path.is_file()), None)
+        if best is not None:
             score = state_dict["best_model_score"]
             state_dict = state_dict | {
                 "dirpath": self.dirpath,
-                "best_model_path": str(moved),
-                "kth_best_model_path": str(moved),
-                "best_k_models": {str(moved): score},
+                "best_model_path": best,
+                "kth_best_model_path": best,
+                "best_k_models": {best: score},
             }
         super().load_state_dict(state_dict)
 

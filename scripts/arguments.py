@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from scripts.checkpoint_config import read_config
-from scripts.runs import RUN_FOLDER_VARIABLE, RunError, find_checkpoint, run_folder_of
+from scripts.runs import RUN_FOLDER_VARIABLE, RunError, find_checkpoint, goes_on_in, run_folder_of
 
 EVALUATIONS = ("validate", "test", "predict")
 
@@ -64,8 +64,8 @@ def complete(arguments: list[str]) -> Invocation:
         before = ["--config", str(folder / "config.yaml")]
     elif recipe is None and not any(argument.startswith("--model") for argument in arguments):
         raise RunError(f"fit needs a recipe: -c FILE{_recipes()}")
-    if known.subcommand == "fit" and folder is not None:
-        os.environ.setdefault(RUN_FOLDER_VARIABLE, str(folder))
+    if known.subcommand == "fit" and checkpoint is not None and (kept := goes_on_in(checkpoint, name)) is not None:
+        os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
     after = ["--ckpt_path", str(checkpoint)] if checkpoint else []
     position = arguments.index(known.subcommand) + 1
     return Invocation([*arguments[:position], *before, *arguments[position:], *after], name, runs_dir, checkpoint)

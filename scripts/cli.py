@@ -27,12 +27,11 @@ from callbacks import (
     Summary,
 )
 from callbacks.files import write_text
-from callbacks.trainer import find_callback, run_folder
+from callbacks.trainer import find_callback
 from datamodules import DataModule
 from models import Task
 from scripts.arguments import Invocation, complete
-from scripts.checkpoint_config import CONFIG_KEY
-from scripts.hyperparameters import log_hyperparameters, with_linked_values
+from scripts.hyperparameters import with_linked_values
 from scripts.parser import (
     DESCRIPTION,
     SUBCOMMANDS,
@@ -43,36 +42,11 @@ from scripts.parser import (
     subcommand_options,
 )
 from scripts.predictions import in_dataset_order, write_predictions
+from scripts.resume import refuse_other_settings
 from scripts.runs import new_run_folder, run_folder_of
+from scripts.save_config import SaveConfig
 
 NOT_FLAGS = {"ckpt_path", "weights_only", "verbose", "return_predictions"}
-
-
-class SaveConfig(Callback):
-    """Writes `config.yaml` into the run folder, the same text into checkpoints, and what was set to TensorBoard.
-
-    Lightning's own writes before a resume may be refused, which must leave its run as it was.
-
-    Args:
-        recipe: All settings of the run, as YAML.
-    """
-
-    def __init__(self, recipe: str) -> None:
-        self.recipe = recipe
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the file."""
-        folder = run_folder(trainer)
-        if folder is not None and trainer.is_global_zero:
-            write_text(folder / "config.yaml", self.recipe)
-
-    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the recipe into the checkpoint."""
-        checkpoint[CONFIG_KEY] = self.recipe
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the hyperparameters once, with the best epoch's figures."""
-        log_hyperparameters(trainer, yaml.safe_load(self.recipe))
 
 
 class HoldoutCLI(LightningCLI):
@@ -128,6 +102,8 @@ class HoldoutCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Instantiate data, model and trainer; a value that a class refuses is one line."""
         self.recipe = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
+        if self.subcommand == "fit" and self.invocation.checkpoint is not None:
+            refuse_other_settings(self.invocation.checkpoint, self.recipe)
         try:
             super().instantiate_classes()
         except (ValueError, TypeError) as error:

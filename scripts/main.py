@@ -38,22 +38,20 @@ def main() -> None:
     warnings.formatwarning = _one_line
     for pattern in NOISE:
         warnings.filterwarnings("ignore", message=pattern)
-    started_by_another = RUN_FOLDER_VARIABLE in os.environ
+    started_by_another = "LOCAL_RANK" in os.environ and RUN_FOLDER_VARIABLE in os.environ
+    if not started_by_another:
+        os.environ.pop(RUN_FOLDER_VARIABLE, None)
     try:
         HoldoutCLI()
     except USER_ERRORS as error:
-        if not started_by_another and not getattr(error, "finished_epochs", 0):
-            _remove_unused_run()
+        if "HOLDOUT_DEBUG" in os.environ:
+            raise
         fail(str(error))
     except SIGTERMException:  # Lightning exits with 0, as after a success
         sys.exit(TERMINATED)
-    except SystemExit as error:
-        if error.code == MISTAKE and not started_by_another:
-            _remove_unused_run()
-        raise
     finally:
         if not started_by_another:
-            os.environ.pop(RUN_FOLDER_VARIABLE, None)
+            _remove_unused_run(os.environ.pop(RUN_FOLDER_VARIABLE, None))
 
 
 def fail(message: str) -> NoReturn:
@@ -63,14 +61,14 @@ def fail(message: str) -> NoReturn:
     sys.exit(MISTAKE)
 
 
-def _remove_unused_run() -> None:
-    """Remove the folder of a run that failed before it had written a checkpoint."""
-    chosen = os.environ.get(RUN_FOLDER_VARIABLE)
-    if chosen is not None and not (Path(chosen) / "checkpoints").is_dir():
-        folder = Path(chosen)
-        shutil.rmtree(folder, ignore_errors=True)
-        if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-            folder.parent.rmdir()
+def _remove_unused_run(chosen: str | None) -> None:
+    """Remove a run's folder if it kept nothing: `config.yaml` is there from the start of training to such an end."""
+    if chosen is None or (Path(chosen) / "config.yaml").is_file():
+        return
+    folder = Path(chosen)
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
 
 
 def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:

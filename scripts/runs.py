@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from lightning.pytorch.utilities import rank_zero_only
+
 RUN_FOLDER_VARIABLE = "HOLDOUT_RUN_FOLDER"  # tells the processes that DDP starts which folder the first one chose
 
 
@@ -19,10 +21,16 @@ def versions(folder: Path) -> list[int]:
 
 
 def new_run_folder(runs_dir: Path, name: str) -> Path:
-    """Make the folder of a new run; return the same one in every process of the run, and in no other run."""
+    """Make the folder of a new run; return the same one in every process of the run, and in no other run.
+
+    Processes that something else than Lightning starts (torchrun, srun) cannot be told which folder the first one made.
+    They write nothing, so that a path which no run can have does for them.
+    """
     chosen = os.environ.get(RUN_FOLDER_VARIABLE)
     if chosen is not None:
         return Path(chosen)
+    if getattr(rank_zero_only, "rank", 0) != 0:  # from RANK or SLURM_PROCID
+        return runs_dir / name / "version_of_the_first_process"
     while True:
         existing = versions(runs_dir / name)
         folder = runs_dir / name / f"version_{existing[-1] + 1 if existing else 0}"
@@ -48,11 +56,18 @@ def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None) -> Path:
     if name is None:
         raise RunError(f"--ckpt_path {checkpoint} means the newest run of a recipe: name it with -c, or give a path")
     folder = runs_dir / name
-    for version in reversed(versions(folder)):
-        path = folder / f"version_{version}" / "checkpoints" / f"{checkpoint}.ckpt"
-        if path.is_file():
-            return path
-    raise RunError(f"--ckpt_path {checkpoint}: no run in {folder} has a {checkpoint}.ckpt; leave it out to start one")
+    paths = [folder / f"version_{number}" / "checkpoints" / f"{checkpoint}.ckpt" for number in versions(folder)]
+    kept = [path for path in paths if path.is_file()]
+    if not kept:
+        raise RunError(
+            f"--ckpt_path {checkpoint}: no run in {folder} has a {checkpoint}.ckpt; leave it out to start one"
+        )
+    if kept[-1] != paths[-1]:
+        raise RunError(
+            f"--ckpt_path {checkpoint}: the newest run, {paths[-1].parents[1]}, has no {checkpoint}.ckpt; "
+            f"the newest that has one: --ckpt_path {kept[-1]}"
+        )
+    return kept[-1]
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:
@@ -60,3 +75,13 @@ def run_folder_of(checkpoint: Path) -> Path | None:
     folder = checkpoint.parent.parent
     inside = checkpoint.parent.name == "checkpoints" and (folder / "config.yaml").is_file()
     return folder if inside else None
+
+
+def goes_on_in(checkpoint: Path, name: str) -> Path | None:
+    """Return the run folder that a run called `name` goes on in from a checkpoint; None if it needs one of its own.
+
+    Only the latest epoch of a run of that name goes on in its folder: from any other checkpoint, the epochs that follow
+    would overwrite those that the folder holds already.
+    """
+    folder = run_folder_of(checkpoint)
+    return folder if folder is not None and checkpoint.name == "last.ckpt" and folder.parent.name == name else None

@@ -1,10 +1,15 @@
 """Two processes on the CPU: one run, and the figures of one process."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+ROOT = Path(__file__).parents[2]
 TWO = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
 PLAIN = ("--model.network.dropout", "0")
 
@@ -58,3 +63,21 @@ def test_a_checkpoint_is_tested_alike_on_one_process_and_on_two(run_of_two) -> N
     two = desk.run("test", "--ckpt_path", checkpoint, *TWO)
     one = desk.here("test", "--ckpt_path", checkpoint)
     assert two.stdout == one.stdout
+
+
+def test_processes_that_torchrun_starts_make_one_run(new_desk) -> None:
+    desk = new_desk()
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    done = subprocess.run(
+        [*torchrun, "-m", "scripts.main", "fit", *desk.digits(1), *TWO],
+        cwd=desk.folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in (desk.folder / "runs" / "digits").iterdir()] == ["version_0"]
+    assert done.stdout.count("epoch 1/1") == 1
+    assert (desk.folder / "runs" / "digits" / "version_0" / "checkpoints" / "last.ckpt").is_file()

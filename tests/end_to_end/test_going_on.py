@@ -88,7 +88,7 @@ def test_another_split_than_the_checkpoints_is_refused(desk) -> None:
     done = desk.here(
         *("fit", *desk.digits(2), "--name", "split", "--ckpt_path", "last", "--data.split_seed", "4"), status=2
     )
-    assert "split_seed was 0, now it is 4" in done.stderr
+    assert "split_seed was 0, now 4" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (folder / "split.json").read_text() == before
     assert state(folder)["epoch"] == 0
@@ -101,3 +101,50 @@ def test_another_network_than_the_checkpoints_is_one_line(desk) -> None:
     )
     assert done.stderr.count("\n") == 1
     assert state(folder)["epoch"] == 0
+
+
+def test_another_learning_rate_than_the_checkpoints_is_refused(desk) -> None:
+    folder = desk.fit("rate", epochs=1)
+    before = (folder / "config.yaml").read_text()
+    done = desk.here(
+        *("fit", *desk.digits(2), "--name", "rate", "--ckpt_path", "last", "--model.optimizer.lr", "0.3"), status=2
+    )
+    assert "optimizer.init_args.lr was 0.002, now 0.3" in done.stderr
+    assert (folder / "config.yaml").read_text() == before
+
+
+def test_from_the_best_epoch_a_run_of_its_own_goes_on(desk) -> None:
+    folder = desk.fit("branch", epochs=1)
+    best = state(folder, "best")
+    branch = desk.fit("branch", "--ckpt_path", "best")
+    assert branch.name == "version_1"
+    assert state(folder)["epoch"] == 0
+    assert same_weights(state(folder, "best"), best)
+    assert [row["epoch"] for row in rows(state(branch))] == [0, 1]
+
+
+def test_a_branch_that_never_improves_points_at_the_best_epoch_before_it(desk) -> None:
+    folder = desk.fit("worse", epochs=1)
+    path = folder / "checkpoints" / "best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    (kept,) = (value for key, value in checkpoint["callbacks"].items() if "holdout.Checkpoint" in key)
+    kept["best_model_score"] = torch.tensor(0.0)
+    (history,) = (value for key, value in checkpoint["callbacks"].items() if "History" in key)
+    history["rows"][0]["val/loss"] = 0.0
+    torch.save(checkpoint, path)
+    done = desk.here("fit", *desk.digits(2), "--name", "worse", "--ckpt_path", "best")
+    assert "best epoch 1 of 2" in done.stdout
+    assert "--ckpt_path runs/worse/version_0/checkpoints/best.ckpt" in done.stdout
+
+
+@pytest.mark.slow
+def test_interrupted_in_its_first_epoch_it_leaves_nothing(new_desk) -> None:
+    desk = new_desk()
+    process = desk.start("fit", *desk.digits(2), "--data.batch_size", "2")
+    while not process.stdout.readline().startswith("run "):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in out + err
+    assert not list((desk.folder / "runs").glob("*"))

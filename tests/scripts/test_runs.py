@@ -2,8 +2,17 @@ import os
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 
-from scripts.runs import RUN_FOLDER_VARIABLE, RunError, find_checkpoint, new_run_folder, run_folder_of, versions
+from scripts.runs import (
+    RUN_FOLDER_VARIABLE,
+    RunError,
+    find_checkpoint,
+    goes_on_in,
+    new_run_folder,
+    run_folder_of,
+    versions,
+)
 
 RUNS = Path("runs")
 
@@ -45,13 +54,34 @@ def test_another_run_begun_at_the_same_time_gets_another_folder() -> None:
     assert new_run_folder(RUNS, "digits") != first
 
 
+def test_a_process_that_cannot_know_the_first_ones_choice_makes_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    new_run_folder(RUNS, "digits")
+    assert not RUNS.exists()
+    assert RUN_FOLDER_VARIABLE not in os.environ
+
+
 @pytest.mark.parametrize("kind", ["last", "best"])
-def test_last_and_best_are_those_of_the_newest_run_that_has_one(kind: str) -> None:
+def test_last_and_best_are_those_of_the_newest_run(kind: str) -> None:
     for number in (2, 9, 10):
         make_run(f"digits/version_{number}", "last.ckpt", "best.ckpt")
-    make_run("digits/version_11")
     make_run("mnist/version_12", "last.ckpt", "best.ckpt")
     assert find_checkpoint(kind, RUNS, "digits") == RUNS / f"digits/version_10/checkpoints/{kind}.ckpt"
+
+
+def test_an_older_run_never_stands_in_for_the_newest() -> None:
+    make_run("digits/version_0", "last.ckpt")
+    make_run("digits/version_1")
+    with pytest.raises(RunError, match=r"version_1, has no last.ckpt.*--ckpt_path runs/digits/version_0/"):
+        find_checkpoint("last", RUNS, "digits")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "inside"), [("digits", "last", True), ("digits", "best", False), ("b", "last", False)]
+)
+def test_only_the_last_epoch_of_a_run_of_the_name_goes_on_in_its_folder(name: str, kind: str, inside: bool) -> None:
+    folder = make_run("digits/version_0", "last.ckpt", "best.ckpt")
+    assert goes_on_in(folder / "checkpoints" / f"{kind}.ckpt", name) == (folder if inside else None)
 
 
 def test_a_path_is_taken_as_it_is() -> None:
