@@ -3,31 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import lightning as L
-import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.augmentation import Augmentation
+from datamodules.duplicates import Duplicates, find_duplicates, sample_digests, settle_duplicates
 from datamodules.errors import DataError
 from datamodules.loader import Batch, InMemoryLoader
-from datamodules.manifest import (
-    Manifest,
-    content_hash,
-    describe_split,
-    find_duplicates,
-    require_same_split,
-    sample_digests,
-)
+from datamodules.manifest import Manifest, content_hash, describe_split, require_same_split
 from datamodules.normalization import Normalization, channel_statistics
 from datamodules.samples import Samples
 from datamodules.splits import PARTS, Split, SplitOptions, check_split, make_split
-from datamodules.subsets import Indices
-
-Duplicates = Literal["warn", "raise", "drop"]
 
 
 class DataModule(L.LightningDataModule, ABC):
@@ -140,8 +129,8 @@ class DataModule(L.LightningDataModule, ABC):
             names=self.class_names,
         )
         digests = sample_digests(self.samples.inputs)
-        duplicates = find_duplicates(digests, split)
-        self.split = self._without_duplicates(split, duplicates)
+        self.split = settle_duplicates(digests, split, self.duplicates, type(self).__name__)
+        check_split(self.split, targets, self.class_names)
         train_inputs = self.samples.inputs[torch.from_numpy(self.split.train)]
         self.normalization = self.stated_normalization or channel_statistics(train_inputs, self.maximum)
         if len(self.normalization.mean) not in (1, train_inputs.shape[1]):
@@ -153,25 +142,9 @@ class DataModule(L.LightningDataModule, ABC):
             arguments=asdict(self.options) | {"duplicates": self.duplicates},
             strata=targets,
             names=self.class_names,
-            duplicates={pair: len(indices) for pair, indices in duplicates.items()},
+            duplicates={pair: len(indices) for pair, indices in find_duplicates(digests, self.split).items()},
         )
         self.manifest["normalization"] = asdict(self.normalization)
-
-    def _without_duplicates(self, split: Split, duplicates: dict[str, Indices]) -> Split:
-        found = {pair: indices for pair, indices in duplicates.items() if len(indices)}
-        if not found:
-            return split
-        counts = ", ".join(f"{len(indices)} of {pair.replace('/', ' in ')}" for pair, indices in found.items())
-        message = f"{type(self).__name__}: byte-identical samples across parts: {counts}"
-        if self.duplicates == "raise":
-            raise DataError(f"{message} (duplicates: drop takes them out of training)")
-        if self.duplicates == "warn":
-            rank_zero_warn(f"{message} (duplicates: drop takes them out of training, raise refuses)")
-            return split
-        dropped = np.concatenate([duplicates["train/val"], duplicates["train/test"]])
-        rest = Split(np.setdiff1d(split.train, dropped), split.val, split.test)
-        check_split(rest, self.samples.targets.numpy(), self.class_names)
-        return rest
 
     def train_dataloader(self) -> InMemoryLoader:
         """Return shuffled batches of the training part."""

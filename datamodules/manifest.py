@@ -6,25 +6,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from datamodules.errors import DataError
 from datamodules.splits import Split
 from datamodules.subsets import Indices
 
 Manifest = dict[str, Any]
-DIGEST_BYTES = 16
-
-
-def sample_digests(inputs: Tensor) -> npt.NDArray[np.void]:
-    """Return a 128-bit BLAKE2b digest of each sample's bytes, shape (N,).
-
-    Args:
-        inputs: Samples, shape (N, ...), any dtype.
-    """
-    rows = inputs.contiguous().reshape(len(inputs), -1).numpy()
-    digests = b"".join(hashlib.blake2b(row, digest_size=DIGEST_BYTES).digest() for row in rows)
-    return np.frombuffer(digests, dtype=f"V{DIGEST_BYTES}")
 
 
 def content_hash(digests: npt.NDArray[np.void], targets: npt.NDArray[Any]) -> str:
@@ -32,20 +19,6 @@ def content_hash(digests: npt.NDArray[np.void], targets: npt.NDArray[Any]) -> st
     digest = hashlib.sha256(digests.tobytes())
     digest.update(np.ascontiguousarray(targets).tobytes())
     return digest.hexdigest()
-
-
-def find_duplicates(digests: npt.NDArray[np.void], split: Split) -> dict[str, Indices]:
-    """Find samples that are byte-identical to one of another part.
-
-    Returns:
-        For "train/val", "train/test" and "val/test": the indices within the first that also lie in the second.
-    """
-    parts = split.parts()
-    pairs = (("train", "val"), ("train", "test"), ("val", "test"))
-    return {
-        f"{first}/{second}": parts[first][np.isin(digests[parts[first]], digests[parts[second]])]
-        for first, second in pairs
-    }
 
 
 def describe_split(

@@ -120,11 +120,13 @@ def test_duplicates_across_parts_are_refused_when_asked():
 
 def test_duplicates_are_dropped_from_the_training_part_alone():
     data, clean = Planted(duplicates="drop"), clean_split()
-    data.setup()
+    with pytest.warns(UserWarning, match="across parts: 1 of val in test$"):
+        data.setup()
     assert np.array_equal(data.split.train, clean.train[5:])
     assert np.array_equal(data.split.val, clean.val)
     assert np.array_equal(data.split.test, clean.test)
     assert data.manifest["parts"]["train"]["size"] == len(clean.train) - 5
+    assert data.manifest["duplicates"] == {"train/val": 0, "train/test": 0, "val/test": 1}
 
 
 def test_dropping_duplicates_does_not_lose_a_class_unnoticed():
