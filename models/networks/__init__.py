@@ -1,6 +1,9 @@
 """Networks: plain `nn.Module`s, each taking `input_shape` and `num_classes` and naming its last layer `head`."""
 
+from models.networks.alexnet import AlexNet
 from models.networks.cnn import CNN
 from models.networks.mlp import MLP, Linear
+from models.networks.resnet import ResNet
+from models.networks.tiny_conv import TinyConv
 
-__all__ = ["CNN", "MLP", "Linear"]
+__all__ = ["CNN", "MLP", "AlexNet", "Linear", "ResNet", "TinyConv"]

@@ -1,7 +1,8 @@
 """Tutorial 004's convolutional network, which is LeNet-5 with batch norm, for images of any size."""
 
-import torch
 from torch import Tensor, nn
+
+from models.networks.shapes import count_features, require_image
 
 
 class CNN(nn.Module):
@@ -28,16 +29,13 @@ class CNN(nn.Module):
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
-        if len(input_shape) != 3 or min(input_shape[1:]) < 16:
-            raise ValueError(f"CNN: input_shape {input_shape} is not (C, H, W) with at least 16×16 pixels")
+        require_image("CNN", input_shape, 16)
         if not 0 <= dropout < 1:
             raise ValueError(f"CNN: dropout {dropout} is not in [0, 1)")
         self.features = nn.Sequential(
             *self._block(input_shape[0], 6, batch_norm), *self._block(6, 16, batch_norm), nn.Flatten()
         )
-        with torch.device("meta"):
-            dry = nn.Sequential(*self._block(input_shape[0], 6, False), *self._block(6, 16, False), nn.Flatten())
-            width = dry(torch.empty(1, *input_shape)).shape[1]
+        width = count_features(self.features, input_shape)
         self.body = nn.Sequential(nn.Linear(width, 120), nn.ReLU(), nn.Dropout(dropout), nn.Linear(120, 64), nn.ReLU())
         self.head = nn.Linear(64, num_classes)
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.networks import CNN, MLP, Linear
+from models.networks import CNN, MLP, AlexNet, Linear, ResNet, TinyConv
 
-NETWORKS = [Linear, MLP, CNN]
+NETWORKS = [Linear, MLP, CNN, TinyConv, AlexNet, ResNet]
 
 
 def parameters(network):
@@ -41,10 +41,10 @@ def test_the_convolutional_network_has_the_stated_parameters():
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_last_layer_is_called_head_and_can_be_replaced(network):
-    made = network((1, 16, 16), 10)
+    made = network((1, 32, 32), 10)
     assert isinstance(made.head, nn.Linear)
     made.head = nn.Linear(made.head.in_features, 3)
-    assert made(torch.rand(5, 1, 16, 16)).shape == (5, 3)
+    assert made(torch.rand(5, 1, 32, 32)).shape == (5, 3)
 
 
 @pytest.mark.parametrize("widths", [[], [5], [7, 6, 5, 4], [300]])
@@ -101,8 +101,8 @@ def test_measuring_an_image_size_draws_no_random_number():
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_parameter_of_a_network_gets_a_gradient(network):
-    made = network((1, 16, 16), 3)
-    made(torch.rand(8, 1, 16, 16)).square().sum().backward()
+    made = network((1, 32, 32), 3)
+    made(torch.rand(8, 1, 32, 32)).square().sum().backward()
     assert all(parameter.grad is not None for parameter in made.parameters())
 
 
@@ -115,8 +115,25 @@ def test_every_parameter_of_a_network_gets_a_gradient(network):
         (lambda: CNN((1, 15, 16), 2), r"CNN: input_shape \(1, 15, 16\)"),
         (lambda: CNN((64,), 2), r"CNN: input_shape \(64,\)"),
         (lambda: CNN((1, 16, 16), 2, dropout=1), "CNN: dropout 1"),
+        (lambda: TinyConv((3, 31, 32), 2), r"TinyConv: input_shape \(3, 31, 32\)"),
+        (lambda: AlexNet((3, 32, 32), 2, stem="imagenet"), "AlexNet: .* at least 63×63 pixels"),
+        (lambda: AlexNet((3, 32, 32), 2, dropout=1.0), "AlexNet: dropout 1.0"),
+        (lambda: ResNet((3, 16, 16), 2, stem="imagenet"), "ResNet: .* at least 32×32 pixels"),
+        (lambda: ResNet((3, 32, 32), 2, stochastic_depth=1.0), "ResNet: stochastic_depth 1.0"),
     ],
 )
 def test_what_cannot_be_built_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_tiny_network_of_the_tutorial_has_766_parameters_and_is_linear():
+    network = TinyConv((3, 32, 32), 10)
+    assert parameters(network) == (3 * 64 * 3 + 3) + (3 * 16 * 3 + 3) + (3 * 10 + 10) == 766
+    one, two, zero = torch.rand(3, 1, 3, 32, 32)
+    zero = torch.zeros_like(zero)
+    assert torch.allclose(network(one + two), network(one) + network(two) - network(zero), atol=1e-5)
+
+
+def test_the_large_alexnet_has_the_published_number_of_parameters():
+    assert parameters(AlexNet((3, 224, 224), 1000, stem="imagenet")) == 61_100_840

@@ -1,0 +1,73 @@
+"""AlexNet (Krizhevsky et al., NeurIPS 2012), with a stem for small images and its own for large ones."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from models.networks.shapes import count_features, require_image
+
+
+class AlexNet(nn.Module):
+    """Five convolutions and three fully connected layers, with the channels of "One weird trick" (arXiv 1404.5997).
+
+    Args:
+        input_shape: (C, H, W) of one image; 16×16 or larger with the CIFAR stem, 63×63 with the ImageNet one.
+        num_classes: Number of logits.
+        stem: "imagenet" is the paper's 11×11 convolution with stride 4 and pooling 3×3 with stride 2; "cifar" a 3×3
+            convolution with stride 1 and pooling 2×2, for images of about 32×32.
+        width: Units of the two hidden fully connected layers; by default 4,096 (the paper's), 1,024 with "cifar".
+        dropout: Probability that an input of those layers is dropped, in [0, 1).
+
+    Raises:
+        ValueError: Images are too small for the stem, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        stem: Literal["cifar", "imagenet"] = "cifar",
+        width: int | None = None,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        require_image("AlexNet", input_shape, 63 if stem == "imagenet" else 16)
+        if not 0 <= dropout < 1:
+            raise ValueError(f"AlexNet: dropout {dropout} is not in [0, 1)")
+        large = stem == "imagenet"
+        width = width or (4096 if large else 1024)
+        self.features = nn.Sequential(
+            nn.Conv2d(input_shape[0], 64, 11, stride=4, padding=2) if large else nn.Conv2d(input_shape[0], 64, 3, 1, 1),
+            nn.ReLU(),
+            self._pool(large),
+            nn.Conv2d(64, 192, 5, padding=2),
+            nn.ReLU(),
+            self._pool(large),
+            nn.Conv2d(192, 384, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(384, 256, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(256, 256, 3, padding=1),
+            nn.ReLU(),
+            self._pool(large),
+            nn.AdaptiveAvgPool2d(6) if large else nn.Identity(),
+            nn.Flatten(),
+        )
+        self.body = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(count_features(self.features, input_shape), width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(width, num_classes)
+
+    @staticmethod
+    def _pool(large: bool) -> nn.Module:
+        return nn.MaxPool2d(3, stride=2) if large else nn.MaxPool2d(2)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to logits (N, num_classes)."""
+        logits: Tensor = self.head(self.body(self.features(inputs)))
+        return logits
