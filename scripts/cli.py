@@ -33,6 +33,7 @@ from models import Task
 from scripts.arguments import Invocation, complete
 from scripts.checkpoint_config import CONFIG_KEY
 from scripts.hyperparameters import log_hyperparameters, with_linked_values
+from scripts.mistakes import checked
 from scripts.parser import (
     DESCRIPTION,
     SUBCOMMANDS,
@@ -118,7 +119,7 @@ class HoldoutCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the command line, completed by what a checkpoint says."""
-        self.invocation = complete(sys.argv[1:] if args is None else args)
+        self.invocation = complete(checked(sys.argv[1:] if args is None else args))
         self.config = parser.parse_args(self.invocation.arguments)
 
     def _parse_ckpt_path(self) -> None:
