@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from callbacks import Checkpoint, EarlyStopping
 from scripts.messages import explain
+from scripts.values import check_values
 
 DESCRIPTION = """Trains, validates and tests networks so that any two runs can be compared.
 Begin with: holdout fit -c configs/digits.yaml"""
@@ -40,6 +42,17 @@ class Parser(LightningArgumentParser):
             super().error(message, ex)
         sys.stderr.write(f"holdout: error: {explain(message, self.flags())}\n")
         sys.exit(2)
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
+        """Parse, and refuse values that fit their type and no run.
+
+        Raises:
+            RunError: There is such a value.
+        """
+        settings: Namespace = super().parse_args(*args, **kwargs)
+        if "subcommand" in settings:  # a nested parser's have none
+            check_values(settings["subcommand"], settings[settings["subcommand"]])
+        return settings
 
     def flags(self) -> list[str]:
         """Return all flags there are, those of subcommands too."""
