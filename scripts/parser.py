@@ -1,5 +1,6 @@
 """The parser of the command line: what there is to set, help that reads well, complaints of one line."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -77,8 +78,17 @@ def add_run_arguments(parser: LightningArgumentParser, subcommand: str) -> None:
     parser.add_argument("--ckpt_path", type=str | None, default=None, help=CHECKPOINT_HELP[subcommand])
     parser.add_argument("--name", type=str | None, default=None, help="name of the run (default: the recipe's)")
     parser.add_argument("--runs_dir", type=str, default="runs", help="folder of all runs")
+    if subcommand != "fit":
+        _hide(parser, "early_stopping", "checkpoint")
     if subcommand == "predict":
         parser.add_argument("--output", type=Path | None, default=None, help="CSV file (default: in the run folder)")
+
+
+def _hide(parser: LightningArgumentParser, *keys: str) -> None:
+    """Leave arguments out of the help: they are taken, since a recipe holds them, and play no role."""
+    for action in parser._actions:
+        if action.dest.split(".")[0] in keys:
+            action.help = argparse.SUPPRESS
 
 
 def add_callback_arguments(parser: LightningArgumentParser) -> None:
