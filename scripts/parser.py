@@ -55,6 +55,14 @@ class Parser(LightningArgumentParser):
             check_values(settings["subcommand"], settings[settings["subcommand"]])
         return settings
 
+    def dump(self, namespace: Namespace, *args: Any, **kwargs: Any) -> str:
+        """Return settings as a recipe: where a run went on from is no part of it, or repeating it would be another."""
+        if "trainer" in namespace:  # a nested parser's have none, and a `ckpt_path` of theirs is a class's own
+            namespace = namespace.clone()
+            namespace.pop("ckpt_path", None)
+        text: str = super().dump(namespace, *args, **kwargs)
+        return text
+
     def flags(self) -> list[str]:
         """Return all flags there are, those of subcommands too."""
         found = [flag for action in self._actions for flag in action.option_strings]

@@ -44,3 +44,8 @@ def test_the_help_of_fit_has_them(answer: Answer) -> None:
 def test_an_evaluation_takes_a_recipe_that_holds_them(answer: Answer) -> None:
     shown = answer("test", "-c", "configs/digits.yaml", "--early_stopping.patience", "3", "--print_config")
     assert yaml.safe_load(shown)["data"]["class_path"] == "datamodules.Digits"
+
+
+def test_where_a_run_went_on_from_is_no_part_of_its_recipe(answer: Answer) -> None:
+    shown = answer("fit", "-c", "configs/digits.yaml", "--ckpt_path", "last.ckpt", "--print_config")
+    assert "ckpt_path" not in yaml.safe_load(shown)
