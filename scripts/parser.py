@@ -5,12 +5,15 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import Namespace
+from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
 from callbacks import Checkpoint, EarlyStopping
 from scripts.messages import explain
 from scripts.values import check_values
+
+# Lightning lets a path be an address (s3://, http://); a recipe, or what a checkpoint brings, fetches nothing.
+set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
 
 DESCRIPTION = """Trains, validates and tests networks so that any two runs can be compared.
 Begin with: holdout fit -c configs/digits.yaml"""

@@ -49,3 +49,12 @@ def test_an_evaluation_takes_a_recipe_that_holds_them(answer: Answer) -> None:
 def test_where_a_run_went_on_from_is_no_part_of_its_recipe(answer: Answer) -> None:
     shown = answer("fit", "-c", "configs/digits.yaml", "--ckpt_path", "last.ckpt", "--print_config")
     assert "ckpt_path" not in yaml.safe_load(shown)
+
+
+def test_a_recipe_is_a_file_and_never_fetched(complaint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(*_: object, **__: object) -> None:
+        raise AssertionError("fetched")
+
+    monkeypatch.setattr(fsspec, "open", fetch)
+    for address in ("memory://digits.yaml", "s3://bucket/digits.yaml", "http://host/digits.yaml"):
+        assert "no file" in complaint("fit", "-c", address)
