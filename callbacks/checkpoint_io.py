@@ -1,5 +1,6 @@
 """Checkpoint files that are whole or not there, and that run no code when they are read."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.fabric.utilities.types import _PATH
 
 from callbacks.files import atomic_write
+
+ARCHIVE = b"PK\x03\x04"  # what `torch.save` writes is a zip archive; before torch 1.6 it was a series of pickles
 
 
 class CheckpointError(ValueError):
@@ -23,13 +26,27 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
     if not Path(path).is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # a bare pickle is refused anyway
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:  # a damaged file makes torch raise nearly anything
-        reason = "it holds objects other than tensors and plain values" if "weights_only" in str(error) else "damaged"
-        raise CheckpointError(f"{path} is not a checkpoint that can be read ({reason})") from error
+        raise CheckpointError(f"{path} is not a checkpoint that can be read ({_reason(path, error)})") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} is not a Lightning checkpoint (it has no state_dict)")
     return checkpoint
+
+
+def _reason(path: _PATH, error: Exception) -> str:
+    with Path(path).open("rb") as file:
+        head = file.read(4)
+    if not head:
+        return "it is empty"
+    pickled = head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5")
+    if not pickled and not ARCHIVE.startswith(head):
+        return "it is a file of another kind"
+    if "Unsupported operand" in str(error):
+        return "it is damaged, or a pickle that torch.save did not write"
+    return "it holds objects other than tensors and plain values" if "weights_only" in str(error) else "it is damaged"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -11,6 +11,7 @@ from callbacks import CheckpointError, load_checkpoint
 
 CONFIG_KEY = "holdout_config"
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
+FOLDER_PLACE = re.compile(r"data\.init_args\.\w+_dir")  # the one place where a path is expected
 PLAIN = re.compile(r"[\w+-]*(/[\w+-]+)?")  # batch, bf16-mixed, val/loss
 
 
@@ -68,4 +69,13 @@ def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 def _is_plain(value: str, place: str) -> bool:
     """Return whether a text can be nothing but a text: no class, file, address or YAML of its own."""
-    return place.endswith("_dir") or (PLAIN.fullmatch(value) is not None and not Path(value).exists())
+    if FOLDER_PLACE.fullmatch(place):
+        return "://" not in value and _is_yaml_text(value)
+    return PLAIN.fullmatch(value) is not None and not Path(value).exists()
+
+
+def _is_yaml_text(value: str) -> bool:
+    try:
+        return bool(yaml.safe_load(value) == value)
+    except yaml.YAMLError:
+        return False

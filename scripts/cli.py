@@ -32,6 +32,7 @@ from datamodules import DataModule
 from models import Task
 from scripts.arguments import Invocation, complete
 from scripts.hyperparameters import with_linked_values
+from scripts.mistakes import checked
 from scripts.parser import (
     DESCRIPTION,
     SUBCOMMANDS,
@@ -92,7 +93,7 @@ class HoldoutCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the command line, completed by what a checkpoint says."""
-        self.invocation = complete(sys.argv[1:] if args is None else args)
+        self.invocation = complete(checked(sys.argv[1:] if args is None else args))
         self.config = parser.parse_args(self.invocation.arguments)
 
     def _parse_ckpt_path(self) -> None:

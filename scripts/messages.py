@@ -13,15 +13,27 @@ NOT_ACCEPTED = re.compile(r"Option '([^']+)' is not accepted")
 NOT_IN_SUBCOMMAND = re.compile(r"Subcommand '\w+' does not accept option '([^']+)'")
 NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 NO_MODULE = re.compile(r"No module named '([\w.]+)'")
-NO_CLASS = re.compile(r"Expected a dot import path string: (.+)$")
+NO_CLASS = re.compile(r"Expected a dot import path string:\s*(.*)$")
+AMBIGUOUS = re.compile(r"Multiple subclasses with name (\w+)\. Give the full class path to avoid ambiguity: (.+)\.$")
 WRONG_CLASS = re.compile(r"Import path ([\w.]+) does not correspond to a subclass of (\w+)")
-WRONG_VALUE = re.compile(r"Expected a (.+?)\. Got value: (.*)$")
+FACTORY_KEY = re.compile(r"expects a function or a callable class: (?=Parser key)")
+FACTORY_VALUE = r"(?:\. Got value: Namespace\(.*)?$"  # what the factory as a whole was given, after the value at fault
+WRONG_VALUE = re.compile(rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}")
 WRONG_UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
-GIVEN_VALUE = re.compile(r"Given value: (.*)$", re.MULTILINE)
+GIVEN_VALUE = re.compile(rf"Given value: (.*?){FACTORY_VALUE}", re.MULTILINE)
 NO_FILE = re.compile(r"File does not exist: '?([^']+?)'?$")
 REQUIRED = re.compile(r"the following arguments are required: (.+)$")
+PART_REQUIRED = re.compile(r"the following arguments are required: \w+\.(data|model)\b")
+NO_SUBCOMMAND = re.compile(r'expected "subcommand" to be one of \{(.+?)\}')
 CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.+)\)")
 UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
+LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of numbers such as [0.5]"}
+FLAGS_OF_CLASSES = {
+    "--model.optimizer": "torch.optim.AdamW",
+    "--model.network": "models.networks.MLP",
+    "--model": "models.Classifier",
+    "--data": "datamodules.Digits",
+}
 PACKAGES = [name.rsplit(".", 1)[-1] for name in CLASS_MODULES]
 GENERIC_REASONS = (
     "- Does not validate",
@@ -42,7 +54,11 @@ def explain(message: str, flags: Iterable[str]) -> str:
     """
     if match := UNRECOGNIZED.search(message):
         flag = match[1].split("=")[0]
-        return f"unknown argument {flag}" + did_you_mean(flag, flags)
+        return f"unknown argument {flag}" + (_full_name(flag, flags) or did_you_mean(flag, flags))
+    if match := NO_SUBCOMMAND.search(message):
+        return f"say what to do: {match[1].replace(',', ', ')} (holdout fit -c configs/digits.yaml)"
+    if match := PART_REQUIRED.search(message):
+        return f"nothing says which {match[1]} to use; give a recipe, which names model and data, as the first -c"
     if match := CHOICE.search(message):
         choices = re.findall(r"'([^']+)'", match[2])
         return f"unknown subcommand {match[1]!r}" + (did_you_mean(match[1], choices) or f"; there are {match[2]}")
@@ -59,7 +75,8 @@ def explain(message: str, flags: Iterable[str]) -> str:
 def _explain_nested(message: str) -> str:
     keys: list[str] = []
     class_path = ""
-    for line in (line.strip().removeprefix("- ") for line in message.splitlines()):
+    numbers = False  # whether a number may stand where no class was found
+    for line in (line.strip().removeprefix("- ") for line in FACTORY_KEY.sub("\n", message).splitlines()):
         if match := NESTED_KEY.match(line):
             keys.append(match[1])
             line = line[match.end() :].strip()
@@ -78,6 +95,14 @@ def _explain_nested(message: str) -> str:
             return f"{where}: there is no class {match[1]}.{match[2]}" + did_you_mean(
                 match[2], (*class_names(), *PACKAGES)
             )
+        if match := AMBIGUOUS.search(line):
+            return (
+                f"{where}: several classes are called {match[1]}; give its full path: {match[2].replace(', ', ' or ')}"
+            )
+        if match := WRONG_UNION.search(line):
+            numbers = "<class 'float'>" in match[1]
+        if (match := NO_CLASS.search(line)) and numbers:
+            return f"{where}: {match[1]!r} is not a number"
         if match := NO_CLASS.search(line):
             off = "; null switches it off" if match[1].lower() in ("false", "none", "off") else ""
             return f"{where}: there is no class {match[1]!r}" + (off or did_you_mean(match[1], class_names()))
@@ -130,8 +155,22 @@ def _missing_file(path: Path) -> str:
 
 
 def _type_words(annotation: str) -> str:
-    if match := re.match(r"(?:typing\.)?Literal\[(.+?)\]", annotation):
-        return "one of " + match[1].replace("'", "")
+    if choices := re.findall(r"Literal\[(.+?)\]", annotation):
+        return "one of " + ", ".join(dict.fromkeys(", ".join(choices).replace("'", "").split(", ")))
     words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
-    names = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
-    return " or ".join(names.get(word.strip(), word.strip()) for word in words.split(", "))
+    listed = re.sub(r"list\[(?:[\w.]+\.)?(\w+)\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words)
+    names = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
+    return " or ".join(names.get(word.strip(), word.strip()) for word in listed.split(", "))
+
+
+def _full_name(flag: str, flags: Iterable[str]) -> str:
+    """Return "; did you mean X?" where a flag of one word is the last word of a longer one (--lr), "" if not."""
+    word = flag.lstrip("-")
+    if "." in word:
+        return ""
+    longer = {found.rsplit(".", 1)[-1]: found for found in flags if "." in found and not found.endswith(".help")}
+    for prefix, class_path in FLAGS_OF_CLASSES.items():
+        longer |= {name: f"{prefix}.{name}" for name in class_arguments(class_path)}
+    likeness = {name: difflib.SequenceMatcher(None, word, name).ratio() for name in longer}
+    closest = max(likeness, key=lambda name: likeness[name], default="")
+    return f"; did you mean {longer[closest]}?" if closest and likeness[closest] >= 0.7 else ""

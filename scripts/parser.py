@@ -1,13 +1,19 @@
 """The parser of the command line: what there is to set, help that reads well, complaints of one line."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
 from callbacks import Checkpoint, EarlyStopping
 from scripts.messages import explain
+from scripts.values import check_values
+
+# Lightning lets a path be an address (s3://, http://); a recipe, or what a checkpoint brings, fetches nothing.
+set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
 
 DESCRIPTION = """Trains, validates and tests networks so that any two runs can be compared.
 Begin with: holdout fit -c configs/digits.yaml"""
@@ -41,6 +47,25 @@ class Parser(LightningArgumentParser):
         sys.stderr.write(f"holdout: error: {explain(message, self.flags())}\n")
         sys.exit(2)
 
+    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
+        """Parse, and refuse values that fit their type and no run.
+
+        Raises:
+            RunError: There is such a value.
+        """
+        settings: Namespace = super().parse_args(*args, **kwargs)
+        if "subcommand" in settings:  # a nested parser's have none
+            check_values(settings["subcommand"], settings[settings["subcommand"]])
+        return settings
+
+    def dump(self, namespace: Namespace, *args: Any, **kwargs: Any) -> str:
+        """Return settings as a recipe: where a run went on from is no part of it, or repeating it would be another."""
+        if "trainer" in namespace:  # a nested parser's have none, and a `ckpt_path` of theirs is a class's own
+            namespace = namespace.clone()
+            namespace.pop("ckpt_path", None)
+        text: str = super().dump(namespace, *args, **kwargs)
+        return text
+
     def flags(self) -> list[str]:
         """Return all flags there are, those of subcommands too."""
         found = [flag for action in self._actions for flag in action.option_strings]
@@ -64,8 +89,17 @@ def add_run_arguments(parser: LightningArgumentParser, subcommand: str) -> None:
     parser.add_argument("--ckpt_path", type=str | None, default=None, help=CHECKPOINT_HELP[subcommand])
     parser.add_argument("--name", type=str | None, default=None, help="name of the run (default: the recipe's)")
     parser.add_argument("--runs_dir", type=str, default="runs", help="folder of all runs")
+    if subcommand != "fit":
+        _hide(parser, "early_stopping", "checkpoint")
     if subcommand == "predict":
         parser.add_argument("--output", type=Path | None, default=None, help="CSV file (default: in the run folder)")
+
+
+def _hide(parser: LightningArgumentParser, *keys: str) -> None:
+    """Leave arguments out of the help: they are taken, since a recipe holds them, and play no role."""
+    for action in parser._actions:
+        if action.dest.split(".")[0] in keys:
+            action.help = argparse.SUPPRESS
 
 
 def add_callback_arguments(parser: LightningArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """A real training on digits that takes a fraction of a second, for whatever callbacks a test looks at."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,15 +15,6 @@ from models import Classifier
 from models.networks import Linear
 
 Fit = Callable[..., L.Trainer]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on several threads than on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

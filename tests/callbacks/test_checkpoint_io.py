@@ -63,9 +63,30 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path, content: byte
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty"),
+        (b"model:\n  class_path: models.Classifier\n", "a file of another kind"),
+        (b"# a recipe\nmodel:\n", "a file of another kind"),
+        (b"\x89PNG\r\n\x1a\n" * 9, "a file of another kind"),
+        (b"PK\x03\x04" + b"x" * 99, "it is damaged"),
+        (b"\x80\x02}X\n\x00\x00\x00state_dictG\x00\x00s.", "it is damaged"),
+        (pickle.dumps({"epoch": 3}, protocol=4), "a pickle that torch.save did not write"),
+        (pickle.dumps({"path": Path("x")}, protocol=2), "objects other than tensors"),
+    ],
+    ids=["empty", "YAML", "comment", "PNG", "archive", "pickle cut off", "plain pickle", "pickled object"],
+)
+@pytest.mark.filterwarnings("error:Detected pickle protocol")
+def test_what_is_wrong_with_the_file_is_said_rightly(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "other.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"other\.ckpt is not a checkpoint.*{said}"):
+        load_checkpoint(path)
+
+
 @given(content=st.binary(max_size=200) | st.binary(max_size=40).map(b"\x80\x02".__add__))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_no_bytes_at_all_make_another_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "any.ckpt"
     path.write_bytes(content)

@@ -1,4 +1,7 @@
+import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -56,18 +59,35 @@ def test_readers_see_the_old_content_until_the_new_is_whole(tmp_path: Path) -> N
     assert path.read_text() == "new"
 
 
-def test_content_is_on_disk_before_it_takes_the_old_ones_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_is_on_disk_before_it_takes_the_old_ones_place_and_the_place_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "file.txt"
     write_text(path, "old")
     synced = []
 
     def fsync(handle: int) -> None:
-        assert path.read_text() == "old"
-        synced.append(os.fstat(handle).st_size)
+        found = os.fstat(handle)
+        kind = "folder" if stat.S_ISDIR(found.st_mode) else f"{found.st_size} bytes"
+        synced.append((kind, path.read_text()))
 
     monkeypatch.setattr(os, "fsync", fsync)
     write_text(path, "newer")
-    assert len("newer") in synced
+    assert synced == [("5 bytes", "old"), ("folder", "newer")]
+
+
+@pytest.mark.parametrize(("number", "raised"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_only_a_file_system_that_syncs_no_folders_is_excused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: bool
+) -> None:
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, "folder")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="folder") if raised else contextlib.nullcontext():
+        write_text(tmp_path / "file.txt", "text")
+    assert (tmp_path / "file.txt").read_text() == "text"
 
 
 @pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])

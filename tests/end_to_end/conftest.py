@@ -7,27 +7,17 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
 import pytest
-import torch
 
 from scripts.main import main
 from scripts.runs import RUN_FOLDER_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("--model.network.widths", "[32]")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on several threads than on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def finish(process: subprocess.Popen, status: int = 0) -> subprocess.CompletedProcess:

@@ -113,6 +113,70 @@ def test_a_file_named_in_place_of_a_class_is_not_read(complaint, imported, place
     assert not imported()
 
 
+TEXTS = {
+    "YAML of a class": "{class_path: os.system}",
+    "YAML of a class in lines": "class_path: evil.Net\ninit_args: {}",
+    "YAML of a list of classes": "[{class_path: evil.Net}]",
+    "a tagged object": "!!python/object/apply:os.system [id]",
+    "JSON of a class": '{"class_path": "evil.Net"}',
+    "a file that is there": "settings.yaml",
+    "a file that is not": "../elsewhere/settings.yaml",
+    "an absolute path": "/etc/passwd",
+    "a path below home": "~/.ssh/id_rsa",
+    "a path of another system": "C:\\settings.yaml",
+    "http": "http://localhost:9/settings.yaml",
+    "https": "https://localhost:9/settings",
+    "a file's address": "file:///etc/passwd",
+    "a bucket": "s3://bucket/settings.yaml",
+    "memory": "memory://settings",
+    "a chain of addresses": "simplecache::s3://bucket/settings",
+    "standard input": "- ",
+    "a class": "evil.Net",
+    "an environment variable": "${HOME}",
+}
+WIDTHS = (*ARGUMENTS, "network", "init_args", "widths")
+TEXT_PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "an argument": lambda text: changed(*ARGUMENTS, "network", "init_args", "dropout", value=text),
+    "an argument of the model": lambda text: changed(*ARGUMENTS, "lr_scheduler_monitor", value=text),
+    "an argument of the optimizer": lambda text: changed(*ARGUMENTS, "optimizer", "init_args", "lr", value=text),
+    "an argument of the data": lambda text: changed("data", "init_args", "duplicates", value=text),
+    "a list item": lambda text: changed(*WIDTHS, value=[8, text]),
+    "a list in a list": lambda text: changed(*WIDTHS, value=[[text]]),
+    "a key": lambda text: changed(*ARGUMENTS, "network", "init_args", text, value=1),
+    "a key deep down": lambda text: changed(*WIDTHS, value=[{"widths": {text: 8}}]),
+    "a folder's name in the network": lambda text: changed(*ARGUMENTS, "network", "init_args", "data_dir", value=text),
+    "free arguments": lambda text: changed("model", "dict_kwargs", value={"x_dir": text}),
+    "a class": lambda text: changed("data", "class_path", value=text),
+}
+
+
+@pytest.mark.parametrize("place", TEXT_PLACES.values(), ids=TEXT_PLACES.keys())
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_a_text_that_a_parser_could_open_fetch_or_build_is_refused_wherever_it_hides(imported, place, text) -> None:
+    Path("settings.yaml").write_text("class_path: evil.Net\n")
+    save(place(text))
+    with pytest.raises(CheckpointError, match=r"stranger\.ckpt") as refused:
+        read_config(SAVED)
+    assert text in str(refused.value)
+    assert not imported()
+
+
+@pytest.mark.parametrize("folder", ["data", "/srv/data sets", "../data", "~/Größe"])
+def test_a_folder_of_the_data_is_kept(folder) -> None:
+    config = changed("data", "init_args", "data_dir", value=folder)
+    save(config)
+    assert read_config(SAVED)["data"] == config["data"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["YAML of a class", "YAML of a list of classes", "http", "a file's address", "a bucket"]
+)
+def test_what_is_no_folder_is_not_taken_for_one(kind) -> None:
+    save(changed("data", "init_args", "data_dir", value=TEXTS[kind]))
+    with pytest.raises(CheckpointError, match="data_dir"):
+        read_config(SAVED)
+
+
 def test_a_program_of_the_standard_library_is_refused() -> None:
     save(changed(*ARGUMENTS, "optimizer", value={"class_path": "subprocess.Popen", "init_args": {"args": "id"}}))
     with pytest.raises(CheckpointError, match=r"stranger\.ckpt.*subprocess\.Popen.*-c"):

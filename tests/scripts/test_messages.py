@@ -23,7 +23,9 @@ REGULARIZERS = RECIPE + "--model.regularizers"
         (RECIPE + "--model.network.drop 0.1", ["model.network", "MLP", "'drop'", "did you mean dropout?"]),
         (RECIPE + "--model.optimizer.lrr 0.1", ["model.optimizer", "AdamW", "'lrr'", "did you mean lr?"]),
         (RECIPE + "--early_stopping.patient 3", ["early_stopping", "patient", "did you mean", "patience?"]),
-        (RECIPE + "--name", ["--name"]),
+        (RECIPE + "--lr 0.1", ["--lr;", "did you mean --model.optimizer.lr?"]),
+        (RECIPE + "--epochs 3", ["--epochs;", "did you mean --trainer.max_epochs?"]),
+        (RECIPE + "--batch_size 3", ["--batch_size;", "did you mean --data.batch_size?"]),
     ],
 )
 def test_a_mistyped_word_or_flag(complaint, command, said) -> None:
@@ -50,12 +52,28 @@ def test_a_mistyped_word_or_flag(complaint, command, said) -> None:
             ["model.regularizers", "DisturbLabel", "'alfa'", "did you mean alpha?"],
         ),
         (REGULARIZERS + " [torch.nn.Dropout]", ["model.regularizers", "torch.nn.Dropout", "not a Regularizer"]),
+        (RECIPE + "--model.network ''", ["model.network", "no class ''"]),
         (RECIPE + "--model.network torch.optim.SGD", ["model.network", "torch.optim.SGD", "not a Module"]),
     ],
 )
 def test_a_mistyped_or_unfitting_class(complaint, command, said) -> None:
     message = complaint(*shlex.split(command))
     assert all(part in message for part in said), message
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "paths"),
+    [
+        ("model.lr_scheduler", "ReduceLROnPlateau", ["torch.optim.lr_scheduler.", "lightning.pytorch.cli."]),
+        ("trainer.callbacks", "[EarlyStopping]", ["lightning.pytorch.callbacks.", "callbacks."]),
+        ("trainer.callbacks", "[{class_path: EarlyStopping}]", ["lightning.pytorch.callbacks.", "callbacks."]),
+    ],
+)
+def test_a_short_name_of_several_classes(complaint, flag, value, paths) -> None:
+    message = complaint(*RECIPE.split(), f"--{flag}={value}")
+    name = value.strip("[{}]").removeprefix("class_path: ")
+    whole = " or ".join(path + name for path in paths)
+    assert message == f"{flag}: several classes are called {name}; give its full path: {whole}"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +90,12 @@ def test_a_mistyped_or_unfitting_class(complaint, command, said) -> None:
         (RECIPE + "--trainer.precision bf17", ["trainer.precision", "bf17"]),
         (RECIPE + "--early_stopping false", ["early_stopping", "null switches it off"]),
         (RECIPE + "--seed_everything x", ["seed_everything", "'x'", "whole number"]),
+        (RECIPE + "--model.optimizer.lr fast", ["model.optimizer.lr: 'fast'", "number"]),
+        (RECIPE + "--model.lr_scheduler.final_factor low", ["model.lr_scheduler.final_factor: 'low'", "number"]),
+        (RECIPE + "--model.optimizer.betas 3", ["model.optimizer.betas: '3'", "list"]),
+        (RECIPE + "--model.network.widths 8", ["model.network.widths: '8'", "list of whole numbers", "[8,9]"]),
+        (REGULARIZERS + " 3", ["model.regularizers: '3'", "a list of Regularizer"]),
+        (RECIPE + "--trainer.precision 8", ["trainer.precision: '8'", "16-mixed", "bf16-mixed"]),
     ],
 )
 def test_a_value_of_the_wrong_kind(complaint, command, said) -> None:

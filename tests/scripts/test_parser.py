@@ -1,0 +1,60 @@
+"""What the parser shows, and what it takes without showing it."""
+
+import sys
+from collections.abc import Callable
+
+import fsspec
+import pytest
+import yaml
+
+from scripts.main import main
+
+Answer = Callable[..., str]
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Answer:
+    """Ask a question of the command line; return what it answers."""
+
+    def ask(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["holdout", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        answered = capfd.readouterr()
+        assert stopped.value.code in (0, None), answered.err
+        return answered.out
+
+    return ask
+
+
+@pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
+def test_the_help_of_an_evaluation_leaves_out_what_plays_no_role_there(answer: Answer, subcommand: str) -> None:
+    shown = answer(subcommand, "--help")
+    assert "--data" in shown
+    assert "early_stopping" not in shown
+    assert "--checkpoint" not in shown
+
+
+def test_the_help_of_fit_has_them(answer: Answer) -> None:
+    shown = answer("fit", "--help")
+    assert "--early_stopping" in shown
+    assert "--checkpoint" in shown
+
+
+def test_an_evaluation_takes_a_recipe_that_holds_them(answer: Answer) -> None:
+    shown = answer("test", "-c", "configs/digits.yaml", "--early_stopping.patience", "3", "--print_config")
+    assert yaml.safe_load(shown)["data"]["class_path"] == "datamodules.Digits"
+
+
+def test_where_a_run_went_on_from_is_no_part_of_its_recipe(answer: Answer) -> None:
+    shown = answer("fit", "-c", "configs/digits.yaml", "--ckpt_path", "last.ckpt", "--print_config")
+    assert "ckpt_path" not in yaml.safe_load(shown)
+
+
+def test_a_recipe_is_a_file_and_never_fetched(complaint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(*_: object, **__: object) -> None:
+        raise AssertionError("fetched")
+
+    monkeypatch.setattr(fsspec, "open", fetch)
+    for address in ("memory://digits.yaml", "s3://bucket/digits.yaml", "http://host/digits.yaml"):
+        assert "no file" in complaint("fit", "-c", address)
