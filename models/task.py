@@ -31,7 +31,7 @@ class Task(L.LightningModule, ABC):
 
     Args:
         network: Maps inputs (N, ...) to outputs.
-        loss: Maps (outputs, targets) to a scalar mean; what is minimised.
+        loss: Maps (outputs, targets) to a scalar; what is minimised.
         regularizers: Applied to each training batch in order.
         optimizer: Makes the optimizer; `AdamW` with torch's defaults if not given.
         lr_scheduler: Makes the learning-rate schedule; a schedule that takes `total_steps` is told the run's length.
@@ -39,6 +39,9 @@ class Task(L.LightningModule, ABC):
         lr_scheduler_monitor: What ReduceLROnPlateau watches.
         warmup_steps: Steps of linear warm-up before, or under, the schedule.
         decay_norms_and_biases: Let weight decay act on norms and biases too.
+
+    Raises:
+        ValueError: An argument is out of range, or of a kind that cannot be trained with.
     """
 
     def __init__(
@@ -57,6 +60,10 @@ class Task(L.LightningModule, ABC):
         for regularizer in regularizers or []:
             if not isinstance(regularizer, Regularizer):
                 raise ValueError(f"regularizers: {type(regularizer).__name__} is not a Regularizer")
+        if warmup_steps < 0:
+            raise ValueError(f"warmup_steps: {warmup_steps} is less than 0")
+        if getattr(loss, "reduction", None) == "none":
+            raise ValueError("loss: reduction 'none' leaves one number a sample; it must be 'mean' or 'sum'")
         self.network = network
         self.loss = loss
         self.regularizers = nn.ModuleList(regularizers or [])

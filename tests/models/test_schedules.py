@@ -63,6 +63,11 @@ def test_a_warmup_needs_no_schedule(rates_of):
     assert warmed == pytest.approx([0.02, 0.04, 0.06, 0.08] + [0.1] * 5)
 
 
+def test_a_warmup_of_less_than_no_steps_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"^warmup_steps: -1 is less than 0$"):
+        linear_task(warmup_steps=-1)
+
+
 @pytest.mark.parametrize(("options", "steps"), [({}, 9), ({"accumulate_grad_batches": 2}, 6), ({"max_steps": 5}, 5)])
 def test_one_cycle_is_told_how_many_steps_the_run_has(fit, options, steps):
     one_cycle = functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1)
