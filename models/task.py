@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from models.errors import TrainingError
+from models.errors import TrainingError, require_finite, require_finite_figure
 from models.metrics import metric_states, restore_metric_states
-from models.optimizers import build_optimizer, build_scheduler, build_warmup, run_length
+from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_plateau, run_length
 from models.random_state import capture_random_state, restore_random_state
 from models.regularizers import Regularizer
 
@@ -77,6 +77,7 @@ class Task(L.LightningModule, ABC):
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
         self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
+        self._validated: dict[str, float] = {}  # in this epoch, so far
         self._resumed: list[dict[str, Any]] = []
 
     @abstractmethod
@@ -124,13 +125,7 @@ class Task(L.LightningModule, ABC):
         steps, objectives, outputs, targets = zip(*self._pending, strict=True)
         self._pending.clear()
         objective = torch.stack(objectives).float()
-        if not bool(objective.isfinite().all()):
-            first = int(objective.isfinite().int().argmin())
-            raise TrainingError(
-                f"the loss is {objective[first].item()} at step {steps[first]}, epoch {self.current_epoch + 1}: "
-                f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)",
-                finished_epochs=self.current_epoch,
-            )
+        require_finite(objective, steps, self.current_epoch)
         self.train_metrics.update(torch.cat(outputs), torch.cat(targets))
         if self.logger is not None:
             self.logger.log_metrics({"train/objective": objective.mean().item()}, step=self.global_step)
@@ -138,12 +133,12 @@ class Task(L.LightningModule, ABC):
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training figures; advance a schedule that watches a figure."""
         self._flush()
-        self._log_figures("train", self.train_metrics)
+        measured = self._validated | self._log_figures("train", self.train_metrics)
+        self._validated = {}
         # Lightning would step it after the checkpoint is written, and a resumed run would lose that step.
-        validated = (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1) == 0
         for config in self.trainer.lr_scheduler_configs:
-            if isinstance(config.scheduler, ReduceLROnPlateau) and validated:
-                config.scheduler.step(self.trainer.callback_metrics[self.lr_scheduler_monitor].item())
+            if isinstance(config.scheduler, ReduceLROnPlateau) and self.lr_scheduler_monitor in measured:
+                config.scheduler.step(measured[self.lr_scheduler_monitor])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure one validation batch."""
@@ -165,24 +160,20 @@ class Task(L.LightningModule, ABC):
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation figures."""
-        self._log_figures("val", self.val_metrics)
+        self._validated = self._log_figures("val", self.val_metrics)
 
     def on_test_epoch_end(self) -> None:
         """Log the test figures."""
         self._log_figures("test", self.test_metrics)
 
-    def _log_figures(self, stage: str, metrics: MetricCollection) -> None:
+    def _log_figures(self, stage: str, metrics: MetricCollection) -> dict[str, float]:
         figures = {f"{stage}/{name}": value for name, value in metrics.compute().items()}
         metrics.reset()
-        loss = figures[f"{stage}/loss"]
-        if not bool(loss.isfinite()):
-            raise TrainingError(
-                f"{stage}/loss is {loss.item()}: the network's outputs are no numbers",
-                finished_epochs=self.current_epoch,
-            )
+        require_finite_figure(f"{stage}/loss", figures[f"{stage}/loss"], self.current_epoch)
         for name, value in figures.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
             self.log(name, value.to(self.device), prog_bar=name in ("val/loss", "val/accuracy"), sync_dist=True)
+        return {name: value.item() for name, value in figures.items()}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer and the schedules.
@@ -204,27 +195,17 @@ class Task(L.LightningModule, ABC):
             schedule = build_scheduler(self.lr_scheduler_factory, optimizer, length)
             configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
         if isinstance(schedule, ReduceLROnPlateau):
-            self._check_plateau(schedule)
+            check_plateau(schedule, self.lr_scheduler_monitor, self.figures(), self.trainer)
             configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER}
         if self.warmup_steps:
             configs.append({"scheduler": build_warmup(optimizer, self.warmup_steps, schedule), "interval": "step"})
         return [optimizer], configs  # type: ignore[return-value]
 
-    def _check_plateau(self, schedule: ReduceLROnPlateau) -> None:
-        figures = self.figures()
-        monitor = self.lr_scheduler_monitor
-        if monitor not in figures:
-            raise ValueError(f"lr_scheduler_monitor: no figure {monitor!r}; there are {', '.join(figures)}")
-        if monitor.startswith("val/") and self.trainer.limit_val_batches == 0:
-            raise ValueError(f"lr_scheduler_monitor: {monitor} is never measured (limit_val_batches is 0)")
-        better = "max" if figures[monitor] else "min"
-        if schedule.mode != better:
-            raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put what each device needs to go on exactly into the checkpoint: random states, figures so far."""
         self._flush()
-        figures = {"epoch": self.current_epoch, "metrics": metric_states(self.train_metrics)}
+        metrics = metric_states(self.train_metrics)
+        figures = {"epoch": self.current_epoch, "metrics": metrics, "validated": self._validated}
         state = {"random": capture_random_state(self.device), "figures": figures}
         states: list[Any] = [state]
         if self.trainer.world_size > 1:
@@ -243,14 +224,15 @@ class Task(L.LightningModule, ABC):
 
     def on_train_start(self) -> None:
         """Go on from the checkpoint's states on resume; set several devices' generators apart otherwise."""
-        states, rank = self._resumed, self.trainer.global_rank
-        self._resumed = []
+        states, devices, rank = self._resumed, self.trainer.world_size, self.trainer.global_rank
+        self._resumed, self._validated = [], {}
         self._pending.clear()
         self.train_metrics.reset()
-        if len(states) == self.trainer.world_size:
+        if len(states) == devices:
             figures = states[rank]["figures"]
             if figures["epoch"] == self.current_epoch:  # cut within this epoch, not at the end of the one before
                 restore_metric_states(self.train_metrics, figures["metrics"])
+                self._validated = figures.get("validated", {})
             restore_random_state(states[rank]["random"], self.device)
         elif rank:
             torch.manual_seed(torch.initial_seed() + rank)

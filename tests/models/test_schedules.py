@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 
 import lightning as L
 import pytest
@@ -34,9 +35,9 @@ def linear_task(**options):
 def rates_of(fit):
     """Train for three epochs of three steps and return the learning rate of each step."""
 
-    def rates(task, **options):
+    def rates(task, callbacks=(), **options):
         record = Rates()
-        fit(task, callbacks=[record], **({"max_epochs": 3} | options))
+        fit(task, callbacks=[record, *callbacks], **({"max_epochs": 3} | options))
         return record.seen
 
     return rates
@@ -113,6 +114,26 @@ def test_a_plateau_counts_validations_not_epochs(rates_of):
     task = linear_task(optimizer=sgd, lr_scheduler=plateau())
     seen = rates_of(task, max_epochs=6, check_val_every_n_epoch=2)
     assert seen == [0.1] * 12 + [0.05] * 6
+
+
+def test_a_plateau_of_a_training_figure_counts_epochs_whenever_validation_is(rates_of):
+    task = linear_task(optimizer=sgd, lr_scheduler=plateau(), lr_scheduler_monitor="train/loss")
+    assert rates_of(task, check_val_every_n_epoch=2) == [0.1] * 6 + [0.05] * 3
+
+
+def test_a_plateau_goes_on_from_a_checkpoint_of_the_validation_that_it_waits_for(rates_of, fit, tmp_path):
+    def task():
+        return linear_task(optimizer=sgd, lr_scheduler=plateau())
+
+    options = {"max_epochs": 6, "check_val_every_n_epoch": 2}
+    save = ModelCheckpoint(tmp_path, filename="{epoch}", save_top_k=-1, every_n_epochs=1, save_on_train_epoch_end=False)
+    whole = rates_of(task(), **options, callbacks=[save], enable_checkpointing=True)
+    record = Rates()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*called before the ``update`` method")
+        fit(task(), ckpt_path=tmp_path / "epoch=3.ckpt", callbacks=[record], **options)
+    assert whole == [0.1] * 12 + [0.05] * 6
+    assert record.seen == whole[12:]
 
 
 def test_a_plateau_of_the_wrong_mode_is_refused(fit):
