@@ -20,6 +20,8 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
+from models.errors import TrainingError
+
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
 # Schedules that set the learning rate from its initial value, whatever another has made of it since.
@@ -152,6 +154,27 @@ def check_plateau(schedule: ReduceLROnPlateau, monitor: str, figures: dict[str, 
     better = "max" if figures[monitor] else "min"
     if schedule.mode != better:
         raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
+
+
+def check_length(schedule: LRScheduler, steps: int | None, epoch: int) -> None:
+    """Check that a schedule, restored from a checkpoint, is as long as it was built for this run.
+
+    torch refuses too, but only once the schedule's last step is behind it.
+
+    Args:
+        schedule: The schedule.
+        steps: How many steps it was built for; None if that is nothing to it.
+        epoch: Number of epochs that were trained before.
+
+    Raises:
+        TrainingError: It is shorter.
+    """
+    restored = getattr(schedule, "total_steps", None)
+    if steps is not None and restored is not None and restored < steps:
+        raise TrainingError(
+            f"{type(schedule).__name__} was made for {restored} steps and cannot be lengthened to {steps} on resume",
+            finished_epochs=epoch,
+        )
 
 
 def _wants_total_steps(factory: SchedulerFactory) -> bool:

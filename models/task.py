@@ -14,7 +14,7 @@ from torchmetrics import MetricCollection
 
 from models.errors import TrainingError, require_finite, require_finite_figure
 from models.metrics import metric_states, restore_metric_states
-from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_plateau, run_length
+from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_length, check_plateau, run_length
 from models.random_state import capture_random_state, restore_random_state
 from models.regularizers import Regularizer
 
@@ -79,6 +79,7 @@ class Task(L.LightningModule, ABC):
         self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
         self._validated: dict[str, float] = {}  # in this epoch, so far
         self._resumed: list[dict[str, Any]] = []
+        self._schedule_length: int | None = None
 
     @abstractmethod
     def chain_targets(self, targets: Tensor) -> Tensor:
@@ -193,6 +194,7 @@ class Task(L.LightningModule, ABC):
         if self.lr_scheduler_factory is not None:
             length = run_length(self.trainer, self.lr_scheduler_interval)
             schedule = build_scheduler(self.lr_scheduler_factory, optimizer, length)
+            self._schedule_length = getattr(schedule, "total_steps", None)
             configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
         if isinstance(schedule, ReduceLROnPlateau):
             check_plateau(schedule, self.lr_scheduler_monitor, self.figures(), self.trainer)
@@ -223,11 +225,17 @@ class Task(L.LightningModule, ABC):
             raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
 
     def on_train_start(self) -> None:
-        """Go on from the checkpoint's states on resume; set several devices' generators apart otherwise."""
+        """Go on from the checkpoint's states on resume; set several devices' generators apart otherwise.
+
+        Raises:
+            TrainingError: The run is longer than a schedule that came with the checkpoint.
+        """
         states, devices, rank = self._resumed, self.trainer.world_size, self.trainer.global_rank
         self._resumed, self._validated = [], {}
         self._pending.clear()
         self.train_metrics.reset()
+        for config in self.trainer.lr_scheduler_configs:
+            check_length(config.scheduler, self._schedule_length, self.current_epoch)
         if len(states) == devices:
             figures = states[rank]["figures"]
             if figures["epoch"] == self.current_epoch:  # cut within this epoch, not at the end of the one before

@@ -84,6 +84,22 @@ def test_a_schedule_by_epoch_is_told_how_many_epochs_the_run_has(rates_of):
     assert rates_of(task) == pytest.approx([0.1 * factor for factor in factors])
 
 
+@pytest.mark.parametrize(("interval", "lengths"), [("step", (6, 9)), ("epoch", (2, 3))])
+def test_a_resumed_run_that_is_longer_than_its_one_cycle_is_refused_before_it_trains(fit, tmp_path, interval, lengths):
+    def task():
+        one_cycle = functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1)
+        return linear_task(optimizer=sgd, lr_scheduler=one_cycle, lr_scheduler_interval=interval)
+
+    trainer = fit(task(), max_epochs=2)
+    trainer.save_checkpoint(tmp_path / "two.ckpt")
+    shorter, longer = lengths
+    record = Rates()
+    message = rf"^OneCycleLR was made for {shorter} steps and cannot be lengthened to {longer} on resume$"
+    with pytest.raises(TrainingError, match=message):
+        fit(task(), max_epochs=3, ckpt_path=tmp_path / "two.ckpt", callbacks=[record])
+    assert record.seen == []
+
+
 def test_a_warmup_beside_one_cycle_stops_the_run_before_it_starts(fit):
     task = linear_task(lr_scheduler=functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1), warmup_steps=5)
     with pytest.raises(TrainingError, match="warmup_steps does not compose with OneCycleLR"):
