@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import lightning as L
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -15,7 +16,7 @@ from torchmetrics import MetricCollection
 from models.errors import TrainingError, require_finite, require_finite_figure
 from models.metrics import metric_states, restore_metric_states
 from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_length, check_plateau, run_length
-from models.random_state import capture_random_state, restore_random_state
+from models.random_state import capture_random_state, restore_random_state, seed_random_state
 from models.regularizers import Regularizer
 
 Batch = tuple[Tensor, Tensor]
@@ -242,5 +243,9 @@ class Task(L.LightningModule, ABC):
                 restore_metric_states(self.train_metrics, figures["metrics"])
                 self._validated = figures.get("validated", {})
             restore_random_state(states[rank]["random"], self.device)
+        elif states:
+            changed = f"the number of devices changed from {len(states)} to {devices}"
+            rank_zero_warn(f"{changed}: the resumed run is not bit for bit what it would have been")
+            seed_random_state(torch.initial_seed(), self.global_step, rank)
         elif rank:
             torch.manual_seed(torch.initial_seed() + rank)

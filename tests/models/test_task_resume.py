@@ -24,6 +24,15 @@ class SaveAt(L.Callback):
             trainer.save_checkpoint(self.path)
 
 
+class RandomAtFirst(L.Callback):
+    """Keeps the state of torch's generator before the first step."""
+
+    state = None
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.state = torch.get_rng_state() if self.state is None else self.state
+
+
 def weights(task):
     return torch.cat([parameter.detach().flatten() for parameter in task.network.parameters()])
 
@@ -57,6 +66,22 @@ def test_a_resumed_run_ends_with_the_same_weights_and_figures_wherever_it_was_cu
     whole, resumed, expected, figures = cut_and_resumed(step)
     assert torch.equal(weights(resumed), weights(whole))
     assert figures == expected
+
+
+def test_a_run_resumed_on_another_number_of_devices_says_so_and_draws_other_numbers_than_it_began_with(fit, tmp_path):
+    saved = [SaveAt(step, tmp_path / f"{step}.ckpt") for step in (7, 10)]
+    fit(noisy_task(), noisy_data(), callbacks=saved, max_epochs=2)
+    drawn = []
+    for step in (7, 7, 10):
+        checkpoint = torch.load(tmp_path / f"{step}.ckpt", weights_only=True)
+        checkpoint["device_states"] *= 2
+        torch.save(checkpoint, tmp_path / "two.ckpt")
+        record = RandomAtFirst()
+        with pytest.warns(UserWarning, match="^the number of devices changed from 2 to 1: the resumed run is not bit"):
+            fit(noisy_task(), noisy_data(), max_epochs=3, ckpt_path=tmp_path / "two.ckpt", callbacks=[record])
+        drawn.append(record.state)
+    assert torch.equal(drawn[0], drawn[1]), "the same each time"
+    assert not torch.equal(drawn[0], drawn[2]), "another wherever it goes on"
 
 
 def test_a_checkpoint_holds_only_what_loads_safely(fit, tmp_path):
