@@ -126,7 +126,8 @@ class Task(L.LightningModule, ABC):
             return
         steps, objectives, outputs, targets = zip(*self._pending, strict=True)
         self._pending.clear()
-        objective = torch.stack(objectives).float()
+        # Over all devices, so that a number that is none on one of them stops them all: one alone would be waited for.
+        objective = self.trainer.strategy.reduce(torch.stack(objectives).float(), reduce_op="mean")
         require_finite(objective, steps, self.current_epoch)
         self.train_metrics.update(torch.cat(outputs), torch.cat(targets))
         if self.logger is not None:
