@@ -10,6 +10,8 @@ from torchmetrics import MetricCollection
 from models.metrics import class_accuracy, evaluation_metrics, training_metrics
 from models.task import Batch, Task
 
+UNUSED_LABEL = -100  # torch's own default of `ignore_index`, which no class has
+
 
 class Classifier(Task):
     """Trains a network to classify; the figures are cross entropy, accuracy, macro F1 and calibration error.
@@ -23,9 +25,17 @@ class Classifier(Task):
         loss: What is minimised: maps logits and targets (labels (N,), or probabilities (N, C) once a regularizer is in
             the list) to a scalar; cross entropy if not given.
         kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
+
+    Raises:
+        ValueError: The loss leaves samples out, or `Task` refuses an argument.
     """
 
     def __init__(self, network: nn.Module, num_classes: int, loss: nn.Module | None = None, **kwargs: Any) -> None:
+        ignored = getattr(loss, "ignore_index", UNUSED_LABEL)
+        if ignored != UNUSED_LABEL:
+            raise ValueError(
+                f"loss: ignore_index {ignored} is not supported: figures and regularizers take every sample"
+            )
         super().__init__(network, nn.CrossEntropyLoss() if loss is None else loss, **kwargs)
         self.num_classes = num_classes
         self.train_metrics = training_metrics(num_classes)
@@ -40,11 +50,13 @@ class Classifier(Task):
     def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss; class weights mean the same for probabilities as for labels.
 
-        torch divides a weighted cross entropy by the sum of the labels' weights, but one of probabilities by N.
+        torch divides a mean weighted cross entropy by the sum of the labels' weights, but one of probabilities by N.
         """
-        loss = super().compute_loss(outputs, targets)
-        if isinstance(self.loss, nn.CrossEntropyLoss) and self.loss.weight is not None and targets.is_floating_point():
-            loss = loss * len(targets) / (targets * self.loss.weight).sum()
+        loss, criterion = super().compute_loss(outputs, targets), self.loss
+        if not isinstance(criterion, nn.CrossEntropyLoss) or criterion.weight is None:
+            return loss
+        if criterion.reduction == "mean" and targets.is_floating_point():
+            loss = loss * len(targets) / (targets * criterion.weight).sum()
         return loss
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:

@@ -98,6 +98,7 @@ def restore_metric_states(metrics: MetricCollection, states: dict[str, dict[str,
         for key, value in states[name].items():
             there = [item.to(metric.device) for item in value] if isinstance(value, list) else value.to(metric.device)
             setattr(metric, key, there)
+        metric._update_count = 1  # torchmetrics warns of a metric that was never updated
 
 
 def _on_cpu(value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:

@@ -16,8 +16,11 @@ from torch.optim.lr_scheduler import (
     LinearLR,
     LRScheduler,
     OneCycleLR,
+    ReduceLROnPlateau,
     SequentialLR,
 )
+
+from models.errors import TrainingError
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
@@ -130,6 +133,48 @@ def build_warmup(optimizer: Optimizer, steps: int, schedule: LRScheduler | None)
         name = type(schedule).__name__
         raise ValueError(f"warmup_steps does not compose with {name}, which sets the learning rate itself")
     return LinearLR(optimizer, start_factor=1 / (steps + 1), total_iters=steps)
+
+
+def check_plateau(schedule: ReduceLROnPlateau, monitor: str, figures: dict[str, bool], trainer: L.Trainer) -> None:
+    """Check that a schedule which watches a figure has one to watch, and the right way round.
+
+    Args:
+        schedule: The schedule.
+        monitor: Name of the figure.
+        figures: Name of every figure that is logged, and whether higher is better.
+        trainer: The trainer.
+
+    Raises:
+        ValueError: There is no such figure, it is never measured, or the schedule's mode is the wrong one for it.
+    """
+    if monitor not in figures:
+        raise ValueError(f"lr_scheduler_monitor: no figure {monitor!r}; there are {', '.join(figures)}")
+    if monitor.startswith("val/") and trainer.limit_val_batches == 0:
+        raise ValueError(f"lr_scheduler_monitor: {monitor} is never measured (limit_val_batches is 0)")
+    better = "max" if figures[monitor] else "min"
+    if schedule.mode != better:
+        raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
+
+
+def check_length(schedule: LRScheduler, steps: int | None, epoch: int) -> None:
+    """Check that a schedule, restored from a checkpoint, is as long as it was built for this run.
+
+    torch refuses too, but only once the schedule's last step is behind it.
+
+    Args:
+        schedule: The schedule.
+        steps: How many steps it was built for; None if that is nothing to it.
+        epoch: Number of epochs that were trained before.
+
+    Raises:
+        TrainingError: It is shorter.
+    """
+    restored = getattr(schedule, "total_steps", None)
+    if steps is not None and restored is not None and restored < steps:
+        raise TrainingError(
+            f"{type(schedule).__name__} was made for {restored} steps and cannot be lengthened to {steps} on resume",
+            finished_epochs=epoch,
+        )
 
 
 def _wants_total_steps(factory: SchedulerFactory) -> bool:

@@ -25,6 +25,14 @@ def capture_random_state(device: torch.device) -> RandomState:
     return state
 
 
+def seed_random_state(seed: int, step: int, rank: int) -> None:
+    """Seed the generators (torch's on every device) from numbers that together are no other process's or step's."""
+    entropy = np.random.SeedSequence([seed, step, rank]).generate_state(3)
+    random.seed(int(entropy[0]))
+    np.random.seed(entropy[1])  # noqa: NPY002
+    torch.manual_seed(int(entropy[2]))
+
+
 def restore_random_state(state: RandomState, device: torch.device) -> None:
     """Set the generators to a state that `capture_random_state` returned; a device's only where it has one."""
     random.setstate(state["python"])

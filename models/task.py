@@ -1,10 +1,9 @@
 """What every task shares: the regularizer chain, optimizer and schedule, one evaluation step, exact resume."""
 
 import sys
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any, Literal, cast
 
-import lightning as L
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -12,19 +11,17 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from models.errors import TrainingError
-from models.metrics import metric_states, restore_metric_states
-from models.optimizers import build_optimizer, build_scheduler, build_warmup, run_length
-from models.random_state import capture_random_state, restore_random_state
+from models.errors import TrainingError, require_finite, require_finite_figure
+from models.exact_resume import ExactResume
+from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_plateau, run_length
 from models.regularizers import Regularizer
 
 Batch = tuple[Tensor, Tensor]
 NEVER = sys.maxsize
-SPLIT_KEY = "split"
 FLUSH_EVERY = 50  # batches kept before metrics are updated in one go: per-step updates cost more than a small network
 
 
-class Task(L.LightningModule, ABC):
+class Task(ExactResume):
     """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
 
     A subclass says what its metrics are and how targets enter the regularizer chain. `train/` figures are measured on
@@ -32,7 +29,7 @@ class Task(L.LightningModule, ABC):
 
     Args:
         network: Maps inputs (N, ...) to outputs.
-        loss: Maps (outputs, targets) to a scalar mean; what is minimised.
+        loss: Maps (outputs, targets) to a scalar; what is minimised.
         regularizers: Applied to each training batch in order.
         optimizer: Makes the optimizer; `AdamW` with torch's defaults if not given.
         lr_scheduler: Makes the learning-rate schedule; a schedule that takes `total_steps` is told the run's length.
@@ -40,6 +37,9 @@ class Task(L.LightningModule, ABC):
         lr_scheduler_monitor: What ReduceLROnPlateau watches.
         warmup_steps: Steps of linear warm-up before, or under, the schedule.
         decay_norms_and_biases: Let weight decay act on norms and biases too.
+
+    Raises:
+        ValueError: An argument is out of range, or of a kind that cannot be trained with.
     """
 
     def __init__(
@@ -58,6 +58,10 @@ class Task(L.LightningModule, ABC):
         for regularizer in regularizers or []:
             if not isinstance(regularizer, Regularizer):
                 raise ValueError(f"regularizers: {type(regularizer).__name__} is not a Regularizer")
+        if warmup_steps < 0:
+            raise ValueError(f"warmup_steps: {warmup_steps} is less than 0")
+        if getattr(loss, "reduction", None) == "none":
+            raise ValueError("loss: reduction 'none' leaves one number a sample; it must be 'mean' or 'sum'")
         self.network = network
         self.loss = loss
         self.regularizers = nn.ModuleList(regularizers or [])
@@ -71,7 +75,6 @@ class Task(L.LightningModule, ABC):
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
         self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
-        self._resumed: list[dict[str, Any]] = []
 
     @abstractmethod
     def chain_targets(self, targets: Tensor) -> Tensor:
@@ -102,7 +105,7 @@ class Task(L.LightningModule, ABC):
                 objective = objective + penalty
         self._pending.append((self.global_step + 1, objective.detach(), outputs.detach(), targets))
         if len(self._pending) == FLUSH_EVERY:
-            self._flush()
+            self.flush()
         return objective
 
     def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -111,33 +114,28 @@ class Task(L.LightningModule, ABC):
         loss: Tensor = self.loss(outputs, targets.to(outputs.dtype) if targets.is_floating_point() else targets)
         return loss
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Bring the metrics up to date, log the mean objective, and stop a run whose loss is no number."""
         if not self._pending:
             return
         steps, objectives, outputs, targets = zip(*self._pending, strict=True)
         self._pending.clear()
-        objective = torch.stack(objectives).float()
-        if not bool(objective.isfinite().all()):
-            first = int(objective.isfinite().int().argmin())
-            raise TrainingError(
-                f"the loss is {objective[first].item()} at step {steps[first]}, epoch {self.current_epoch + 1}: "
-                f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)",
-                finished_epochs=self.current_epoch,
-            )
+        # Over all devices, so that a number that is none on one of them stops them all: one alone would be waited for.
+        objective = self.trainer.strategy.reduce(torch.stack(objectives).float(), reduce_op="mean")
+        require_finite(objective, steps, self.current_epoch)
         self.train_metrics.update(torch.cat(outputs), torch.cat(targets))
         if self.logger is not None:
             self.logger.log_metrics({"train/objective": objective.mean().item()}, step=self.global_step)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training figures; advance a schedule that watches a figure."""
-        self._flush()
-        self._log_figures("train", self.train_metrics)
+        self.flush()
+        measured = self._validated | self._log_figures("train", self.train_metrics)
+        self._validated = {}
         # Lightning would step it after the checkpoint is written, and a resumed run would lose that step.
-        validated = (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1) == 0
         for config in self.trainer.lr_scheduler_configs:
-            if isinstance(config.scheduler, ReduceLROnPlateau) and validated:
-                config.scheduler.step(self.trainer.callback_metrics[self.lr_scheduler_monitor].item())
+            if isinstance(config.scheduler, ReduceLROnPlateau) and self.lr_scheduler_monitor in measured:
+                config.scheduler.step(measured[self.lr_scheduler_monitor])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure one validation batch."""
@@ -155,28 +153,24 @@ class Task(L.LightningModule, ABC):
 
     def on_validation_start(self) -> None:
         """Make sure that no checkpoint is written after this validation if the loss is no number."""
-        self._flush()
+        self.flush()
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation figures."""
-        self._log_figures("val", self.val_metrics)
+        self._validated = self._log_figures("val", self.val_metrics)
 
     def on_test_epoch_end(self) -> None:
         """Log the test figures."""
         self._log_figures("test", self.test_metrics)
 
-    def _log_figures(self, stage: str, metrics: MetricCollection) -> None:
+    def _log_figures(self, stage: str, metrics: MetricCollection) -> dict[str, float]:
         figures = {f"{stage}/{name}": value for name, value in metrics.compute().items()}
         metrics.reset()
-        loss = figures[f"{stage}/loss"]
-        if not bool(loss.isfinite()):
-            raise TrainingError(
-                f"{stage}/loss is {loss.item()}: the network's outputs are no numbers",
-                finished_epochs=self.current_epoch,
-            )
+        require_finite_figure(f"{stage}/loss", figures[f"{stage}/loss"], self.current_epoch)
         for name, value in figures.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
             self.log(name, value.to(self.device), prog_bar=name in ("val/loss", "val/accuracy"), sync_dist=True)
+        return {name: value.item() for name, value in figures.items()}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer and the schedules.
@@ -196,48 +190,14 @@ class Task(L.LightningModule, ABC):
         if self.lr_scheduler_factory is not None:
             length = run_length(self.trainer, self.lr_scheduler_interval)
             schedule = build_scheduler(self.lr_scheduler_factory, optimizer, length)
+            self._schedule_length = getattr(schedule, "total_steps", None)
             configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
         if isinstance(schedule, ReduceLROnPlateau):
-            self._check_plateau(schedule)
+            check_plateau(schedule, self.lr_scheduler_monitor, self.figures(), self.trainer)
             configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER}
         if self.warmup_steps:
             configs.append({"scheduler": build_warmup(optimizer, self.warmup_steps, schedule), "interval": "step"})
         return [optimizer], configs  # type: ignore[return-value]
-
-    def _check_plateau(self, schedule: ReduceLROnPlateau) -> None:
-        figures = self.figures()
-        monitor = self.lr_scheduler_monitor
-        if monitor not in figures:
-            raise ValueError(f"lr_scheduler_monitor: no figure {monitor!r}; there are {', '.join(figures)}")
-        if monitor.startswith("val/") and self.trainer.limit_val_batches == 0:
-            raise ValueError(f"lr_scheduler_monitor: {monitor} is never measured (limit_val_batches is 0)")
-        better = "max" if figures[monitor] else "min"
-        if schedule.mode != better:
-            raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the split of the data, and what each device needs to go on exactly: random states, figures so far."""
-        self._flush()
-        manifest = getattr(self._datamodule(), "manifest", None)
-        if manifest is not None:
-            checkpoint[SPLIT_KEY] = manifest
-        figures = {"epoch": self.current_epoch, "metrics": metric_states(self.train_metrics)}
-        state = {"random": capture_random_state(self.device), "figures": figures}
-        states: list[Any] = [state]
-        if self.trainer.world_size > 1:
-            states = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(states, state)
-        checkpoint["device_states"] = states
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse other data than the checkpoint's; keep its states until training starts: draws would change them."""
-        datamodule = self._datamodule()
-        if SPLIT_KEY in checkpoint and hasattr(datamodule, "require_split"):
-            datamodule.require_split(checkpoint[SPLIT_KEY])
-        self._resumed = checkpoint.get("device_states", [])
-
-    def _datamodule(self) -> Any:
-        return getattr(self._trainer, "datamodule", None)
 
     def on_fit_start(self) -> None:
         """Refuse a run that would end without a step, which Lightning calls a success."""
@@ -245,15 +205,6 @@ class Task(L.LightningModule, ABC):
             raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
 
     def on_train_start(self) -> None:
-        """Go on from the checkpoint's states on resume; set several devices' generators apart otherwise."""
-        states, rank = self._resumed, self.trainer.global_rank
-        self._resumed = []
+        """Begin, or go on, with nothing left of what Lightning's sanity check or an earlier fit measured."""
         self._pending.clear()
-        self.train_metrics.reset()
-        if len(states) == self.trainer.world_size:
-            figures = states[rank]["figures"]
-            if figures["epoch"] == self.current_epoch:  # cut within this epoch, not at the end of the one before
-                restore_metric_states(self.train_metrics, figures["metrics"])
-            restore_random_state(states[rank]["random"], self.device)
-        elif rank:
-            torch.manual_seed(torch.initial_seed() + rank)
+        super().on_train_start()

@@ -81,3 +81,41 @@ def test_processes_that_torchrun_starts_make_one_run(new_desk) -> None:
     assert [path.name for path in (desk.folder / "runs" / "digits").iterdir()] == ["version_0"]
     assert done.stdout.count("epoch 1/1") == 1
     assert (desk.folder / "runs" / "digits" / "version_0" / "checkpoints" / "last.ckpt").is_file()
+
+
+FAULTY = """
+import math
+import os
+
+from torch import nn
+
+
+class NoNumberOnOne(nn.CrossEntropyLoss):
+    calls = 0
+
+    def forward(self, logits, targets):
+        self.calls += 1
+        wrong = self.calls == 10 and os.environ.get("LOCAL_RANK") == "1"
+        return super().forward(logits, targets) * (math.nan if wrong else 1)
+"""
+
+
+def test_a_loss_that_is_no_number_on_one_process_ends_both(new_desk) -> None:
+    desk = new_desk()
+    (desk.folder / "faulty.py").write_text(FAULTY)
+    loss = ("--model.loss", "faulty.NoNumberOnOne", "--data.batch_size", "130")  # 10 steps an epoch
+    done = desk.run("fit", *desk.digits(2), *PLAIN, *loss, *TWO, status=2)
+    assert done.stderr.splitlines()[-1].startswith("holdout: error: the loss is nan at step 10, epoch 1: lower the")
+
+
+def test_a_run_of_two_processes_goes_on_with_one_and_says_that_it_is_not_the_same(run_of_two) -> None:
+    norm, desk, _, folder = run_of_two
+    if norm == "none":
+        pytest.skip("a network with more state says more")
+    last = str(folder / "checkpoints" / "last.ckpt")
+    one = ("--trainer.devices", "1", "--trainer.strategy", "auto")
+    with pytest.warns(
+        UserWarning, match="the number of devices changed from 2 to 1: the resumed run is not bit for bit"
+    ):
+        done = desk.here("fit", "--ckpt_path", last, *one, "--trainer.max_epochs", "3")
+    assert "epoch 3/3" in done.stdout

@@ -103,6 +103,33 @@ def test_another_loss_changes_what_is_minimised_and_not_what_is_reported():
     assert objective.item() == pytest.approx(nn.MultiMarginLoss()(network(inputs), targets).item())
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [None, torch.linspace(0.1, 3, 10)], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_loss_is_that_of_labels_where_regularizers_made_probabilities_of_them(reduction, weight, smoothing):
+    torch.manual_seed(0)
+    loss = nn.CrossEntropyLoss(weight, reduction=reduction, label_smoothing=smoothing)
+    task = Classifier(Linear((1, 8, 8), 10), 10, loss=loss)
+    logits, targets = torch.randn(32, 10), torch.randint(10, (32,))
+    expected = nn.functional.cross_entropy(logits, targets, weight, reduction=reduction, label_smoothing=smoothing)
+    torch.testing.assert_close(task.compute_loss(logits, targets), expected)
+    torch.testing.assert_close(task.compute_loss(logits, task.chain_targets(targets)), expected)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (nn.CrossEntropyLoss(reduction="none"), r"^loss: reduction 'none' leaves one number a sample"),
+        (nn.MultiMarginLoss(reduction="none"), r"^loss: reduction 'none' leaves one number a sample"),
+        (nn.CrossEntropyLoss(ignore_index=0), r"^loss: ignore_index 0 is not supported"),
+        (nn.CrossEntropyLoss(ignore_index=-1), r"^loss: ignore_index -1 is not supported"),
+    ],
+)
+def test_a_loss_that_gives_no_scalar_or_leaves_samples_out_is_refused(loss, message):
+    with pytest.raises(ValueError, match=message):
+        Classifier(Linear((1, 8, 8), 10), 10, loss=loss)
+
+
 def test_labels_become_probabilities_for_the_chain():
     task = Classifier(Linear((1, 8, 8), 4), 4)
     assert torch.equal(task.chain_targets(torch.tensor([2, 0])), torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0]]))

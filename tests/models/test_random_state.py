@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-from models.random_state import capture_random_state, restore_random_state
+from models.random_state import capture_random_state, restore_random_state, seed_random_state
 
 CPU = torch.device("cpu")
 
@@ -37,3 +37,14 @@ def test_capturing_draws_nothing():
     restore_random_state(state, CPU)
     capture_random_state(CPU)
     assert draw() == first
+
+
+def test_every_generator_is_seeded_and_no_two_processes_steps_or_seeds_are_alike():
+    def seeded(*numbers):
+        seed_random_state(*numbers)
+        return [str(part) for part in draw()]
+
+    draws = [seeded(*numbers) for numbers in ((1, 7, 0), (1, 7, 1), (1, 8, 0), (2, 7, 0))]
+    assert seeded(1, 7, 0) == draws[0]
+    for generator in zip(*draws, strict=True):
+        assert len(set(generator)) == 4

@@ -1,4 +1,4 @@
-"""The training step, the schedules and exact resume, in real runs on scikit-learn's digits."""
+"""The training step, and what stops a run, in real runs on scikit-learn's digits."""
 
 import functools
 import math
@@ -7,38 +7,16 @@ import lightning as L
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
-from torch.optim import LBFGS, SGD, lr_scheduler
+from torch.optim import LBFGS, SGD
 
-from datamodules import Digits, RandomTranslate
-from models import Classifier, TrainingError, WarmupCosine
-from models.networks import MLP, Linear
+from datamodules import Digits
+from models import Classifier, TrainingError
+from models.networks import Linear
 from models.regularizers import DisturbLabel, LabelSmoothing, Regularizer
 
 still = functools.partial(SGD, lr=0.0)
 sgd = functools.partial(SGD, lr=0.1)
-
-
-class Rates(L.Callback):
-    """Keeps the learning rate of every step."""
-
-    def __init__(self):
-        self.seen = []
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
-
-
-class SaveAt(L.Callback):
-    """Saves a checkpoint once after a certain step."""
-
-    def __init__(self, step, path):
-        self.step, self.path = step, path
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        if trainer.global_step == self.step:
-            trainer.save_checkpoint(self.path)
 
 
 class Interrupt(L.Callback):
@@ -75,31 +53,6 @@ def linear_task(**options):
 
 def weights(task):
     return torch.cat([parameter.detach().flatten() for parameter in task.network.parameters()])
-
-
-@pytest.fixture
-def fit(quiet_trainer):
-    """Train on digits, always in the same order, and return the trainer."""
-
-    def train(task, data=None, ckpt_path=None, **options):
-        L.seed_everything(1, verbose=False)
-        trainer = quiet_trainer(**({"max_epochs": 1} | options))
-        trainer.fit(task, digits() if data is None else data, ckpt_path=ckpt_path)
-        return trainer
-
-    return train
-
-
-@pytest.fixture
-def rates_of(fit):
-    """Train for three epochs of three steps and return the learning rate of each step."""
-
-    def rates(task, **options):
-        record = Rates()
-        fit(task, callbacks=[record], **({"max_epochs": 3} | options))
-        return record.seen
-
-    return rates
 
 
 @pytest.mark.parametrize("regularizers", [[], [DisturbLabel(100)], [LabelSmoothing(0.5), DisturbLabel(50)]])
@@ -219,150 +172,11 @@ def test_the_figures_announced_are_those_logged(fit):
     assert task.figures()["val/loss"] is False
 
 
-def test_a_schedule_advances_by_epoch_unless_told_otherwise(rates_of):
-    halve = functools.partial(lr_scheduler.StepLR, step_size=1, gamma=0.5)
-    assert rates_of(linear_task(optimizer=sgd, lr_scheduler=halve)) == [0.1] * 3 + [0.05] * 3 + [0.025] * 3
-    by_step = rates_of(linear_task(optimizer=sgd, lr_scheduler=halve, lr_scheduler_interval="step"))
-    assert by_step == [0.1 * 0.5**step for step in range(9)]
-
-
-def test_a_warmup_multiplies_a_schedule_by_epoch_or_by_step(rates_of):
-    cosine = functools.partial(lr_scheduler.CosineAnnealingLR, T_max=9)
-    warmup = [0.2, 0.4, 0.6, 0.8] + [1] * 5
-    for interval, counted in (("step", range(9)), ("epoch", [0, 0, 0, 1, 1, 1, 2, 2, 2])):
-        task = linear_task(optimizer=sgd, lr_scheduler=cosine, lr_scheduler_interval=interval, warmup_steps=4)
-        factors = [(1 + math.cos(math.pi * count / 9)) / 2 for count in counted]
-        assert rates_of(task) == pytest.approx([0.1 * a * b for a, b in zip(warmup, factors, strict=True)])
-
-
-def test_a_warmup_needs_no_schedule(rates_of):
-    warmed = rates_of(linear_task(optimizer=sgd, warmup_steps=4))
-    assert warmed == pytest.approx([0.02, 0.04, 0.06, 0.08] + [0.1] * 5)
-
-
-@pytest.mark.parametrize(("options", "steps"), [({}, 9), ({"accumulate_grad_batches": 2}, 6), ({"max_steps": 5}, 5)])
-def test_one_cycle_is_told_how_many_steps_the_run_has(fit, options, steps):
-    one_cycle = functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1)
-    task = linear_task(optimizer=sgd, lr_scheduler=one_cycle, lr_scheduler_interval="step")
-    trainer = fit(task, max_epochs=3, **options)
-    assert trainer.lr_scheduler_configs[0].scheduler.total_steps == steps
-    assert trainer.global_step == steps
-
-
-def test_a_schedule_by_epoch_is_told_how_many_epochs_the_run_has(rates_of):
-    task = linear_task(optimizer=sgd, lr_scheduler=functools.partial(WarmupCosine, warmup_fraction=0))
-    factors = [(1 + math.cos(math.pi * epoch / 3)) / 2 for epoch in (0, 0, 0, 1, 1, 1, 2, 2, 2)]
-    assert rates_of(task) == pytest.approx([0.1 * factor for factor in factors])
-
-
-def test_a_warmup_beside_one_cycle_stops_the_run_before_it_starts(fit):
-    task = linear_task(lr_scheduler=functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1), warmup_steps=5)
-    with pytest.raises(TrainingError, match="warmup_steps does not compose with OneCycleLR"):
-        fit(task)
-
-
 def test_a_run_with_nothing_to_train_is_refused(fit):
     task = linear_task()
     task.network.requires_grad_(False)
     with pytest.raises(TrainingError, match="no trainable parameter"):
         fit(task)
-
-
-def plateau(**options):
-    """Halve the learning rate after every validation but the first, for nothing is ever good enough."""
-    settings = {"factor": 0.5, "patience": 0, "threshold": 1e9, "threshold_mode": "abs"}
-    return functools.partial(lr_scheduler.ReduceLROnPlateau, **(settings | options))
-
-
-@pytest.mark.parametrize(
-    ("monitor", "mode"),
-    [("val/loss", "min"), ("val/accuracy", "max"), ("train/loss", "min"), ("train/accuracy", "max")],
-)
-def test_a_plateau_lowers_the_learning_rate(rates_of, monitor, mode):
-    task = linear_task(optimizer=sgd, lr_scheduler=plateau(mode=mode), lr_scheduler_monitor=monitor)
-    assert rates_of(task, max_epochs=4) == [0.1] * 6 + [0.05] * 3 + [0.025] * 3
-
-
-def test_an_improving_figure_is_no_plateau(rates_of):
-    task = linear_task(optimizer=sgd, lr_scheduler=plateau(threshold=0))
-    assert rates_of(task) == [0.1] * 9
-
-
-def test_a_plateau_counts_validations_not_epochs(rates_of):
-    task = linear_task(optimizer=sgd, lr_scheduler=plateau())
-    seen = rates_of(task, max_epochs=6, check_val_every_n_epoch=2)
-    assert seen == [0.1] * 12 + [0.05] * 6
-
-
-def test_a_plateau_of_the_wrong_mode_is_refused(fit):
-    task = linear_task(lr_scheduler=plateau(mode="min"), lr_scheduler_monitor="val/accuracy")
-    with pytest.raises(TrainingError, match="val/accuracy wants mode 'max', not 'min'"):
-        fit(task)
-
-
-def test_a_plateau_of_an_unknown_figure_is_refused_and_the_known_are_listed(fit):
-    task = linear_task(lr_scheduler=plateau(), lr_scheduler_monitor="val_loss")
-    with pytest.raises(TrainingError, match=r"lr_scheduler_monitor: no figure 'val_loss'; there are .*val/loss"):
-        fit(task)
-
-
-def test_a_plateau_of_a_validation_that_is_switched_off_is_refused(fit):
-    with pytest.raises(TrainingError, match="val/loss"):
-        fit(linear_task(lr_scheduler=plateau()), limit_val_batches=0)
-
-
-def test_a_plateau_goes_on_after_a_resume_as_if_there_had_been_none(fit, rates_of, tmp_path):
-    def task():
-        return linear_task(optimizer=sgd, lr_scheduler=plateau())
-
-    whole = rates_of(task(), max_epochs=4)
-    save = ModelCheckpoint(tmp_path, filename="two", save_on_train_epoch_end=True)
-    fit(task(), max_epochs=2, callbacks=[save], enable_checkpointing=True)
-    record = Rates()
-    fit(task(), max_epochs=4, ckpt_path=tmp_path / "two.ckpt", callbacks=[record])
-    assert record.seen == whole[6:]
-
-
-def noisy_task():
-    torch.manual_seed(0)
-    network = MLP((1, 8, 8), 10, [32], dropout=0.3, norm="batch")
-    return Classifier(network, 10, regularizers=[DisturbLabel(20)], warmup_steps=12)
-
-
-def noisy_data():
-    return digits(batch_size=200, augmentation=[RandomTranslate(1)])  # 7 steps an epoch
-
-
-@pytest.fixture
-def cut_and_resumed(fit, tmp_path):
-    """Train noisily for three epochs, and once more from a checkpoint saved on the way; return tasks and figures."""
-
-    def run_both(step):
-        whole, resumed = noisy_task(), noisy_task()
-        expected = fit(whole, noisy_data(), max_epochs=3, callbacks=[SaveAt(step, tmp_path / "cut.ckpt")])
-        trainer = fit(resumed, noisy_data(), max_epochs=3, ckpt_path=tmp_path / "cut.ckpt")
-        assert trainer.global_step == expected.global_step == 21
-        return whole, resumed, expected.callback_metrics, trainer.callback_metrics
-
-    return run_both
-
-
-@pytest.mark.parametrize("step", [1, 7, 10, 14, 20])
-def test_a_resumed_run_ends_with_the_same_weights_and_figures_wherever_it_was_cut(cut_and_resumed, step):
-    whole, resumed, expected, figures = cut_and_resumed(step)
-    assert torch.equal(weights(resumed), weights(whole))
-    assert figures == expected
-
-
-def test_a_checkpoint_holds_only_what_loads_safely(fit, tmp_path):
-    task = linear_task(lr_scheduler=plateau(), regularizers=[DisturbLabel()])
-    fit(task).save_checkpoint(tmp_path / "run.ckpt")
-    checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)
-    assert checkpoint["Digits"]["split"]["source"]["name"] == "Digits"
-    assert len(checkpoint["device_states"]) == 1
-    fresh = linear_task(regularizers=[DisturbLabel()])
-    fresh.load_state_dict(checkpoint["state_dict"])
-    assert torch.equal(weights(fresh), weights(task))
 
 
 @pytest.mark.parametrize("optimizer", [LBFGS, functools.partial(torch.optim.RMSprop, lr=1e-3, weight_decay=0.1)])

@@ -1,0 +1,95 @@
+"""A run that is cut and goes on, and what its checkpoint holds, on scikit-learn's digits."""
+
+import functools
+
+import lightning as L
+import pytest
+import torch
+from torch.optim import lr_scheduler
+
+from datamodules import Digits, RandomTranslate
+from models import Classifier
+from models.networks import MLP
+from models.regularizers import DisturbLabel
+
+
+class SaveAt(L.Callback):
+    """Saves a checkpoint once after a certain step."""
+
+    def __init__(self, step, path):
+        self.step, self.path = step, path
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == self.step:
+            trainer.save_checkpoint(self.path)
+
+
+class RandomAtFirst(L.Callback):
+    """Keeps the state of torch's generator before the first step."""
+
+    state = None
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.state = torch.get_rng_state() if self.state is None else self.state
+
+
+def weights(task):
+    return torch.cat([parameter.detach().flatten() for parameter in task.network.parameters()])
+
+
+def noisy_task(**options):
+    torch.manual_seed(0)
+    network = MLP((1, 8, 8), 10, [32], dropout=0.3, norm="batch")
+    return Classifier(network, 10, regularizers=[DisturbLabel(20)], **({"warmup_steps": 12} | options))
+
+
+def noisy_data():
+    return Digits(batch_size=200, augmentation=[RandomTranslate(1)])  # 7 steps an epoch
+
+
+@pytest.fixture
+def cut_and_resumed(fit, tmp_path):
+    """Train noisily for three epochs, and once more from a checkpoint saved on the way; return tasks and figures."""
+
+    def run_both(step):
+        whole, resumed = noisy_task(), noisy_task()
+        expected = fit(whole, noisy_data(), max_epochs=3, callbacks=[SaveAt(step, tmp_path / "cut.ckpt")])
+        trainer = fit(resumed, noisy_data(), max_epochs=3, ckpt_path=tmp_path / "cut.ckpt")
+        assert trainer.global_step == expected.global_step == 21
+        return whole, resumed, expected.callback_metrics, trainer.callback_metrics
+
+    return run_both
+
+
+@pytest.mark.parametrize("step", [1, 7, 10, 14, 20])
+def test_a_resumed_run_ends_with_the_same_weights_and_figures_wherever_it_was_cut(cut_and_resumed, step):
+    whole, resumed, expected, figures = cut_and_resumed(step)
+    assert torch.equal(weights(resumed), weights(whole))
+    assert figures == expected
+
+
+def test_a_run_resumed_on_another_number_of_devices_says_so_and_draws_other_numbers_than_it_began_with(fit, tmp_path):
+    saved = [SaveAt(step, tmp_path / f"{step}.ckpt") for step in (7, 10)]
+    fit(noisy_task(), noisy_data(), callbacks=saved, max_epochs=2)
+    drawn = []
+    for step in (7, 7, 10):
+        checkpoint = torch.load(tmp_path / f"{step}.ckpt", weights_only=True)
+        checkpoint["device_states"] *= 2
+        torch.save(checkpoint, tmp_path / "two.ckpt")
+        record = RandomAtFirst()
+        with pytest.warns(UserWarning, match="^the number of devices changed from 2 to 1: the resumed run is not bit"):
+            fit(noisy_task(), noisy_data(), max_epochs=3, ckpt_path=tmp_path / "two.ckpt", callbacks=[record])
+        drawn.append(record.state)
+    assert torch.equal(drawn[0], drawn[1]), "the same each time"
+    assert not torch.equal(drawn[0], drawn[2]), "another wherever it goes on"
+
+
+def test_a_checkpoint_holds_only_what_loads_safely(fit, tmp_path):
+    task = noisy_task(lr_scheduler=functools.partial(lr_scheduler.ReduceLROnPlateau))
+    fit(task).save_checkpoint(tmp_path / "run.ckpt")
+    checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)
+    assert checkpoint["Digits"]["split"]["source"]["name"] == "Digits"
+    assert len(checkpoint["device_states"]) == 1
+    fresh = noisy_task()
+    fresh.load_state_dict(checkpoint["state_dict"])
+    assert torch.equal(weights(fresh), weights(task))
