@@ -1,6 +1,7 @@
 """The parser of the command line: what there is to set, help that reads well, complaints of one line."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ from scripts.values import check_values
 # Lightning lets a path be an address (s3://, http://); a recipe, or what a checkpoint brings, fetches nothing.
 set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
 
+DEBUG_VARIABLE = "HOLDOUT_DEBUG"  # 1 shows the traceback in place of the one line
 DESCRIPTION = """Trains, validates and tests networks so that any two runs can be compared.
 Begin with: holdout fit -c configs/digits.yaml"""
 SUBCOMMANDS = {
@@ -44,6 +46,8 @@ class Parser(LightningArgumentParser):
         """Print the complaint, with a suggestion where there is one, and exit with status 2."""
         if not self.exit_on_error:  # a nested parser: whoever called it words the complaint
             super().error(message, ex)
+        if ex is not None and os.environ.get(DEBUG_VARIABLE) == "1":
+            raise ex
         sys.stderr.write(f"holdout: error: {explain(message, self.flags())}\n")
         sys.exit(2)
 

@@ -51,6 +51,14 @@ def test_where_a_run_went_on_from_is_no_part_of_its_recipe(answer: Answer) -> No
     assert "ckpt_path" not in yaml.safe_load(shown)
 
 
+@pytest.mark.parametrize("flag", ["--trainer.max_epochs=many", "--model.network.dropout=7"])
+def test_the_error_behind_a_complaint_can_be_seen(complaint, monkeypatch: pytest.MonkeyPatch, flag: str) -> None:
+    assert complaint("fit", "-c", "configs/digits.yaml", flag)
+    monkeypatch.setenv("HOLDOUT_DEBUG", "1")
+    with pytest.raises((TypeError, ValueError)):
+        main()
+
+
 def test_a_recipe_is_a_file_and_never_fetched(complaint, monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(*_: object, **__: object) -> None:
         raise AssertionError("fetched")
