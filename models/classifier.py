@@ -1,5 +1,6 @@
 """Classification of single-label samples: the task, whatever the network, loss and regularizers."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -42,6 +43,17 @@ class Classifier(Task):
         self.val_metrics = evaluation_metrics(num_classes)
         self.test_metrics: MetricCollection = evaluation_metrics(num_classes)
         self.test_class_accuracy = class_accuracy(num_classes)
+        self._check_loss()
+
+    def _check_loss(self) -> None:
+        logits, labels = torch.zeros(2, self.num_classes), torch.zeros(2, dtype=torch.int64)
+        targets = self.chain_targets(labels) if self.regularizers else labels
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                self.compute_loss(logits, targets)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            kind = "probabilities (N, C)" if self.regularizers else "labels (N,)"
+            raise ValueError(f"loss: {type(self.loss).__name__} takes no logits (N, C) with {kind}: {error}") from error
 
     def chain_targets(self, targets: Tensor) -> Tensor:
         """Return labels (N,) as class probabilities (N, C)."""

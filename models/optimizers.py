@@ -79,7 +79,7 @@ def build_optimizer(factory: OptimizerFactory | None, network: nn.Module, decay_
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not trainable:
         raise ValueError("the network has no trainable parameter")
-    optimizer = factory(trainable)
+    optimizer: Optimizer = _made("model.optimizer", factory, trainable)
     if decay_norms_and_biases or not optimizer.defaults.get("weight_decay"):
         return optimizer
     decayed = [parameter for parameter in trainable if parameter.ndim > 1]
@@ -96,9 +96,11 @@ def build_scheduler(factory: SchedulerFactory, optimizer: Optimizer, total_steps
         optimizer: The optimizer.
         total_steps: Length of the run in what the schedule counts: steps or epochs; infinite if nothing limits it.
     """
-    if _wants_total_steps(factory) and math.isfinite(total_steps):
-        return factory(optimizer, total_steps=int(total_steps))  # type: ignore[call-arg]
-    return factory(optimizer)
+    named = {"total_steps": int(total_steps)} if _wants_total_steps(factory) and math.isfinite(total_steps) else {}
+    schedule: LRScheduler = _made("model.lr_scheduler", factory, optimizer, **named)
+    if getattr(schedule, "step_size", 1) < 1:  # StepLR divides by it, at the end of the first epoch
+        raise ValueError(f"model.lr_scheduler ({type(schedule).__name__}): step_size is less than 1")
+    return schedule
 
 
 def run_length(trainer: L.Trainer, interval: Literal["epoch", "step"]) -> float:
@@ -175,6 +177,13 @@ def check_length(schedule: LRScheduler, steps: int | None, epoch: int) -> None:
             f"{type(schedule).__name__} was made for {restored} steps and cannot be lengthened to {steps} on resume",
             finished_epochs=epoch,
         )
+
+
+def _made(argument: str, factory: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    try:
+        return factory(*values, **named)
+    except ValueError as error:
+        raise ValueError(f"{argument} ({_unwrap(factory)[0].__name__}): {error}") from error
 
 
 def _wants_total_steps(factory: SchedulerFactory) -> bool:

@@ -45,6 +45,8 @@ def complete(arguments: list[str]) -> Invocation:
     recipe = Path(known.config[0]) if known.config else None
     written = _written(known.config or [])
     name = known.name or written.get("name") or (_recipe_name(recipe) if recipe else None)
+    if name is not None and (name in ("", ".", "..") or Path(name).name != name):
+        raise RunError(f"--name {name}: a run's name is one folder below runs_dir, without slashes")
     runs_dir = Path(known.runs_dir or written.get("runs_dir") or "runs")
     asks_only = known.help or known.print_config is not None or known.subcommand not in ("fit", *EVALUATIONS)
     if asks_only:

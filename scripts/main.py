@@ -16,6 +16,7 @@ from callbacks import CheckpointError
 from datamodules import DataError
 from models import TrainingError
 from scripts.cli import HoldoutCLI
+from scripts.parser import DEBUG_VARIABLE
 from scripts.runs import RUN_FOLDER_VARIABLE, RunError
 
 MISTAKE = 2
@@ -44,7 +45,7 @@ def main() -> None:
     try:
         HoldoutCLI()
     except USER_ERRORS as error:
-        if "HOLDOUT_DEBUG" in os.environ:
+        if os.environ.get(DEBUG_VARIABLE) == "1":
             raise
         fail(str(error))
     except SIGTERMException:  # Lightning exits with 0, as after a success

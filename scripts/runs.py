@@ -38,6 +38,8 @@ def new_run_folder(runs_dir: Path, name: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:  # another run was faster
             continue
+        except OSError as error:
+            raise RunError(f"--runs_dir {runs_dir}: cannot make {folder} ({error.strerror})") from error
         os.environ[RUN_FOLDER_VARIABLE] = str(folder)
         return folder
 
