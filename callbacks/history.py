@@ -6,8 +6,14 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
 Row = dict[str, float]
+
+
+def epochs_done(row: Row) -> float:
+    """Return how many epochs were trained when a row's validation figures were measured."""
+    return row.get("epochs_done", row["epoch"] + 1)
 
 
 class History(Checkpoint):
@@ -17,7 +23,10 @@ class History(Checkpoint):
     it before the callbacks that write checkpoints, so that these hold the latest epoch.
 
     Attributes:
-        rows: One dictionary an epoch: "epoch" (from 0) and every figure logged in it.
+        rows: One dictionary an epoch: "epoch" (from 0) and every figure logged in it, of its last validation if it had
+            several.
+        validations: One dictionary for each validation within an epoch but its last: "epoch", "epochs_done" (1.5 is
+            halfway through the second) and the validation figures.
         train_seconds: Time spent on training batches.
         wall_seconds: Time spent in epochs, validation included.
         samples: Training samples seen, over all devices.
@@ -25,17 +34,27 @@ class History(Checkpoint):
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.validations: list[Row] = []
         self.train_seconds = 0.0
         self.wall_seconds = 0.0
         self.samples = 0
         self._epoch_start = 0.0
         self._train_end = 0.0
-        self._validated = False
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Forget what another run recorded in the epochs to come."""
+        if stage == "fit":
+            self.rows, self.validations = (
+                [row for row in rows if row["epoch"] < trainer.current_epoch] for rows in (self.rows, self.validations)
+            )
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock: a run resumed inside an epoch does not start that epoch."""
+        self._epoch_start = self._train_end = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
         self._epoch_start = self._train_end = time.perf_counter()
-        self._validated = False
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
         """Count the batch's samples."""
@@ -43,30 +62,44 @@ class History(Checkpoint):
         self._train_end = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note that this epoch has validation figures of its own."""
-        self._validated = True
+        """Record the validation, until the epoch's end as one within it: a checkpoint written now holds it."""
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
+            return
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready / trainer.num_training_batches
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        epoch = trainer.current_epoch
+        self.validations.append({"epoch": epoch, "epochs_done": epoch + done, **figures})
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Record the epoch."""
         self.train_seconds += self._train_end - self._epoch_start
         self.wall_seconds += time.perf_counter() - self._epoch_start
-        left_out = ("lr-",) if self._validated else ("lr-", "val/")
         logged = trainer.callback_metrics.items()
-        figures = {name: float(value) for name, value in logged if not name.startswith(left_out)}
+        figures = {name: float(value) for name, value in logged if not name.startswith(("lr-", "val/"))}
+        if self.validations and self.validations[-1]["epoch"] == trainer.current_epoch:
+            figures |= {name: value for name, value in self.validations.pop().items() if name.startswith("val/")}
         self.rows = [row for row in self.rows if row["epoch"] < trainer.current_epoch]
         self.rows.append({"epoch": trainer.current_epoch, **figures})
 
+    def in_order(self) -> list[Row]:
+        """Return epochs and validations within them, in the order in which they were measured."""
+        return sorted(self.validations + self.rows, key=epochs_done)
+
+    def measured(self, name: str) -> list[Row]:
+        """Return the epochs and validations in which a figure was measured, in order."""
+        return [row for row in self.in_order() if not math.isnan(row.get(name, math.nan))]
+
     def best(self, monitor: str, mode: str) -> Row | None:
-        """Return the first row in which `monitor` was best, None if no row has it."""
-        measured = [row for row in self.rows if not math.isnan(row.get(monitor, math.nan))]
-        if not measured:
-            return None
-        return min(measured, key=lambda row: row[monitor] if mode == "min" else -row[monitor])
+        """Return the first epoch, or validation within one, in which `monitor` was best; None if none has it."""
+        return min(
+            self.measured(monitor), key=lambda row: row[monitor] if mode == "min" else -row[monitor], default=None
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything recorded, as plain values."""
         return {
             "rows": self.rows,
+            "validations": self.validations,
             "train_seconds": self.train_seconds,
             "wall_seconds": self.wall_seconds,
             "samples": self.samples,
@@ -74,7 +107,7 @@ class History(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        self.rows = list(state_dict["rows"])
+        self.rows, self.validations = list(state_dict["rows"]), list(state_dict.get("validations", []))
         self.train_seconds = state_dict["train_seconds"]
         self.wall_seconds = state_dict["wall_seconds"]
         self.samples = state_dict["samples"]

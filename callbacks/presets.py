@@ -22,6 +22,14 @@ def monitor_mode(monitor: str) -> Mode | None:
     return None
 
 
+def at_epoch_end(monitor: str) -> bool | None:
+    """Return True for a figure that is measured when an epoch ends, None for Lightning's choice: validation's end.
+
+    A validation that comes earlier would find a training figure of the epoch before, or none.
+    """
+    return True if monitor.startswith("train/") else None
+
+
 def check_monitor(option: str, monitor: str, mode: Mode | None, trainer: L.Trainer, module: L.LightningModule) -> None:
     """Check a monitored figure before training starts.
 
@@ -41,7 +49,7 @@ def check_monitor(option: str, monitor: str, mode: Mode | None, trainer: L.Train
 
 @final
 class EarlyStopping(callbacks.EarlyStopping):
-    """Stops training once the monitored figure has not improved for `patience` epochs.
+    """Stops training once the monitored figure has not improved for `patience` validations (usually: epochs).
 
     Args:
         monitor: Name of the figure.
@@ -57,7 +65,13 @@ class EarlyStopping(callbacks.EarlyStopping):
             raise MisconfigurationException(f"early_stopping.patience: {patience} is less than 1")
         self.stated_mode = mode
         mode = mode or monitor_mode(monitor) or "min"
-        super().__init__(monitor=monitor, patience=patience, min_delta=min_delta, mode=mode)
+        super().__init__(
+            monitor=monitor,
+            patience=patience,
+            min_delta=min_delta,
+            mode=mode,
+            check_on_train_epoch_end=at_epoch_end(monitor),
+        )
 
     @property
     def state_key(self) -> str:
@@ -82,7 +96,7 @@ class EarlyStopping(callbacks.EarlyStopping):
 
 @final
 class Checkpoint(callbacks.ModelCheckpoint):
-    """Keeps the checkpoint of the best epoch as `best.ckpt`.
+    """Keeps the checkpoint of the best epoch, or of the best validation within one, as `best.ckpt`.
 
     Args:
         monitor: Name of the figure that decides.
@@ -96,6 +110,7 @@ class Checkpoint(callbacks.ModelCheckpoint):
             monitor=monitor,
             mode=mode or monitor_mode(monitor) or "min",
             save_top_k=1,
+            save_on_train_epoch_end=at_epoch_end(monitor),
             auto_insert_metric_name=False,
             enable_version_counter=False,
         )

@@ -15,12 +15,15 @@ import sklearn
 import torch
 import torchmetrics
 import torchvision
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks.files import display_path, write_text
-from callbacks.history import History, Row
-from callbacks.presets import Checkpoint, EarlyStopping, Mode, monitor_mode
+from callbacks.history import History, Row, epochs_done
+from callbacks.presets import Checkpoint, EarlyStopping, Mode, at_epoch_end, monitor_mode
 from callbacks.trainer import find_callback, run_folder
+
+BELOW_ZERO = "(below 0: training is measured during the epoch, with dropout and augmentation)"
 
 
 class Summary(L.Callback):
@@ -51,6 +54,7 @@ class Summary(L.Callback):
             "stopped": self._reason(trainer),
             "monitor": self.monitor,
             "best": best,
+            "best_is_last": best is not None and best is history.measured(self.monitor)[-1],
             "gap": generalization_gap(best or {}),
             "last": history.rows[-1] if history.rows else None,
             "wall_seconds": round(history.wall_seconds, 3),
@@ -60,6 +64,7 @@ class Summary(L.Callback):
                 "trainable": sum(p.numel() for p in pl_module.parameters() if p.requires_grad),
             },
             "device": describe_device(trainer),
+            "threads": torch.get_num_threads(),  # another number sums in another order
             "precision": str(trainer.precision),
             "seed": int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED")) else None,
             "command": shlex.join(["holdout" if Path(sys.argv[0]).stem == "holdout" else sys.argv[0], *sys.argv[1:]]),
@@ -71,17 +76,25 @@ class Summary(L.Callback):
         print("\n".join(self._lines(trainer, summary)), flush=True)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Say how to go on after an interruption."""
-        folder = run_folder(trainer) or Path()
-        checkpoint = folder / "checkpoints" / "last.ckpt"
-        stopped = isinstance(exception, KeyboardInterrupt | SIGTERMException)
-        if stopped and trainer.is_global_zero and checkpoint.is_file():
-            print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; go on with --ckpt_path last", flush=True)
+        """Say how to go on after an interruption, or that there is nothing to go on from."""
+        stopped = trainer.state.fn == TrainerFn.FITTING and isinstance(exception, KeyboardInterrupt | SIGTERMException)
+        if not stopped or not trainer.is_global_zero:
+            return
+        folder = run_folder(trainer)
+        kept = {path.stem: path for path in (folder / "checkpoints").glob("*.ckpt")} if folder is not None else {}
+        after = "nothing was kept"
+        if "last" in kept:
+            after = "go on with --ckpt_path last"
+        elif "best" in kept:
+            after = f"go on with --ckpt_path {shlex.quote(display_path(kept['best']))}"
+        print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; {after}", flush=True)
 
     def _reason(self, trainer: L.Trainer) -> str:
         stopping = find_callback(trainer, EarlyStopping)
         if stopping is not None and stopping.wait_count >= stopping.patience:
-            return f"early: {stopping.monitor} has not improved for {stopping.wait_count} epochs"
+            each_epoch = (trainer.val_check_interval, trainer.check_val_every_n_epoch) == (1.0, 1)
+            unit = "epochs" if each_epoch or at_epoch_end(stopping.monitor) else "validations"
+            return f"early: {stopping.monitor} has not improved for {stopping.wait_count} {unit}"
         if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch:
             return "max_epochs"
         return "max_steps" if 0 < trainer.max_steps <= trainer.global_step else "stopped"
@@ -91,22 +104,24 @@ class Summary(L.Callback):
         if best is None:
             return [f"trained {summary['epochs']} epochs; nothing was validated"]
         early = f" (stopped {summary['stopped']})" if summary["stopped"].startswith("early") else ""
-        lines = [f"\nbest epoch {best['epoch'] + 1:.0f} of {summary['epochs']} by {self.monitor}{early}"]
+        last = " (the last: it may not have converged yet)" if summary["best_is_last"] else ""
+        lines = [f"\nbest epoch {round(epochs_done(best), 2):g} of {summary['epochs']} by {self.monitor}{early}{last}"]
         for stage in ("val", "train"):
             figures = [f"{name} {value:.4f}" for name, value in best.items() if name.startswith(f"{stage}/")]
-            lines.append("  " + "   ".join(figures))
+            lines += ["  " + "   ".join(figures)] if figures else []
         if gap:
-            lines.append("  gap, training to validation: " + "   ".join(f"{k} {v:+.4f}" for k, v in gap.items()))
+            shown = [f"{name} {value:+.4f}" for name, value in gap.items()]
+            shown += [BELOW_ZERO] if min(gap.values()) < 0 else []
+            lines.append("  gap, training to validation: " + "   ".join(shown))
         checkpoint = find_callback(trainer, Checkpoint)
         path = checkpoint.best_model_path if checkpoint is not None else ""
         if path:
-            shown = display_path(path)
-            lines += [f"checkpoint  {shown}"]
+            lines.append(f"checkpoint  {display_path(path)}")
         figures_folder = (run_folder(trainer) or Path()) / "figures"
         if figures_folder.is_dir():
             lines.append(f"figures     {display_path(figures_folder)}")
         if path:
-            lines.append(f"test it     holdout test --ckpt_path {shlex.quote(shown)}")
+            lines.append(f"test it     holdout test --ckpt_path {shlex.quote(display_path(path))}")
         return lines
 
 
@@ -127,17 +142,23 @@ def describe_device(trainer: L.Trainer) -> str:
     return f"{trainer.world_size} × {device.type} ({name})"
 
 
-def git_commit() -> str | None:
-    """Return the commit of the working directory, with "+changes" if it is not clean; None outside a repository."""
+def git_commit(folder: Path = Path(__file__).parent) -> str | None:
+    """Return the commit that a folder's code is of, with "+changes" if that is not all; None where git knows of none.
+
+    Args:
+        folder: Where the code lies; a run is of its code's commit, wherever it is started.
+    """
     try:
-        commit = _git("rev-parse", "HEAD")
-        return commit + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        if not _git(folder, "ls-files"):  # installed below somebody else's repository
+            return None
+        commit = _git(folder, "rev-parse", "HEAD")
+        return commit + ("+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _git(*arguments: str) -> str:
-    run = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)
+def _git(folder: Path, *arguments: str) -> str:
+    run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True)
     return run.stdout.strip()
 
 

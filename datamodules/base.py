@@ -171,6 +171,7 @@ class DataModule(L.LightningDataModule, ABC):
         indices = torch.from_numpy(self.split.parts()[part])
         if self.trainer is not None:
             options |= {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
+            options["same_order"] = self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
             tensors = self._placed(tensors, self.trainer.strategy.root_device)
         return InMemoryLoader(tensors, indices, batch_size, **options)
 

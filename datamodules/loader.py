@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import SequentialSampler
 
 from datamodules.errors import DataError
 
@@ -31,6 +32,7 @@ class InMemoryLoader:
         shuffle: Draw a new permutation each epoch.
         seed: Seed of the permutations.
         drop_last: Leave an incomplete last batch out (when shuffling only).
+        same_order: Repeat the first epoch's permutation in every epoch: the first batches are always the same.
         rank: This process's number, 0 to `world_size` - 1.
         world_size: Number of processes that share the work.
 
@@ -47,6 +49,7 @@ class InMemoryLoader:
         shuffle: bool = False,
         seed: int = 0,
         drop_last: bool = False,
+        same_order: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -64,6 +67,7 @@ class InMemoryLoader:
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last and shuffle
+        self.same_order = same_order
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
@@ -73,9 +77,9 @@ class InMemoryLoader:
     batch_sampler = None  # Lightning looks for one beside `sampler`
 
     @property
-    def sampler(self) -> "InMemoryLoader":
-        """The object whose `set_epoch` a trainer calls: this loader itself."""
-        return self
+    def sampler(self) -> "InMemoryLoader | Unshuffled":
+        """The object whose `set_epoch` a trainer calls, and whose type tells it whether the order changes."""
+        return self if self.shuffle and not self.same_order else Unshuffled(self)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the permutation of the next pass; a place reached in another epoch is forgotten."""
@@ -87,7 +91,8 @@ class InMemoryLoader:
         """Return this epoch's order of `indices`, shape (n,)."""
         if not self.shuffle:
             return self.indices
-        entropy = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)[0]
+        epoch = 0 if self.same_order else self.epoch
+        entropy = np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(entropy) % 2**63)
         return self.indices[torch.randperm(len(self.indices), generator=generator)]
 
@@ -129,3 +134,11 @@ class InMemoryLoader:
         """Go on, in the next pass, from the place that `state_dict` returned."""
         self.epoch, self.seed = state["epoch"], state["seed"]
         self._resume_at = state["position"]
+
+
+class Unshuffled(SequentialSampler):
+    """What Lightning knows an order by that is the same in every epoch; it is never iterated over."""
+
+    def __init__(self, loader: InMemoryLoader) -> None:
+        super().__init__(loader.indices)
+        self.set_epoch = loader.set_epoch

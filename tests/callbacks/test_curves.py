@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from callbacks import Curves, History
+from callbacks import Curves, History, curves
 from callbacks.curves import draw_curves
 
 ROWS = [
@@ -30,16 +30,34 @@ def test_where_there_is_nothing_to_draw_nothing_is_drawn(fit, tmp_path, without)
 
 
 def test_each_panel_shows_training_against_validation_over_epochs() -> None:
-    loss, accuracy = draw_curves(ROWS, ["loss", "accuracy"], best_epoch=1, title="digits/version_0").axes
-    curves = {line.get_label(): line.get_xydata().tolist() for line in loss.lines}
-    assert curves["training"] == [[1, 2.0], [2, 1.0], [3, 0.5]]
-    assert curves["validation"] == [[1, 1.5], [2, 1.2]]
-    assert [x for x, _ in curves["best: epoch 2"]] == [2, 2]
-    assert [x for x, _ in curves["end of training"]] == [3, 3]
+    loss, accuracy = draw_curves(ROWS, ["loss", "accuracy"], best=2, title="digits/version_0").axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in loss.lines}
+    assert lines["training"] == [[1, 2.0], [2, 1.0], [3, 0.5]]
+    assert lines["validation"] == [[1, 1.5], [2, 1.2]]
+    assert [x for x, _ in lines["best: epoch 2"]] == [2, 2]
+    assert [x for x, _ in lines["end of training"]] == [3, 3]
     assert {line.get_label() for line in accuracy.lines} == {"training", "best: epoch 2", "end of training"}
     assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("cross entropy", "accuracy")
 
 
 def test_no_best_epoch_no_mark() -> None:
-    (loss,) = draw_curves(ROWS, ["loss"], best_epoch=None, title="").axes
+    (loss,) = draw_curves(ROWS, ["loss"], best=None, title="").axes
     assert not any("best" in line.get_label() for line in loss.lines)
+
+
+def test_a_validation_within_an_epoch_stands_between_epochs() -> None:
+    rows = [ROWS[0], {"epoch": 1, "epochs_done": 1.5, "val/loss": 1.1}, ROWS[1]]
+    (loss,) = draw_curves(rows, ["loss"], best=1.5, title="").axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in loss.lines}
+    assert lines["validation"] == [[1, 1.5], [1.5, 1.1], [2, 1.2]]
+    assert [x for x, _ in lines["best: epoch 1.5"]] == [1.5, 1.5]
+
+
+def test_the_curves_of_a_run_mark_the_validation_that_the_checkpoint_keeps(fit, monkeypatch) -> None:
+    drawn = []
+    monkeypatch.setattr(curves, "draw_curves", lambda *arguments: drawn.append(arguments) or draw_curves(*arguments))
+    history = History()
+    fit(history, Curves(), epochs=3, lr=4.0, val_check_interval=3)
+    (rows, _, best, _) = drawn[0]
+    assert len(rows) == 9
+    assert best == history.best("val/loss", "min")["epochs_done"]

@@ -1,5 +1,7 @@
+import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.nn.functional import cross_entropy
 
 from callbacks import History, LastCheckpoint
@@ -79,3 +81,45 @@ def test_best_is_the_first_epoch_with_the_best_figure(monitor, mode, epoch) -> N
 
 def test_best_of_nothing_is_none() -> None:
     assert History().best("val/loss", "min") is None
+
+
+def test_validations_within_an_epoch_are_kept_beside_its_row_which_has_the_last(fit) -> None:
+    seen = []
+
+    class Validations(L.Callback):
+        def on_validation_end(self, trainer, pl_module) -> None:
+            if not trainer.sanity_checking:
+                seen.append(trainer.callback_metrics["val/loss"].item())
+
+    history = History()
+    fit(history, Validations(), epochs=2, val_check_interval=4)  # of 11 steps an epoch
+    assert [row["epochs_done"] for row in history.validations] == pytest.approx([4 / 11, 1 + 4 / 11])
+    assert [row["val/loss"] for row in history.validations] == seen[::2]
+    assert [row["val/loss"] for row in history.rows] == seen[1::2]
+    assert all(row.keys() >= FIGURES for row in history.rows)
+    assert [row["val/loss"] for row in history.measured("val/loss")] == seen
+
+
+def test_validations_and_seconds_go_on_from_a_checkpoint_inside_an_epoch(fit, tmp_path) -> None:
+    whole, cut = History(), History()
+    every = ModelCheckpoint(tmp_path, filename="{step}", save_top_k=-1, every_n_train_steps=1)
+    fit(whole, every, epochs=2, val_check_interval=4)
+    fit(cut, epochs=2, val_check_interval=4, resume=tmp_path / "step=6.ckpt")
+    assert cut.validations == whole.validations
+    assert cut.rows == whole.rows
+    assert cut.wall_seconds < 60
+
+
+def test_a_history_that_another_run_used_before_begins_anew(fit) -> None:
+    used, fresh = History(), History()
+    fit(used, epochs=3, val_check_interval=4)
+    fit(used, epochs=2, check_val_every_n_epoch=2, lr=0.01)
+    fit(fresh, epochs=2, check_val_every_n_epoch=2, lr=0.01)
+    assert (used.rows, used.validations) == (fresh.rows, fresh.validations)
+
+
+def test_the_best_may_be_a_validation_within_an_epoch() -> None:
+    history = History()
+    history.rows = [{"epoch": 0, "val/loss": 0.3}, {"epoch": 1, "val/loss": 0.2}]
+    history.validations = [{"epoch": 1, "epochs_done": 1.5, "val/loss": 0.2}]
+    assert history.best("val/loss", "min") == history.validations[0], "the earlier of two that are alike"

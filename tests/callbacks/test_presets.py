@@ -80,6 +80,11 @@ class TestUnknownFigure:
 
 
 class TestEarlyStopping:
+    @pytest.mark.parametrize("options", [{"val_check_interval": 4}, {"check_val_every_n_epoch": 2}], ids=str)
+    def test_epochs_count_for_a_training_figure_however_often_is_validated(self, fit, options) -> None:
+        stopping = EarlyStopping("train/loss", patience=3, min_delta=1e9)
+        assert fit(stopping, epochs=9, **options).current_epoch == 4  # the first counts as an improvement on nothing
+
     @pytest.mark.parametrize("patience", [1, 3])
     def test_stops_after_so_many_epochs_without_improvement(self, fit, patience) -> None:
         trainer = fit(History(), EarlyStopping(patience=patience), lr=0.0, epochs=10)

@@ -1,7 +1,11 @@
 import json
 import shlex
+import subprocess
+from pathlib import Path
 
+import lightning as L
 import pytest
+import torch
 
 from callbacks import Checkpoint, Curves, EarlyStopping, History, LastCheckpoint, Summary
 from callbacks.summary import generalization_gap, git_commit
@@ -43,6 +47,7 @@ def test_it_says_what_was_run_on_what(fit, tmp_path) -> None:
     assert summary["wall_seconds"] > 0
     assert summary["samples_per_second"] > 0
     assert {"python", "torch", "lightning", "numpy"} <= summary["versions"].keys()
+    assert summary["threads"] == torch.get_num_threads()
     assert summary["git_commit"] == git_commit()
     assert shlex.split(summary["command"])
 
@@ -67,7 +72,7 @@ def test_the_last_lines_say_what_a_person_wants(fit, tmp_path, capsys, monkeypat
     lines = reported(capsys)
     best = min(history.rows, key=lambda row: row["val/loss"])
     gap = best["val/loss"] - best["train/loss"]
-    assert lines[0] == f"best epoch {best['epoch'] + 1} of 2 by val/loss"
+    assert lines[0] == "best epoch 2 of 2 by val/loss (the last: it may not have converged yet)"
     assert f"val/loss {best['val/loss']:.4f}" in lines[1]
     assert f"val/accuracy {best['val/accuracy']:.4f}" in lines[1]
     assert f"train/loss {best['train/loss']:.4f}" in lines[2]
@@ -110,12 +115,101 @@ def test_an_interrupted_run_says_how_to_go_on(fit, capsys) -> None:
     assert reported(capsys) == ["interrupted in epoch 2; go on with --ckpt_path last"]
 
 
+@pytest.mark.parametrize(
+    ("step", "after"),
+    [(2, "nothing was kept"), (5, "go on with --ckpt_path checkpoints/best.ckpt")],
+)
+def test_a_run_interrupted_in_its_first_epoch_says_what_was_kept(fit, capsys, tmp_path, monkeypatch, step, after):
+    class Interrupt(History):
+        def on_train_batch_start(self, trainer, *_) -> None:
+            if trainer.global_step == step:
+                raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        fit(Interrupt(), Checkpoint(), LastCheckpoint(), Summary(), epochs=3, val_check_interval=4)
+    assert reported(capsys) == [f"interrupted in epoch 1; {after}"]
+
+
+def test_an_interrupted_test_says_nothing_of_training(fit, capsys) -> None:
+    class Interrupt(L.Callback):
+        def on_test_start(self, trainer, pl_module) -> None:
+            raise KeyboardInterrupt
+
+    trainer = fit(Interrupt(), Summary(), epochs=1)
+    with pytest.raises(SystemExit):
+        trainer.test(trainer.lightning_module, trainer.datamodule)
+    assert reported(capsys) == []
+
+
 def test_the_gap_is_positive_where_validation_is_worse() -> None:
     row = {"train/loss": 0.1, "val/loss": 0.4, "train/accuracy": 1.0, "val/accuracy": 0.75}
     assert generalization_gap(row) == pytest.approx({"loss": 0.3, "accuracy": 0.25})
     assert generalization_gap({"train/loss": 0.1}) == {}
 
 
-def test_outside_a_repository_there_is_no_commit(tmp_path, monkeypatch) -> None:
+def test_the_commit_is_that_of_the_code_wherever_the_run_is_started(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert git_commit() is None
+    code = Path(__file__).parent
+    commit = subprocess.run(["git", "-C", code, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    assert (git_commit() or "").removesuffix("+changes") == commit.stdout.strip()
+
+
+def test_code_that_is_in_no_repository_or_only_below_a_strangers_has_no_commit(tmp_path) -> None:
+    assert git_commit(tmp_path) is None
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, *identity, "commit", "-q", "--allow-empty", "-m", "Begin"], check=True)
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "summary.py").touch()
+    assert git_commit(tmp_path / "site-packages") is None
+
+
+VALIDATIONS = [
+    {"val_check_interval": 0.4},
+    {"val_check_interval": 3},
+    {"val_check_interval": 7, "check_val_every_n_epoch": None},
+    {"check_val_every_n_epoch": 2},
+    {},
+]
+
+
+@pytest.mark.parametrize("options", VALIDATIONS, ids=str)
+@pytest.mark.parametrize("monitor", ["val/loss", "val/accuracy", "train/loss"])
+def test_the_best_is_the_one_that_the_checkpoint_keeps_however_often_is_validated(
+    fit, tmp_path, quiet_trainer, options, monitor
+) -> None:
+    checkpoint = Checkpoint(monitor)
+    trainer = fit(History(), checkpoint, Summary(monitor), epochs=3, lr=4.0, **options)
+    best = json.loads((tmp_path / "summary.json").read_text())["best"]
+    assert best[monitor] == checkpoint.best_model_score.item()
+    kept = torch.load(checkpoint.best_model_path, weights_only=True)
+    assert kept["epoch"] == best["epoch"]
+    if monitor in ("val/loss", "val/accuracy"):
+        trainer.lightning_module.load_state_dict(kept["state_dict"])
+        (figures,) = quiet_trainer().validate(trainer.lightning_module, trainer.datamodule, verbose=False)
+        assert figures[monitor] == pytest.approx(best[monitor], rel=1e-5)
+
+
+def test_a_best_validation_within_an_epoch_is_called_by_its_place_and_has_no_gap(fit, tmp_path, capsys) -> None:
+    history = History()
+    fit(history, Checkpoint(), Curves(), Summary(), epochs=3, lr=4.0, val_check_interval=3)
+    best = json.loads((tmp_path / "summary.json").read_text())["best"]
+    assert best in history.validations
+    lines = reported(capsys)
+    assert lines[0] == "best epoch 2.27 of 3 by val/loss"
+    assert [line.split()[0] for line in lines] == ["best", "val/accuracy", "checkpoint", "figures", "test"]
+
+
+def test_the_best_of_an_earlier_epoch_is_not_called_the_last(fit, capsys) -> None:
+    fit(History(), Summary("val/accuracy"), epochs=3, lr=0.0)
+    assert reported(capsys)[0] == "best epoch 1 of 3 by val/accuracy"
+
+
+@pytest.mark.parametrize(("epochs", "explained"), [(1, True), (20, False)])
+def test_a_gap_below_zero_is_explained_on_its_line(fit, tmp_path, capsys, epochs, explained) -> None:
+    fit(History(), Summary(), epochs=epochs, lr=1.0)
+    gap = json.loads((tmp_path / "summary.json").read_text())["gap"]
+    (line,) = (line for line in reported(capsys) if "gap, training to validation" in line)
+    assert (min(gap.values()) < 0) is explained
+    assert line.endswith("(below 0: training is measured during the epoch, with dropout and augmentation)") is explained

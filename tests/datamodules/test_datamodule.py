@@ -208,3 +208,21 @@ def test_a_resumed_run_on_another_split_is_refused(quiet_trainer, tmp_path):
     trainer.save_checkpoint(tmp_path / "run.ckpt")
     with pytest.raises(DataError, match="split_seed was 0, now it is 1"):
         quiet_trainer(max_epochs=2).fit(task, Digits(batch_size=500, split_seed=1), ckpt_path=tmp_path / "run.ckpt")
+
+
+@pytest.mark.parametrize(("batches", "each"), [(1, 1), (3, 3), (0.5, 6)])
+@pytest.mark.filterwarnings("error:You requested to overfit")
+def test_overfitting_some_batches_shows_the_same_in_every_epoch(run, batches, each):
+    record = run(Digits(batch_size=100, eval_batch_size=50), overfit_batches=batches, max_epochs=3)  # 13 an epoch
+    shown = record.seen["train"]
+    assert len(shown) == 3 * each
+    for number, (inputs, targets) in enumerate(shown):
+        assert torch.equal(inputs, shown[number % each][0])
+        assert torch.equal(targets, shown[number % each][1])
+    assert len({tuple(targets.tolist()) for _, targets in shown}) == each
+    assert len(set(shown[0][1].tolist())) == 10, "drawn at random, whatever the dataset's order"
+
+
+def test_without_overfitting_every_epoch_begins_with_another_batch(run):
+    record = run(Digits(batch_size=100), limit_train_batches=1, max_epochs=3)
+    assert len({tuple(targets.tolist()) for _, targets in record.seen["train"]}) == 3

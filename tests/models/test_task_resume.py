@@ -84,6 +84,15 @@ def test_a_run_resumed_on_another_number_of_devices_says_so_and_draws_other_numb
     assert not torch.equal(drawn[0], drawn[2]), "another wherever it goes on"
 
 
+@pytest.mark.parametrize("step", [2, 3])
+def test_overfitting_goes_on_with_the_same_batches(fit, tmp_path, step):
+    whole, resumed = noisy_task(), noisy_task()
+    options = {"max_epochs": 3, "overfit_batches": 2}
+    fit(whole, noisy_data(), callbacks=[SaveAt(step, tmp_path / "cut.ckpt")], **options)
+    assert fit(resumed, noisy_data(), ckpt_path=tmp_path / "cut.ckpt", **options).global_step == 6
+    assert torch.equal(weights(resumed), weights(whole))
+
+
 def test_a_checkpoint_holds_only_what_loads_safely(fit, tmp_path):
     task = noisy_task(lr_scheduler=functools.partial(lr_scheduler.ReduceLROnPlateau))
     fit(task).save_checkpoint(tmp_path / "run.ckpt")
