@@ -81,12 +81,10 @@ class Summary(L.Callback):
         if not stopped or not trainer.is_global_zero:
             return
         folder = run_folder(trainer)
-        kept = {path.stem: path for path in (folder / "checkpoints").glob("*.ckpt")} if folder is not None else {}
-        after = "nothing was kept"
-        if "last" in kept:
-            after = "go on with --ckpt_path last"
-        elif "best" in kept:
-            after = f"go on with --ckpt_path {shlex.quote(display_path(kept['best']))}"
+        kept = [folder / "checkpoints" / name for name in ("last.ckpt", "best.ckpt")] if folder is not None else []
+        path = next((path for path in kept if path.is_file()), None)
+        command = f"go on with: holdout fit --ckpt_path {shlex.quote(display_path(path))}" if path is not None else ""
+        after = command or "nothing was kept"
         print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; {after}", flush=True)
 
     def _reason(self, trainer: L.Trainer) -> str:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from models.errors import TrainingError
 from models.metrics import class_accuracy, evaluation_metrics, training_metrics
 from models.task import Batch, Task
 
@@ -43,17 +44,24 @@ class Classifier(Task):
         self.val_metrics = evaluation_metrics(num_classes)
         self.test_metrics: MetricCollection = evaluation_metrics(num_classes)
         self.test_class_accuracy = class_accuracy(num_classes)
-        self._check_loss()
 
-    def _check_loss(self) -> None:
-        logits, labels = torch.zeros(2, self.num_classes), torch.zeros(2, dtype=torch.int64)
+    def on_fit_start(self) -> None:
+        """Refuse a loss that does not fit the targets before anything is trained.
+
+        Raises:
+            TrainingError: It takes no logits with labels, or none with the regularizers' probabilities.
+        """
+        super().on_fit_start()
+        logits = torch.zeros(2, self.num_classes, device=self.device)
+        labels = torch.zeros(2, dtype=torch.int64, device=self.device)
         targets = self.chain_targets(labels) if self.regularizers else labels
         try:
-            with warnings.catch_warnings(action="ignore"):
+            with torch.no_grad(), warnings.catch_warnings(action="ignore"):
                 self.compute_loss(logits, targets)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             kind = "probabilities (N, C)" if self.regularizers else "labels (N,)"
-            raise ValueError(f"loss: {type(self.loss).__name__} takes no logits (N, C) with {kind}: {error}") from error
+            name = type(self.loss).__name__
+            raise TrainingError(f"loss: {name} takes no logits (N, C) with {kind}: {error}") from error
 
     def chain_targets(self, targets: Tensor) -> Tensor:
         """Return labels (N,) as class probabilities (N, C)."""

@@ -103,7 +103,9 @@ def test_the_summary_of_a_resumed_run_is_that_of_the_whole_run(fit, tmp_path) ->
     }
 
 
-def test_an_interrupted_run_says_how_to_go_on(fit, capsys) -> None:
+def test_an_interrupted_run_says_how_to_go_on(fit, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
     class Interrupt(History):
         def on_train_epoch_start(self, trainer, pl_module) -> None:
             super().on_train_epoch_start(trainer, pl_module)
@@ -112,12 +114,12 @@ def test_an_interrupted_run_says_how_to_go_on(fit, capsys) -> None:
 
     with pytest.raises(SystemExit):
         fit(Interrupt(), LastCheckpoint(), Summary(), epochs=3)
-    assert reported(capsys) == ["interrupted in epoch 2; go on with --ckpt_path last"]
+    assert reported(capsys) == ["interrupted in epoch 2; go on with: holdout fit --ckpt_path checkpoints/last.ckpt"]
 
 
 @pytest.mark.parametrize(
     ("step", "after"),
-    [(2, "nothing was kept"), (5, "go on with --ckpt_path checkpoints/best.ckpt")],
+    [(2, "nothing was kept"), (5, "go on with: holdout fit --ckpt_path checkpoints/best.ckpt")],
 )
 def test_a_run_interrupted_in_its_first_epoch_says_what_was_kept(fit, capsys, tmp_path, monkeypatch, step, after):
     class Interrupt(History):

@@ -40,7 +40,7 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_weights(new_desk, uninterr
     if how == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
     else:
-        assert "go on with --ckpt_path last" in out + err
+        assert "go on with: holdout fit --ckpt_path runs/digits/version_0/checkpoints/last.ckpt" in out + err
         assert "Traceback" not in out + err
     folder = desk.folder / "runs" / "digits" / "version_0"
     assert 1 <= state(folder)["epoch"] < EPOCHS - 1

@@ -11,7 +11,7 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
 from datamodules import Digits
-from models import Classifier
+from models import Classifier, TrainingError
 from models.networks import MLP, Linear
 from models.regularizers import DisturbLabel, LabelSmoothing
 
@@ -133,3 +133,20 @@ def test_a_loss_that_gives_no_scalar_or_leaves_samples_out_is_refused(loss, mess
 def test_labels_become_probabilities_for_the_chain():
     task = Classifier(Linear((1, 8, 8), 4), 4)
     assert torch.equal(task.chain_targets(torch.tensor([2, 0])), torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0]]))
+
+
+@pytest.mark.parametrize(
+    ("loss", "regularizers", "said"),
+    [
+        (nn.MSELoss(), [], r"loss: MSELoss takes no logits \(N, C\) with labels"),
+        (
+            nn.MultiMarginLoss(),
+            [LabelSmoothing(0.1)],
+            r"loss: MultiMarginLoss takes no logits \(N, C\) with probabilities",
+        ),
+    ],
+)
+def test_a_loss_that_does_not_fit_the_targets_is_refused_before_training(quiet_trainer, loss, regularizers, said):
+    task = Classifier(Linear((1, 8, 8), 10), 10, loss=loss, regularizers=regularizers)
+    with pytest.raises(TrainingError, match=said):
+        quiet_trainer(max_epochs=1).fit(task, Digits())

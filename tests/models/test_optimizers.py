@@ -202,3 +202,25 @@ def test_a_warmup_beside_a_schedule_that_would_undo_it_is_refused_by_name(name, 
     optimizer = sgd()
     with pytest.raises(ValueError, match=name):
         build_warmup(optimizer, 4, make(optimizer))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: build_optimizer(functools.partial(SGD, lr=-1), nn.Linear(2, 2), True),
+            r"model\.optimizer \(SGD\): .* -1",
+        ),
+        (
+            lambda: build_scheduler(functools.partial(lr_scheduler.StepLR, step_size=0), sgd(), 9),
+            r"model\.lr_scheduler \(StepLR\): step_size",
+        ),
+        (
+            lambda: build_scheduler(functools.partial(WarmupCosine, warmup_fraction=2), sgd(), 9),
+            r"model\.lr_scheduler \(WarmupCosine\): .*warmup_fraction=2",
+        ),
+    ],
+)
+def test_a_value_that_a_class_refuses_is_laid_to_its_argument(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()

@@ -38,7 +38,7 @@ class NoNumber(nn.Module):
         self.step, self.calls = step, 0
 
     def forward(self, logits, targets):
-        self.calls += 1
+        self.calls += torch.is_grad_enabled()
         return F.cross_entropy(logits, targets) * (math.nan if self.calls == self.step else 1)
 
 
