@@ -4,6 +4,7 @@ from datamodules.augmentation import Augmentation, HorizontalFlip, RandomTransla
 from datamodules.base import DataModule
 from datamodules.digits import Digits
 from datamodules.errors import DataError
+from datamodules.in_memory import InMemoryDataModule
 from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
 from datamodules.samples import Samples
@@ -17,6 +18,7 @@ __all__ = [
     "Digits",
     "FashionMNIST",
     "HorizontalFlip",
+    "InMemoryDataModule",
     "InMemoryLoader",
     "RandomTranslate",
     "Samples",

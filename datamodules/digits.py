@@ -3,15 +3,15 @@
 import torch
 from sklearn.datasets import load_digits
 
-from datamodules.base import DataModule
+from datamodules.in_memory import InMemoryDataModule
 from datamodules.samples import Samples
 
 
-class Digits(DataModule):
+class Digits(InMemoryDataModule):
     """UCI "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, 1998), as scikit-learn embeds it.
 
     1,797 grey images (1, 8, 8) with 17 levels, ten classes; no test part of its own. Needs no download.
-    The arguments are `DataModule`'s.
+    The arguments are `InMemoryDataModule`'s.
     """
 
     class_names = tuple(str(digit) for digit in range(10))

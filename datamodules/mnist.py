@@ -14,8 +14,8 @@ from torchvision.datasets.mnist import read_image_file, read_label_file
 from torchvision.datasets.utils import extract_archive
 
 from datamodules.augmentation import Augmentation, HorizontalFlip
-from datamodules.base import DataModule
 from datamodules.errors import DataError
+from datamodules.in_memory import InMemoryDataModule
 from datamodules.samples import Samples
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -23,7 +23,7 @@ TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
-class MNIST(DataModule):
+class MNIST(InMemoryDataModule):
     """MNIST (LeCun et al., 1998): 60,000 training and 10,000 test images (1, 28, 28) of handwritten digits.
 
     The four IDX files are taken from `data_dir`, or from `data_dir`/MNIST/raw where torchvision puts them, unpacked or
@@ -32,7 +32,7 @@ class MNIST(DataModule):
     Args:
         data_dir: Folder of the files, or the one to download to.
         verify: Compare the files with the published checksums. Switch off for files of your own in this format.
-        kwargs: Arguments of `DataModule`.
+        kwargs: Arguments of `InMemoryDataModule`.
     """
 
     class_names = tuple(str(digit) for digit in range(10))

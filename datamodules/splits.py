@@ -63,6 +63,7 @@ def make_split(
     *,
     num_samples: int,
     official_test: Indices | None = None,
+    official_val: Indices | None = None,
     names: Names = None,
 ) -> Split:
     """Split `num_samples` samples into train, val and test.
@@ -72,6 +73,7 @@ def make_split(
         options: Sizes, folds and seed.
         num_samples: N.
         official_test: Indices of the dataset's own test part, which is then the test part whatever `options` says.
+        official_val: Likewise for validation, where there are no `folds`.
         names: Names of the strata, for messages.
 
     Returns:
@@ -91,6 +93,9 @@ def make_split(
         pool = np.setdiff1d(everything, test)
     if options.folds is not None:
         train, val = k_fold(pool, strata, options.folds, options.fold, options.split_seed, names=names)
+    elif official_val is not None:
+        val = np.unique(np.asarray(official_val, dtype=np.int64))
+        train = np.setdiff1d(pool, val)
     else:
         count = _count("val", options.val_fraction, options.val_size, len(pool))
         train, val = hold_out(pool, strata, count, options.split_seed, part="val", names=names)
