@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from callbacks.files import atomic_write
 from callbacks.history import History, Row, epochs_done
 from callbacks.presets import Mode, monitor_mode
 from callbacks.trainer import find_callback, run_folder
+from storage import atomic_write
 
 COLORS = {"train": "#888888", "val": "#1f6fb4"}
 LABELS = {"loss": "cross entropy"}

@@ -1,59 +1,14 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Text files written whole or not at all, and paths as a person types them."""
 
-import errno
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
-
-@contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path`; on leaving without an error it is synced to disk and takes its place.
-
-    After an error, or a kill at any moment, `path` is what it was before.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-        _sync_folder(path.parent)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+from storage import atomic_write
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, atomically."""
     with atomic_write(path) as file:
         file.write(text.encode())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync the names in a folder to disk, without which a power cut may take a rename back."""
-    if os.name == "nt":  # Windows opens no folders
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems sync no folders
-            raise
-    finally:
-        os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def display_path(path: Path | str) -> str:
