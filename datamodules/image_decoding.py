@@ -1,0 +1,117 @@
+"""From the bytes of an image file, of whatever kind, to an upright RGB image of the size asked for."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from datamodules.errors import DataError
+
+Pixels = npt.NDArray[np.uint8]
+BACKGROUND = (255, 255, 255)  # what pages show a transparent image on; its hidden colours mean nothing
+
+
+class BrokenImageError(DataError):
+    """The bytes are no image, or not a whole one."""
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """The size of the images of a dataset, and how they come by it.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        resize: Scale the shorter side and crop the centre. If not, an image of another size is refused.
+    """
+
+    height: int
+    width: int
+    resize: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one decoded image."""
+        return (3, self.height, self.width)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Return the image in a file's bytes, (3, H, W), RGB.
+
+        Raises:
+            BrokenImageError: There is none.
+            DataError: It has another size, and `resize` is off.
+        """
+        return channels_first(self.fit(open_rgb(data, (2 * self.width, 2 * self.height) if self.resize else None)))
+
+    def check(self, data: bytes) -> None:
+        """Raise what `decode` would, in less time."""
+        image = open_rgb(data, (1, 1) if self.resize else None)
+        if not self.resize:
+            self.fit(image)
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """Give an image the size.
+
+        Raises:
+            DataError: It has another size, and `resize` is off.
+        """
+        size = (self.width, self.height)
+        if image.size == size:
+            return image
+        if not self.resize:
+            raise DataError(f"is {image.width}×{image.height} pixels, not {self.width}×{self.height} as others are")
+        return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
+
+
+def channels_first(image: Image.Image) -> Pixels:
+    """Return the pixels of an RGB image, (3, H, W)."""
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+
+
+def open_rgb(data: bytes, least: tuple[int, int] | None = None) -> Image.Image:
+    """Return the image in a file's bytes, turned as its EXIF says, in RGB.
+
+    Transparent images are laid on white. 16-bit grey keeps its upper 8 bits (Pillow alone would clip it to white).
+
+    Args:
+        data: Content of the file.
+        least: Columns and rows that are enough: a JPEG far larger than that is decoded at 1/2, 1/4 or 1/8.
+
+    Raises:
+        BrokenImageError: The bytes are no image, not a whole one, or one whose range of values is not known.
+    """
+    if not data:
+        raise BrokenImageError("the file is empty")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if least is not None:
+                image.draft(None, least)
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_rgb(image)
+    except BrokenImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise BrokenImageError("no kind of image that Pillow knows") from error
+    except Exception as error:  # what decoders raise on damaged bytes is not to be listed: OSError, SyntaxError, ...
+        raise BrokenImageError(f"{error or type(error).__name__}") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        return _from_16_bits(image)
+    if image.mode == "F":
+        raise BrokenImageError("floating-point pixels, of a range that is not known: convert it to 8 bits")
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        page = Image.new("RGBA", image.size, BACKGROUND)
+        return Image.alpha_composite(page, colours).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() >= 2**16:
+        raise BrokenImageError("32-bit pixels, of a range that is not known: convert it to 8 bits")
+    return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
