@@ -2,6 +2,7 @@
 
 from datamodules.augmentation import Augmentation, HorizontalFlip, RandomTranslate
 from datamodules.base import DataModule
+from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.digits import Digits
 from datamodules.errors import DataError
 from datamodules.in_memory import InMemoryDataModule
@@ -11,6 +12,8 @@ from datamodules.samples import Samples
 from datamodules.splits import Split, SplitOptions, make_split
 
 __all__ = [
+    "CIFAR10",
+    "CIFAR100",
     "MNIST",
     "Augmentation",
     "DataError",

@@ -55,6 +55,15 @@ class DataModule(L.LightningDataModule, ABC):
     def digests(self) -> Digests:
         """Return a digest of each sample's content, (N,)."""
 
+    @property
+    def dataset_name(self) -> str:
+        """What the dataset is called in the manifest and in messages."""
+        return type(self).__name__
+
+    def facts(self) -> list[str]:
+        """Return what `describe` is to say besides the split."""
+        return []
+
     def prepare_parts(self, split: Split) -> dict[str, Any]:
         """Do what needs the split, such as measuring the training part; return what the manifest is to say of it."""
         return {}
@@ -98,7 +107,7 @@ class DataModule(L.LightningDataModule, ABC):
         self.targets = self.samples.targets
         targets = self.targets.numpy()
         self._check_labels(targets)
-        strata, names, source = self.strata(targets), self.class_names or None, type(self).__name__
+        strata, names, source = self.strata(targets), self.class_names or None, self.dataset_name
         split = make_split(
             strata,
             self.options,
@@ -159,4 +168,4 @@ class DataModule(L.LightningDataModule, ABC):
         facts.append(f"split seed {self.options.split_seed}")
         facts += [f"fold {self.options.fold} of {self.options.folds}"] if self.options.folds else []
         facts += ["official test part"] if self.samples.official_test is not None else []
-        return f"{sizes} ({', '.join(facts)})"
+        return f"{sizes} ({', '.join(facts + self.facts())})"
