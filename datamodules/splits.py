@@ -37,7 +37,8 @@ class SplitOptions:
     Attributes:
         val_fraction: Share of the samples outside the test part that validates, in (0, 1).
         val_size: The same as a count; wins over `val_fraction`.
-        test_fraction: Share of all samples that tests, in (0, 1); unused where an official test part exists.
+        test_fraction: Share of all samples (outside an official validation part) that tests, in (0, 1); unused where an
+            official test part exists.
         test_size: The same as a count; wins over `test_fraction`.
         folds: Number of folds; validation is then fold number `fold` and `val_fraction` is unused.
         fold: Which fold validates, 0 to `folds` - 1.
@@ -86,8 +87,10 @@ def make_split(
         raise DataError(f"split_seed: {options.split_seed} is not between 0 and {2**32 - 1}")
     everything = np.arange(num_samples, dtype=np.int64)
     if official_test is None:
-        count = _count("test", options.test_fraction, options.test_size, num_samples)
-        pool, test = hold_out(everything, strata, count, options.split_seed, part="test", names=names)
+        free = everything if official_val is None else np.setdiff1d(everything, official_val)
+        count = _count("test", options.test_fraction, options.test_size, len(free))
+        _, test = hold_out(free, strata, count, options.split_seed, part="test", names=names)
+        pool = np.setdiff1d(everything, test)
     else:
         test = np.unique(np.asarray(official_test, dtype=np.int64))
         pool = np.setdiff1d(everything, test)

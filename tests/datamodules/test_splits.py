@@ -200,3 +200,12 @@ def test_the_split_of_digits_is_the_one_it_has_always_been(options, expected):
     data = Digits(**options)
     data.setup()
     assert {name: part["sha256"][:16] for name, part in data.manifest["parts"].items()} == expected
+
+
+@pytest.mark.parametrize("folds", [None, 5])
+def test_a_test_part_is_drawn_outside_an_official_validation_part(digit_labels, folds):
+    official = np.arange(0, len(digit_labels), 5)
+    split = make_split(digit_labels, SplitOptions(folds=folds), num_samples=len(digit_labels), official_val=official)
+    assert len(np.intersect1d(split.test, official)) == 0
+    assert len(split.test) == round(0.2 * (len(digit_labels) - len(official)))
+    assert folds or (split.val == official).all()
