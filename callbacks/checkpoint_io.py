@@ -8,7 +8,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.fabric.utilities.types import _PATH
 
-from storage import atomic_write
+from datamodules.atomic_write import atomic_write
 
 ARCHIVE = b"PK\x03\x04"  # what `torch.save` writes is a zip archive; before torch 1.6 it was a series of pickles
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from callbacks.history import History, Row, epochs_done
 from callbacks.presets import Mode, monitor_mode
 from callbacks.trainer import find_callback, run_folder
-from storage import atomic_write
+from datamodules.atomic_write import atomic_write
 
 COLORS = {"train": "#888888", "val": "#1f6fb4"}
 LABELS = {"loss": "cross entropy"}

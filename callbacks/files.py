@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from storage import atomic_write
+from datamodules.atomic_write import atomic_write
 
 
 def write_text(path: Path, text: str) -> None:

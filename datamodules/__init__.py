@@ -5,6 +5,7 @@ from datamodules.base import DataModule
 from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.digits import Digits
 from datamodules.errors import DataError
+from datamodules.image_folder import ImageFolder
 from datamodules.in_memory import InMemoryDataModule
 from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
@@ -21,6 +22,7 @@ __all__ = [
     "Digits",
     "FashionMNIST",
     "HorizontalFlip",
+    "ImageFolder",
     "InMemoryDataModule",
     "InMemoryLoader",
     "RandomTranslate",

@@ -14,10 +14,10 @@ from torchvision import datasets
 from torchvision.datasets.utils import check_integrity, download_url
 
 from datamodules.array_pickle import read_array_pickle
+from datamodules.atomic_write import atomic_write
 from datamodules.errors import DataError
 from datamodules.image_decoding import Pixels
 from datamodules.subsets import Indices
-from storage import atomic_write
 
 SHAPE = (3, 32, 32)
 

@@ -27,12 +27,12 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from tqdm import tqdm
 
+from datamodules.atomic_write import atomic_write
 from datamodules.duplicates import DIGEST_BYTES, Digests
 from datamodules.errors import DataError
 from datamodules.image_decoding import BrokenImageError, ImageFormat, Pixels
 from datamodules.image_files import ImageFile
 from datamodules.subsets import Indices
-from storage import atomic_write
 
 Broken = Literal["fail", "skip"]
 VERSION = 1  # of the file's layout and of what decoding means

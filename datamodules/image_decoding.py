@@ -61,7 +61,8 @@ class ImageFormat:
         if image.size == size:
             return image
         if not self.resize:
-            raise DataError(f"is {image.width}×{image.height} pixels, not {self.width}×{self.height} as others are")
+            there, wanted = f"{image.width}×{image.height}", f"{self.width}×{self.height}"
+            raise DataError(f"is {there} pixels, not {wanted}: images of several sizes need data.size")
         return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
 
 

@@ -98,7 +98,7 @@ class InMemoryDataModule(DataModule):
 
     def measure(self, indices: Tensor) -> Normalization:
         """Return mean and standard deviation of each channel over the given samples."""
-        return channel_statistics(self.samples.inputs[indices], self.maximum)
+        return channel_statistics(self.samples.inputs, self.maximum, indices)
 
     def train_dataloader(self) -> Loader:
         """Return shuffled batches of the training part."""
@@ -122,11 +122,16 @@ class InMemoryDataModule(DataModule):
             self.prepare_data()
             self.setup()
         assert self.split is not None
-        tensors = self.fields()
         indices = torch.from_numpy(self.split.parts()[part])
         if self.trainer is not None:
             options |= {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
             options["same_order"] = self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
+        return self.make_loader(indices, batch_size, **options)
+
+    def make_loader(self, indices: Tensor, batch_size: int, **options: Any) -> Loader:
+        """Return batches of the given samples, from memory."""
+        tensors = self.fields()
+        if self.trainer is not None:
             tensors = self._placed(tensors, self.trainer.strategy.root_device)
         return InMemoryLoader(tensors, indices, batch_size, **options)
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from datamodules.errors import DataError
 
-CHUNK = 4096
+CHUNK = 2**24  # values measured at a time
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,13 @@ class Normalization:
         return (inputs - mean).div_(std)
 
 
-def channel_statistics(inputs: Tensor, maximum: float) -> Normalization:
+def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = None) -> Normalization:
     """Return mean and standard deviation of each channel of `inputs` divided by `maximum`.
 
     Args:
-        inputs: (N, C, ...), uint8 or float32.
+        inputs: (N, C, ...), uint8 or float32; they may be more than memory has room for twice.
         maximum: What to divide by first.
+        indices: Which samples to measure, (n,), int64; all of them by default.
 
     Returns:
         Statistics over all samples and positions; a constant channel gets the standard deviation 1.
@@ -47,12 +48,13 @@ def channel_statistics(inputs: Tensor, maximum: float) -> Normalization:
     dimensions = [0, *range(2, inputs.ndim)]
     total = torch.zeros(inputs.shape[1], dtype=torch.float64)
     squares = torch.zeros_like(total)
-    for start in range(0, len(inputs), CHUNK):
-        chunk = inputs[start : start + CHUNK]
+    chosen = torch.arange(len(inputs)) if indices is None else indices
+    for few in torch.split(chosen, max(CHUNK // max(inputs[0].numel(), 1), 1)):
+        chunk = inputs.index_select(0, few)
         values = chunk.to(torch.float32) if chunk.dtype == torch.uint8 else chunk.to(torch.float64)
         total += values.sum(dimensions, dtype=torch.float64)
         squares += values.square().sum(dimensions, dtype=torch.float64)
-    count = inputs.numel() / inputs.shape[1]
+    count = len(chosen) * inputs[0].numel() / inputs.shape[1]
     mean = total / count
     std = (squares / count - mean.square()).clamp_min(0).sqrt()
     std = torch.where(std > 1e-6 * mean.abs().clamp_min(1e-6), std, torch.full_like(std, maximum))

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callbacks import AtomicCheckpointIO, CheckpointError, LastCheckpoint, load_checkpoint
-from storage import atomic_write
+from datamodules.atomic_write import atomic_write
 
 CONTENT = {
     "pytorch-lightning_version": "2.6.6",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from callbacks.files import write_text
-from storage import atomic_write
+from datamodules.atomic_write import atomic_write
 
 
 def names(folder: Path) -> list[str]:
