@@ -155,8 +155,7 @@ def test_the_record_of_training_stays_as_it_was(desk, trained) -> None:
     assert len(events.Scalars("val/accuracy")) == 3, "one an epoch"
 
 
-def test_a_checkpoint_is_not_tested_on_another_dataset(trained) -> None:
-    desk, _ = trained
+def test_a_checkpoint_is_not_tested_on_another_dataset(desk) -> None:
     (desk.folder / "other.py").write_text(
         'from datamodules import Digits\n\nclass OtherDigits(Digits):\n    """Digits by another name."""\n'
     )
