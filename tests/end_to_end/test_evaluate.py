@@ -164,3 +164,12 @@ def test_a_checkpoint_is_not_tested_on_another_dataset(desk) -> None:
         checkpoint = "runs/digits/version_0/checkpoints/best.ckpt"
         done = desk.here("test", "--ckpt_path", checkpoint, "--data", "other.OtherDigits", status=2)
     assert "the dataset was Digits, now it is OtherDigits" in done.stderr
+
+
+def test_a_checkpoint_measured_in_another_network_says_so(desk) -> None:
+    with pytest.warns(UserWarning, match='model.network.init_args.activation was "relu", now "tanh"'):
+        desk.here("test", "--ckpt_path", BEST, "--model.network.activation", "tanh")
+
+
+def test_an_overlay_goes_on_top_of_the_checkpoints_own_recipe(desk, tested) -> None:
+    assert desk.here("test", "--ckpt_path", BEST, "-c", "configs/trainer/cpu.yaml").stdout == tested.stdout
