@@ -9,20 +9,28 @@ from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
 from datamodules.samples import Samples
 from datamodules.splits import Split, SplitOptions, make_split
+from datamodules.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
+from datamodules.thermometer import Thermometer
 
 __all__ = [
     "MNIST",
     "Augmentation",
+    "BreastCancer",
     "DataError",
     "DataModule",
+    "Diabetes",
     "Digits",
     "FashionMNIST",
     "HorizontalFlip",
     "InMemoryDataModule",
     "InMemoryLoader",
+    "Iris",
     "RandomTranslate",
     "Samples",
     "Split",
     "SplitOptions",
+    "Tabular",
+    "Thermometer",
+    "Wine",
     "make_split",
 ]

@@ -61,13 +61,7 @@ class DataModule(L.LightningDataModule, ABC):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes.
-
-        Raises:
-            DataError: Targets are continuous.
-        """
-        if not self.class_names:
-            raise DataError(f"{type(self).__name__} has continuous targets, not classes: use models.Regressor")
+        """Number of classes; 0 where targets are continuous."""
         return len(self.class_names)
 
     @property
@@ -77,6 +71,24 @@ class DataModule(L.LightningDataModule, ABC):
             return len(self.class_names)
         self.setup()
         return self.targets.shape[1]
+
+    @property
+    def target_mean(self) -> list[float]:
+        """Mean of each continuous target over the training part; none where there are classes."""
+        return [] if self.class_names else self._training_targets().mean(0).tolist()
+
+    @property
+    def target_std(self) -> list[float]:
+        """Standard deviation of each continuous target over the training part, 1 where it does not vary; likewise."""
+        if self.class_names:
+            return []
+        std = self._training_targets().std(0, correction=0)
+        return torch.where(std > 0, std, torch.ones_like(std)).tolist()
+
+    def _training_targets(self) -> Tensor:
+        self.setup()
+        assert self.split is not None
+        return self.targets[torch.from_numpy(self.split.train)].double()
 
     def strata(self, targets: npt.NDArray[Any]) -> Indices | None:
         """Return what the split is stratified by, (N,) int64, or None: classes, where there are any.
