@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 
 import lightning as L
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from callbacks.files import atomic_write
+from callbacks.figures import new_figure, plain_axes, save_figure
 from callbacks.history import History, Row, epochs_done, shared_figures
 from callbacks.presets import Mode, monitor_mode
 from callbacks.trainer import find_callback, run_folder
@@ -28,12 +26,10 @@ def draw_curves(
         title: Title over the panels.
         labels: What to call a figure on its axis, where it is not its name.
     """
-    figure = Figure(figsize=(4.6 * len(figures), 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11)
+    figure = new_figure(4.6 * len(figures), 3.6, title)
     for number, name in enumerate(figures, start=1):
         label = (labels or {}).get(name, name.replace("_", " "))
-        _panel(figure.add_subplot(1, len(figures), number), rows, name, best, label)
+        _panel(plain_axes(figure.add_subplot(1, len(figures), number)), rows, name, best, label)
     return figure
 
 
@@ -49,8 +45,6 @@ def _panel(axes: Axes, rows: list[Row], name: str, best: float | None, label: st
     axes.axvline(epochs_done(rows[-1]), color="#bbbbbb", linewidth=1, linestyle=":", label="end of training")
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -83,8 +77,4 @@ class Curves(L.Callback):
         title = "/".join(folder.parts[-2:])
         labels = {"loss": getattr(pl_module, "loss_name", "loss")}
         figure = draw_curves(rows, present, None if best is None else epochs_done(best), title, labels)
-        with atomic_write(folder / "figures" / "curves.png") as file:
-            figure.savefig(file, dpi=120, format="png")
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_figure("curves", figure, global_step=trainer.global_step)
+        save_figure(trainer, figure, "curves")

@@ -75,10 +75,11 @@ class Classifier(Task):
             loss = loss * len(targets) / (targets * criterion.weight).sum()
         return loss
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure one test batch, class by class too."""
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Measure one test batch, class by class too; return its logits, (N, num_classes)."""
         logits = self._evaluate(batch, self.test_metrics)
         self.test_class_accuracy.update(logits, batch[1])
+        return logits
 
     def on_test_epoch_end(self) -> None:
         """Log the test figures and the accuracy of each class under its name."""

@@ -160,9 +160,9 @@ class Task(ExactResume):
         """Measure one validation batch."""
         self._evaluate(batch, self.val_metrics)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure one test batch."""
-        self._evaluate(batch, self.test_metrics)
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Measure one test batch; return its predictions."""
+        return self._evaluate(batch, self.test_metrics)
 
     def _evaluate(self, batch: Batch, metrics: MetricCollection) -> Tensor:
         inputs, targets = batch

@@ -23,6 +23,7 @@ from callbacks import (
     Header,
     History,
     LastCheckpoint,
+    MisclassifiedGallery,
     SaveSplit,
     Summary,
 )
@@ -149,6 +150,8 @@ class HoldoutCLI(LightningCLI):
         bar: list[Callback] = []
         if config["enable_progress_bar"] and not any(isinstance(callback, ProgressBar) for callback in given):
             bar = [TQDMProgressBar(refresh_rate=20)]
+        if self.subcommand == "test" and self._folder() is not None:
+            return [*bar, MisclassifiedGallery()]
         if self.subcommand != "fit":
             return bar
         early_stopping = self._get(self.config_init, "early_stopping")
