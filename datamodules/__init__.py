@@ -4,7 +4,9 @@ from datamodules.augmentation import Augmentation, HorizontalFlip, RandomTransla
 from datamodules.base import DataModule
 from datamodules.digits import Digits
 from datamodules.errors import DataError
+from datamodules.imbalance import ExponentialImbalance, Imbalance, StepImbalance
 from datamodules.in_memory import InMemoryDataModule
+from datamodules.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
 from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
 from datamodules.samples import Samples
@@ -20,15 +22,22 @@ __all__ = [
     "DataModule",
     "Diabetes",
     "Digits",
+    "ExponentialImbalance",
     "FashionMNIST",
     "HorizontalFlip",
+    "Imbalance",
     "InMemoryDataModule",
     "InMemoryLoader",
     "Iris",
+    "LabelNoise",
+    "MatrixNoise",
+    "PairNoise",
     "RandomTranslate",
     "Samples",
     "Split",
     "SplitOptions",
+    "StepImbalance",
+    "SymmetricNoise",
     "Tabular",
     "Thermometer",
     "Wine",

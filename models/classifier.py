@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from models.errors import require_fitting_loss
+from models.errors import TrainingError, require_fitting_loss
 from models.metrics import class_accuracy, evaluation_metrics, training_metrics
+from models.regularizers.losses import ClassCountLoss
 from models.task import Batch, Task
 
 UNUSED_LABEL = -100  # torch's own default of `ignore_index`, which no class has
@@ -56,6 +57,11 @@ class Classifier(Task):
             TrainingError: It takes no logits with labels, or none with the regularizers' probabilities.
         """
         super().on_fit_start()
+        if isinstance(self.loss, ClassCountLoss):
+            counts = getattr(self._datamodule(), "class_counts", None)
+            if counts is None:
+                raise TrainingError(f"loss: {type(self.loss).__name__} needs a datamodule that has class_counts")
+            self.loss.set_class_counts(torch.tensor(counts, device=self.device))
         outputs = torch.zeros(2, self.num_classes, device=self.device)
         require_fitting_loss(self, outputs, torch.zeros(2, dtype=torch.int64, device=self.device))
 
