@@ -2,8 +2,10 @@
 
 from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_checkpoint
 from callbacks.curves import Curves
+from callbacks.fitted_line import FittedLine
 from callbacks.history import History
 from callbacks.manifest import SaveSplit
+from callbacks.misclassified import MisclassifiedGallery
 from callbacks.presets import Checkpoint, EarlyStopping, LastCheckpoint
 from callbacks.progress import EpochLines, Header
 from callbacks.summary import Summary
@@ -15,9 +17,11 @@ __all__ = [
     "Curves",
     "EarlyStopping",
     "EpochLines",
+    "FittedLine",
     "Header",
     "History",
     "LastCheckpoint",
+    "MisclassifiedGallery",
     "SaveSplit",
     "Summary",
     "load_checkpoint",

@@ -1,21 +1,22 @@
 """Learning curves: train against validation, with the best epoch and the end of training marked."""
 
+from collections.abc import Mapping
+
 import lightning as L
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from callbacks.history import History, Row, epochs_done
+from callbacks.figures import new_figure, plain_axes, save_figure
+from callbacks.history import History, Row, epochs_done, shared_figures
 from callbacks.presets import Mode, monitor_mode
 from callbacks.trainer import find_callback, run_folder
-from datamodules.atomic_write import atomic_write
 
 COLORS = {"train": "#888888", "val": "#1f6fb4"}
-LABELS = {"loss": "cross entropy"}
 
 
-def draw_curves(rows: list[Row], figures: list[str], best: float | None, title: str) -> Figure:
+def draw_curves(
+    rows: list[Row], figures: list[str], best: float | None, title: str, labels: Mapping[str, str] | None = None
+) -> Figure:
     """Draw one panel a figure, training and validation over epochs.
 
     Args:
@@ -23,29 +24,27 @@ def draw_curves(rows: list[Row], figures: list[str], best: float | None, title: 
         figures: Names without their stage: "loss", "accuracy".
         best: Where to mark the best, in epochs done; None marks none.
         title: Title over the panels.
+        labels: What to call a figure on its axis, where it is not its name.
     """
-    figure = Figure(figsize=(4.6 * len(figures), 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11)
+    figure = new_figure(4.6 * len(figures), 3.6, title)
     for number, name in enumerate(figures, start=1):
-        _panel(figure.add_subplot(1, len(figures), number), rows, name, best)
+        label = (labels or {}).get(name, name.replace("_", " "))
+        _panel(plain_axes(figure.add_subplot(1, len(figures), number)), rows, name, best, label)
     return figure
 
 
-def _panel(axes: Axes, rows: list[Row], name: str, best: float | None) -> None:
+def _panel(axes: Axes, rows: list[Row], name: str, best: float | None, label: str) -> None:
     for stage, color in COLORS.items():
         points = [(epochs_done(row), row[f"{stage}/{name}"]) for row in rows if f"{stage}/{name}" in row]
         if points:
             epochs, values = zip(*points, strict=True)
-            label = "training" if stage == "train" else "validation"
-            axes.plot(epochs, values, color=color, label=label, marker="o" if len(points) == 1 else None)
+            part = "training" if stage == "train" else "validation"
+            axes.plot(epochs, values, color=color, label=part, marker="o" if len(points) == 1 else None)
     if best is not None:
         axes.axvline(best, color="#d1495b", linewidth=1, linestyle="--", label=f"best: epoch {round(best, 2):g}")
     axes.axvline(epochs_done(rows[-1]), color="#bbbbbb", linewidth=1, linestyle=":", label="end of training")
     axes.set_xlabel("epoch")
-    axes.set_ylabel(LABELS.get(name, name.replace("_", " ")))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_ylabel(label)
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -55,13 +54,13 @@ class Curves(L.Callback):
     Args:
         monitor: Figure whose best epoch is marked.
         mode: "min" or "max"; by default right for the figure.
-        figures: Which figures to draw, without their stage.
+        figures: Which figures to draw, without their stage; by default all that training is measured by.
     """
 
     def __init__(self, monitor: str = "val/loss", mode: Mode | None = None, figures: list[str] | None = None) -> None:
         self.monitor = monitor
         self.mode: Mode = mode or monitor_mode(monitor) or "min"
-        self.figures = ["loss", "accuracy"] if figures is None else figures
+        self.figures = figures
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the curves."""
@@ -70,14 +69,12 @@ class Curves(L.Callback):
         if history is None or not history.rows or folder is None or not trainer.is_global_zero:
             return
         rows = history.in_order()
-        present = [name for name in self.figures if any(row.keys() & {f"train/{name}", f"val/{name}"} for row in rows)]
+        wanted = shared_figures(rows) if self.figures is None else self.figures
+        present = [name for name in wanted if any(row.keys() & {f"train/{name}", f"val/{name}"} for row in rows)]
         if not present:
             return
         best = history.best(self.monitor, self.mode)
         title = "/".join(folder.parts[-2:])
-        figure = draw_curves(rows, present, None if best is None else epochs_done(best), title)
-        with atomic_write(folder / "figures" / "curves.png") as file:
-            figure.savefig(file, dpi=120, format="png")
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_figure("curves", figure, global_step=trainer.global_step)
+        labels = {"loss": getattr(pl_module, "loss_name", "loss")}
+        figure = draw_curves(rows, present, None if best is None else epochs_done(best), title, labels)
+        save_figure(trainer, figure, "curves")

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import lightning as L
@@ -14,6 +15,12 @@ Row = dict[str, float]
 def epochs_done(row: Row) -> float:
     """Return how many epochs were trained when a row's validation figures were measured."""
     return row.get("epochs_done", row["epoch"] + 1)
+
+
+def shared_figures(rows: Iterable[Row]) -> list[str]:
+    """Return the names, without their stage, of what training is measured by too; the loss comes first."""
+    names = {name.removeprefix("train/") for row in rows for name in row if name.startswith("train/")}
+    return sorted(names, key=lambda name: (name != "loss", name))
 
 
 class History(Checkpoint):

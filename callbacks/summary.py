@@ -19,7 +19,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks.files import display_path, write_text
-from callbacks.history import History, Row, epochs_done
+from callbacks.history import History, Row, epochs_done, shared_figures
 from callbacks.presets import Checkpoint, EarlyStopping, Mode, at_epoch_end, monitor_mode
 from callbacks.trainer import find_callback, run_folder
 
@@ -124,13 +124,10 @@ class Summary(L.Callback):
 
 
 def generalization_gap(row: Row) -> dict[str, float]:
-    """Return by how much validation is worse than training, for loss and accuracy; above 0 is the usual direction."""
-    gap = {}
-    if "val/loss" in row and "train/loss" in row:
-        gap["loss"] = row["val/loss"] - row["train/loss"]
-    if "val/accuracy" in row and "train/accuracy" in row:
-        gap["accuracy"] = row["train/accuracy"] - row["val/accuracy"]
-    return gap
+    """Return by how much validation is worse than training, figure by figure; above 0 is the usual direction."""
+    names = [name for name in shared_figures([row]) if f"val/{name}" in row]
+    signs = {name: -1 if monitor_mode(name) == "max" else 1 for name in names}
+    return {name: signs[name] * (row[f"val/{name}"] - row[f"train/{name}"]) for name in names}
 
 
 def describe_device(trainer: L.Trainer) -> str:

@@ -22,5 +22,4 @@ def run_folder(trainer: L.Trainer) -> Path | None:
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
     logger = trainer.loggers[0] if trainer.loggers else None
-    folder = getattr(logger, "log_dir", None) or getattr(logger, "save_dir", None) or trainer.default_root_dir
-    return Path(folder)
+    return Path(getattr(logger, "log_dir", None) or trainer.default_root_dir)

@@ -6,28 +6,45 @@ from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.digits import Digits
 from datamodules.errors import DataError
 from datamodules.image_folder import ImageFolder
+from datamodules.imbalance import ExponentialImbalance, Imbalance, StepImbalance
 from datamodules.in_memory import InMemoryDataModule
+from datamodules.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
 from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
 from datamodules.samples import Samples
 from datamodules.splits import Split, SplitOptions, make_split
+from datamodules.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
+from datamodules.thermometer import Thermometer
 
 __all__ = [
     "CIFAR10",
     "CIFAR100",
     "MNIST",
     "Augmentation",
+    "BreastCancer",
     "DataError",
     "DataModule",
+    "Diabetes",
     "Digits",
+    "ExponentialImbalance",
     "FashionMNIST",
     "HorizontalFlip",
     "ImageFolder",
+    "Imbalance",
     "InMemoryDataModule",
     "InMemoryLoader",
+    "Iris",
+    "LabelNoise",
+    "MatrixNoise",
+    "PairNoise",
     "RandomTranslate",
     "Samples",
     "Split",
     "SplitOptions",
+    "StepImbalance",
+    "SymmetricNoise",
+    "Tabular",
+    "Thermometer",
+    "Wine",
     "make_split",
 ]

@@ -1,5 +1,6 @@
 """What every datamodule does with its samples: split once, without leaks, and say what the split is."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from datamodules.duplicates import Digests, Duplicates, find_duplicates, settle_duplicates
 from datamodules.errors import DataError
+from datamodules.imbalance import Imbalance
+from datamodules.label_noise import LabelNoise
 from datamodules.manifest import Manifest, content_hash, describe_split, require_same_split
 from datamodules.samples import Samples
 from datamodules.splits import PARTS, Split, SplitOptions, check_split, make_split
@@ -37,8 +40,16 @@ class DataModule(L.LightningDataModule, ABC):
     input_shape: tuple[int, ...]
     allow_zero_length_dataloader_with_multiple_devices = False
 
-    def __init__(self, options: SplitOptions, duplicates: Duplicates) -> None:
+    def __init__(
+        self,
+        options: SplitOptions,
+        duplicates: Duplicates,
+        label_noise: LabelNoise | None = None,
+        imbalance: Imbalance | None = None,
+    ) -> None:
         super().__init__()
+        self.label_noise = label_noise
+        self.imbalance = imbalance
         self.options = options
         self.duplicates: Duplicates = duplicates
         self.shuffle_seed = torch.initial_seed()
@@ -70,13 +81,7 @@ class DataModule(L.LightningDataModule, ABC):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes.
-
-        Raises:
-            DataError: Targets are continuous.
-        """
-        if not self.class_names:
-            raise DataError(f"{type(self).__name__} has continuous targets, not classes: use models.Regressor")
+        """Number of classes; 0 where targets are continuous."""
         return len(self.class_names)
 
     @property
@@ -86,6 +91,24 @@ class DataModule(L.LightningDataModule, ABC):
             return len(self.class_names)
         self.setup()
         return self.targets.shape[1]
+
+    @property
+    def target_mean(self) -> list[float]:
+        """Mean of each continuous target over the training part; none where there are classes."""
+        return [] if self.class_names else self._training_targets().mean(0).tolist()
+
+    @property
+    def target_std(self) -> list[float]:
+        """Standard deviation of each continuous target over the training part, 1 where it does not vary; likewise."""
+        if self.class_names:
+            return []
+        std = self._training_targets().std(0, correction=0)
+        return torch.where(std > 0, std, torch.ones_like(std)).tolist()
+
+    def _training_targets(self) -> Tensor:
+        self.setup()
+        assert self.split is not None
+        return self.targets[torch.from_numpy(self.split.train)].double()
 
     def strata(self, targets: npt.NDArray[Any]) -> Indices | None:
         """Return what the split is stratified by, (N,) int64, or None: classes, where there are any.
@@ -118,18 +141,53 @@ class DataModule(L.LightningDataModule, ABC):
         )
         digests = self.digests()
         split = settle_duplicates(digests, split, self.duplicates, source)
+        if self.imbalance is not None:
+            kept = self.imbalance.thin(
+                split.train, self._labels("imbalance"), self.num_classes, self.options.split_seed
+            )
+            split = Split(kept, split.val, split.test)
         check_split(split, strata, names)
+        noise = self._corrupt(split) if self.label_noise is not None else {}
         prepared = self.prepare_parts(split)
         self.split = split
-        self.manifest = prepared | describe_split(
-            split,
-            source=source,
-            sha256=content_hash(digests, targets),
-            arguments=asdict(self.options) | {"duplicates": self.duplicates},
-            strata=strata,
-            names=names,
-            duplicates={pair: len(indices) for pair, indices in find_duplicates(digests, split).items()},
+        changes = {"imbalance": _settings(self.imbalance)} if self.imbalance is not None else {}
+        self.manifest = (
+            prepared
+            | noise
+            | changes
+            | describe_split(
+                split,
+                source=source,
+                sha256=content_hash(digests, targets),
+                arguments=asdict(self.options) | {"duplicates": self.duplicates},
+                strata=strata,
+                names=names,
+                duplicates={pair: len(indices) for pair, indices in find_duplicates(digests, split).items()},
+            )
         )
+
+    def _labels(self, option: str) -> Indices:
+        labels: Indices = self.samples.targets.numpy()
+        if not self.class_names or labels.ndim > 1:
+            raise DataError(f"{option}: {type(self).__name__} has not one class a sample")
+        return labels
+
+    def _corrupt(self, split: Split) -> dict[str, Any]:
+        """Make training labels wrong as asked; return what the manifest is to say of it."""
+        assert self.label_noise is not None
+        given = self._labels("label_noise").copy()
+        given[split.train] = self.label_noise.corrupt(given[split.train], self.num_classes)
+        self.targets = torch.from_numpy(given)
+        wrong = int((self.targets != self.samples.targets).sum())
+        digest = hashlib.sha256(np.ascontiguousarray(given, dtype="<i8").tobytes()).hexdigest()
+        return {"label_noise": _settings(self.label_noise) | {"wrong_labels": wrong, "sha256": digest}}
+
+    @property
+    def class_counts(self) -> list[int]:
+        """How often each class occurs among the training labels, wrong ones included."""
+        self.setup()
+        assert self.split is not None
+        return torch.bincount(self.targets[torch.from_numpy(self.split.train)], minlength=self.num_classes).tolist()
 
     def _check_labels(self, targets: npt.NDArray[Any]) -> None:
         if not self.class_names or targets.ndim > 1:
@@ -165,7 +223,13 @@ class DataModule(L.LightningDataModule, ABC):
         sizes = " · ".join(f"{self.manifest['parts'][part]['size']:,} {part}" for part in PARTS)
         facts = [f"{self.num_classes} classes"] if self.class_names else ["continuous targets"]
         facts += ["stratified"] if "class_counts" in self.manifest["parts"]["train"] else []
+        facts += [f"{self.manifest['label_noise']['wrong_labels']:,} labels wrong"] if self.label_noise else []
+        facts += [type(self.imbalance).__name__] if self.imbalance else []
         facts.append(f"split seed {self.options.split_seed}")
         facts += [f"fold {self.options.fold} of {self.options.folds}"] if self.options.folds else []
         facts += ["official test part"] if self.samples.official_test is not None else []
         return f"{sizes} ({', '.join(facts + self.facts())})"
+
+
+def _settings(option: LabelNoise | Imbalance) -> dict[str, Any]:
+    return {"name": type(option).__name__, **vars(option)}

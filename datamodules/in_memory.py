@@ -12,6 +12,8 @@ from datamodules.augmentation import Augmentation
 from datamodules.base import DataModule
 from datamodules.duplicates import Digests, Duplicates, sample_digests
 from datamodules.errors import DataError
+from datamodules.imbalance import Imbalance
+from datamodules.label_noise import LabelNoise
 from datamodules.loader import Batch, InMemoryLoader
 from datamodules.normalization import Normalization, channel_statistics
 from datamodules.splits import Split, SplitOptions
@@ -44,6 +46,9 @@ class InMemoryDataModule(DataModule):
         std: Standard deviation of the normalisation, likewise.
         augmentation: Augmentations of the training batches, in order; by default the dataset's own.
         drop_last: Leave an epoch's incomplete last training batch out.
+        label_noise: Makes training labels wrong on purpose; what is measured on validation and test stays true.
+        imbalance: Makes some classes rare in the training part.
+        balanced_batches: Show every class equally often in an epoch: rare samples repeat, frequent ones take turns.
     """
 
     maximum: ClassVar[float] = 255.0
@@ -66,9 +71,13 @@ class InMemoryDataModule(DataModule):
         std: list[float] | None = None,
         augmentation: list[Augmentation] | None = None,
         drop_last: bool = False,
+        label_noise: LabelNoise | None = None,
+        imbalance: Imbalance | None = None,
+        balanced_batches: bool = False,
     ) -> None:
         validation = (val_fraction, val_size, test_fraction, test_size, folds, fold)
-        super().__init__(SplitOptions(*validation, train_fraction, train_size, split_seed), duplicates)
+        options = SplitOptions(*validation, train_fraction, train_size, split_seed)
+        super().__init__(options, duplicates, label_noise, imbalance)
         if (mean is None) != (std is None):
             raise DataError("mean and std: give both or neither")
         self.batch_size = batch_size
@@ -77,6 +86,7 @@ class InMemoryDataModule(DataModule):
         chosen = self.default_augmentation() if augmentation is None else augmentation
         self.augmentation = torch.nn.Sequential(*chosen)
         self.drop_last = drop_last
+        self.balanced_batches = balanced_batches
         self.normalization: Normalization
         self._on_device: Batch | None = None
 
@@ -102,7 +112,22 @@ class InMemoryDataModule(DataModule):
 
     def train_dataloader(self) -> Loader:
         """Return shuffled batches of the training part."""
-        return self.loader("train", self.batch_size, shuffle=True, seed=self.shuffle_seed, drop_last=self.drop_last)
+        options: dict[str, Any] = {"shuffle": True, "seed": self.shuffle_seed, "drop_last": self.drop_last}
+        if self.balanced_batches:
+            options["balance_by"] = self.training_labels()
+        return self.loader("train", self.batch_size, **options)
+
+    def training_labels(self) -> Tensor:
+        """Return the label of each sample as training is given it, (N,).
+
+        Raises:
+            DataError: There is not one class a sample.
+        """
+        if self.split is None:
+            self.prepare_data()
+            self.setup()
+        self._labels("balanced_batches")
+        return self.targets
 
     def val_dataloader(self) -> Loader:
         """Return batches of the validation part, in the dataset's order."""

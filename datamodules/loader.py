@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import SequentialSampler
 
 from datamodules.errors import DataError
+from datamodules.samplers import balanced_order
 
 Batch = tuple[Tensor, ...]
 
@@ -32,6 +33,7 @@ class InMemoryLoader:
         shuffle: Draw a new permutation each epoch.
         seed: Seed of the permutations.
         drop_last: Leave an incomplete last batch out (when shuffling only).
+        balance_by: Label of every sample of the dataset, (N,): an epoch then shows every class equally often.
         same_order: Repeat the first epoch's permutation in every epoch: the first batches are always the same.
         rank: This process's number, 0 to `world_size` - 1.
         world_size: Number of processes that share the work.
@@ -49,6 +51,7 @@ class InMemoryLoader:
         shuffle: bool = False,
         seed: int = 0,
         drop_last: bool = False,
+        balance_by: Tensor | None = None,
         same_order: bool = False,
         rank: int = 0,
         world_size: int = 1,
@@ -67,6 +70,7 @@ class InMemoryLoader:
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last and shuffle
+        self.balance_by = balance_by
         self.same_order = same_order
         self.rank = rank
         self.world_size = world_size
@@ -94,6 +98,8 @@ class InMemoryLoader:
         epoch = 0 if self.same_order else self.epoch
         entropy = np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(entropy) % 2**63)
+        if self.balance_by is not None:
+            return self.indices[balanced_order(self.balance_by[self.indices], generator)]
         return self.indices[torch.randperm(len(self.indices), generator=generator)]
 
     def __len__(self) -> int:

@@ -28,10 +28,18 @@ class Normalization:
 
     def apply(self, inputs: Tensor) -> Tensor:
         """Return normalised inputs, (N, C, ...), float32."""
+        mean, std = self._like(inputs)
+        return (inputs - mean).div_(std)
+
+    def invert(self, inputs: Tensor) -> Tensor:
+        """Return inputs, (N, C, ...), as they were before `apply`."""
+        mean, std = self._like(inputs)
+        return inputs * std + mean
+
+    def _like(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1) + (1,) * (inputs.ndim - 2)
         mean = torch.tensor(self.mean, device=inputs.device).view(shape)
-        std = torch.tensor(self.std, device=inputs.device).view(shape)
-        return (inputs - mean).div_(std)
+        return mean, torch.tensor(self.std, device=inputs.device).view(shape)
 
 
 def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = None) -> Normalization:

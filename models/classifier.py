@@ -1,6 +1,6 @@
 """Classification of single-label samples: the task, whatever the network, loss and regularizers."""
 
-import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from models.errors import TrainingError
+from models.errors import TrainingError, require_fitting_loss
 from models.metrics import class_accuracy, evaluation_metrics, training_metrics
+from models.regularizers.losses import ClassCountLoss
 from models.task import Batch, Task
 
 UNUSED_LABEL = -100  # torch's own default of `ignore_index`, which no class has
@@ -29,10 +30,14 @@ class Classifier(Task):
         kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
 
     Raises:
-        ValueError: The loss leaves samples out, or `Task` refuses an argument.
+        ValueError: There are no classes. The loss leaves samples out, or `Task` refuses an argument.
     """
 
+    loss_name = "cross entropy"
+
     def __init__(self, network: nn.Module, num_classes: int, loss: nn.Module | None = None, **kwargs: Any) -> None:
+        if num_classes < 1:
+            raise ValueError("the data has continuous targets, not classes: use models.Regressor")
         ignored = getattr(loss, "ignore_index", UNUSED_LABEL)
         if ignored != UNUSED_LABEL:
             raise ValueError(
@@ -52,20 +57,17 @@ class Classifier(Task):
             TrainingError: It takes no logits with labels, or none with the regularizers' probabilities.
         """
         super().on_fit_start()
-        logits = torch.zeros(2, self.num_classes, device=self.device)
-        labels = torch.zeros(2, dtype=torch.int64, device=self.device)
-        targets = self.chain_targets(labels) if self.regularizers else labels
-        try:
-            with torch.no_grad(), warnings.catch_warnings(action="ignore"):
-                self.compute_loss(logits, targets)
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            kind = "probabilities (N, C)" if self.regularizers else "labels (N,)"
-            name = type(self.loss).__name__
-            raise TrainingError(f"loss: {name} takes no logits (N, C) with {kind}: {error}") from error
+        if isinstance(self.loss, ClassCountLoss):
+            counts = getattr(self._datamodule(), "class_counts", None)
+            if counts is None:
+                raise TrainingError(f"loss: {type(self.loss).__name__} needs a datamodule that has class_counts")
+            self.loss.set_class_counts(torch.tensor(counts, device=self.device))
+        outputs = torch.zeros(2, self.num_classes, device=self.device)
+        require_fitting_loss(self, outputs, torch.zeros(2, dtype=torch.int64, device=self.device))
 
     def chain_targets(self, targets: Tensor) -> Tensor:
-        """Return labels (N,) as class probabilities (N, C)."""
-        return F.one_hot(targets, self.num_classes).float()
+        """Return labels (N,) as class probabilities (N, C) if there are regularizers; without them they stay."""
+        return F.one_hot(targets, self.num_classes).float() if self.regularizers else targets
 
     def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss; class weights mean the same for probabilities as for labels.
@@ -79,10 +81,11 @@ class Classifier(Task):
             loss = loss * len(targets) / (targets * criterion.weight).sum()
         return loss
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure one test batch, class by class too."""
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Measure one test batch, class by class too; return its logits, (N, num_classes)."""
         logits = self._evaluate(batch, self.test_metrics)
         self.test_class_accuracy.update(logits, batch[1])
+        return logits
 
     def on_test_epoch_end(self) -> None:
         """Log the test figures and the accuracy of each class under its name."""
@@ -96,3 +99,11 @@ class Classifier(Task):
         """Return class probabilities (N, C)."""
         inputs, _ = batch
         return torch.softmax(self.network(inputs).float(), dim=-1)
+
+    def prediction_columns(  # noqa: D102
+        self, outputs: Tensor, targets: Tensor | None, class_names: Sequence[str]
+    ) -> dict[str, list[str]]:
+        columns = {} if targets is None else {"target": [class_names[target] for target in targets.tolist()]}
+        columns["prediction"] = [class_names[label] for label in outputs.argmax(-1).tolist()]
+        shares = {f"probability_{name}": outputs[:, label].tolist() for label, name in enumerate(class_names)}
+        return columns | {name: [f"{share:.6g}" for share in column] for name, column in shares.items()}

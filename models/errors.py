@@ -1,20 +1,18 @@
-"""The error of a training run that must not go on, and the numbers that are none."""
+"""The error of a training run that must not go on, and the checks that raise it."""
 
+import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from models.task import Task
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on, or its result would mean nothing; the message says why and what to do.
-
-    Attributes:
-        finished_epochs: Number of epochs that were trained before.
-    """
-
-    def __init__(self, message: str, finished_epochs: int = 0) -> None:
-        super().__init__(message)
-        self.finished_epochs = finished_epochs
+    """Training cannot go on, or its result would mean nothing; the message says why and what to do."""
 
 
 def require_finite(objectives: Tensor, steps: Sequence[int], epoch: int) -> None:
@@ -28,8 +26,7 @@ def require_finite(objectives: Tensor, steps: Sequence[int], epoch: int) -> None
         first = int(finite.int().argmin())
         raise TrainingError(
             f"the loss is {objectives[first].item()} at step {steps[first]}, epoch {epoch + 1}: "
-            f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)",
-            finished_epochs=epoch,
+            f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)"
         )
 
 
@@ -40,4 +37,24 @@ def require_finite_figure(name: str, figure: Tensor, epoch: int) -> None:
         TrainingError: It is no number.
     """
     if not bool(figure.isfinite()):
-        raise TrainingError(f"{name} is {figure.item()}: the network's outputs are no numbers", finished_epochs=epoch)
+        raise TrainingError(f"{name} is {figure.item()}: the network's outputs are no numbers")
+
+
+def require_fitting_loss(task: "Task", outputs: Tensor, targets: Tensor) -> None:
+    """Check before training that a task's loss takes what it will be given.
+
+    Args:
+        task: The task.
+        outputs: An example of its network's outputs.
+        targets: An example of targets, as a datamodule has them.
+
+    Raises:
+        TrainingError: It does not.
+    """
+    targets = task.chain_targets(targets)
+    try:
+        with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+            task.compute_loss(outputs, targets)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        shapes = f"{tuple(outputs.shape)} with targets {tuple(targets.shape)}"
+        raise TrainingError(f"loss: {type(task.loss).__name__} takes no outputs {shapes}: {error}") from error

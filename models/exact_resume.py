@@ -26,6 +26,7 @@ class ExactResume(L.LightningModule, ABC):
     def __init__(self) -> None:
         super().__init__()
         self._resumed: list[dict[str, Any]] = []
+        self._resumed_length: int | None = None
         self._validated: dict[str, float] = {}  # in this epoch, so far
         self._schedule_length: int | None = None
 
@@ -47,6 +48,7 @@ class ExactResume(L.LightningModule, ABC):
             states = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(states, state)
         checkpoint["device_states"] = states
+        checkpoint["schedule_length"] = self._schedule_length
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse other data than the checkpoint's; keep its states until training starts: draws would change them."""
@@ -54,6 +56,7 @@ class ExactResume(L.LightningModule, ABC):
         if SPLIT_KEY in checkpoint and hasattr(datamodule, "require_split"):
             datamodule.require_split(checkpoint[SPLIT_KEY])
         self._resumed = checkpoint.get("device_states", [])
+        self._resumed_length = checkpoint.get("schedule_length")
 
     def _datamodule(self) -> Any:
         return getattr(self._trainer, "datamodule", None)
@@ -69,6 +72,8 @@ class ExactResume(L.LightningModule, ABC):
         self.train_metrics.reset()
         for config in self.trainer.lr_scheduler_configs:
             check_length(config.scheduler, self._schedule_length, self.current_epoch)
+        if states:
+            self._warn_of_a_change()
         if len(states) == devices:
             figures = states[rank]["figures"]
             if figures["epoch"] == self.current_epoch:  # cut within this epoch, not at the end of the one before
@@ -81,3 +86,14 @@ class ExactResume(L.LightningModule, ABC):
             seed_random_state(torch.initial_seed(), self.global_step, rank)
         elif rank:
             torch.manual_seed(torch.initial_seed() + rank)
+
+    def _warn_of_a_change(self) -> None:
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        if done % self.trainer.accumulate_grad_batches and done < self.trainer.num_training_batches:
+            rank_zero_warn(
+                "the checkpoint was written between two optimizer steps, whose gradients so far are lost: the resumed "
+                "run is not bit for bit what it would have been"
+            )
+        then, now = self._resumed_length, self._schedule_length
+        if then is not None and now is not None and then != now:
+            rank_zero_warn(f"the learning-rate schedule was that of a run of {then}, now it is that of one of {now}")

@@ -52,6 +52,7 @@ class WarmupCosine(LambdaLR):
             raise ValueError(f"WarmupCosine: {warmup_fraction=} must be in [0, 1), {final_factor=} in [0, 1]")
         if total_steps is None or total_steps < 1:
             raise ValueError("WarmupCosine: total_steps is unknown; set it or trainer.max_epochs")
+        self.run_length = total_steps
         warmup = round(warmup_fraction * total_steps)
 
         def factor(step: int) -> float:
@@ -175,7 +176,6 @@ def check_length(schedule: LRScheduler, steps: int | None, epoch: int) -> None:
     if steps is not None and restored is not None and restored < steps:
         raise TrainingError(
             f"{type(schedule).__name__} was made for {restored} steps and cannot be lengthened to {steps} on resume",
-            finished_epochs=epoch,
         )
 
 

@@ -2,7 +2,8 @@
 
 import sys
 from abc import abstractmethod
-from typing import Any, Literal, cast
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -76,9 +77,11 @@ class Task(ExactResume):
         self.test_metrics: MetricCollection
         self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
 
+    loss_name: ClassVar[str]  # what the figure `loss` measures
+
     @abstractmethod
     def chain_targets(self, targets: Tensor) -> Tensor:
-        """Return targets in the form that the regularizer chain works on."""
+        """Return targets in the form that the regularizers and the loss work on."""
 
     def figures(self) -> dict[str, bool]:
         """Return the name of every figure that training logs, and whether higher is better."""
@@ -86,14 +89,30 @@ class Task(ExactResume):
         return train | {f"val/{name}": bool(metric.higher_is_better) for name, metric in self.val_metrics.items()}
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the network's outputs."""
+        """Return the network's outputs as `predictions` has them."""
         outputs: Tensor = self.network(inputs)
+        return self.predictions(outputs)
+
+    def predictions(self, outputs: Tensor) -> Tensor:
+        """Return the network's outputs in the form that the metrics compare with targets."""
         return outputs
+
+    @abstractmethod
+    def prediction_columns(
+        self, outputs: Tensor, targets: Tensor | None, class_names: Sequence[str]
+    ) -> dict[str, list[str]]:
+        """Return columns of a table, one row a sample, out of what `predict_step` returned.
+
+        Args:
+            outputs: All of it, (N, ...).
+            targets: (N, ...), None where unknown.
+            class_names: C names; none where targets are continuous.
+        """
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return what is minimised: the loss of the perturbed batch plus all penalties."""
         inputs, targets = batch
-        chained = self.chain_targets(targets) if self.regularizers else targets
+        chained = self.chain_targets(targets)
         chain = cast("list[Regularizer]", self.regularizers)
         for regularizer in chain:
             inputs, chained = regularizer.perturb(inputs, chained)
@@ -123,7 +142,7 @@ class Task(ExactResume):
         # Over all devices, so that a number that is none on one of them stops them all: one alone would be waited for.
         objective = self.trainer.strategy.reduce(torch.stack(objectives).float(), reduce_op="mean")
         require_finite(objective, steps, self.current_epoch)
-        self.train_metrics.update(torch.cat(outputs), torch.cat(targets))
+        self.train_metrics.update(self.predictions(torch.cat(outputs)), torch.cat(targets))
         if self.logger is not None:
             self.logger.log_metrics({"train/objective": objective.mean().item()}, step=self.global_step)
 
@@ -141,15 +160,15 @@ class Task(ExactResume):
         """Measure one validation batch."""
         self._evaluate(batch, self.val_metrics)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure one test batch."""
-        self._evaluate(batch, self.test_metrics)
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Measure one test batch; return its predictions."""
+        return self._evaluate(batch, self.test_metrics)
 
     def _evaluate(self, batch: Batch, metrics: MetricCollection) -> Tensor:
         inputs, targets = batch
-        outputs: Tensor = self.network(inputs)
-        metrics.update(outputs, targets)
-        return outputs
+        predictions: Tensor = self(inputs)
+        metrics.update(predictions, targets)
+        return predictions
 
     def on_validation_start(self) -> None:
         """Make sure that no checkpoint is written after this validation if the loss is no number."""
@@ -169,7 +188,12 @@ class Task(ExactResume):
         require_finite_figure(f"{stage}/loss", figures[f"{stage}/loss"], self.current_epoch)
         for name, value in figures.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
-            self.log(name, value.to(self.device), prog_bar=name in ("val/loss", "val/accuracy"), sync_dist=True)
+            self.log(
+                name,
+                value.to(self.device),
+                prog_bar=stage == "val" and name.removeprefix("val/") in self.train_metrics,
+                sync_dist=True,
+            )
         return {name: value.item() for name, value in figures.items()}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -190,7 +214,7 @@ class Task(ExactResume):
         if self.lr_scheduler_factory is not None:
             length = run_length(self.trainer, self.lr_scheduler_interval)
             schedule = build_scheduler(self.lr_scheduler_factory, optimizer, length)
-            self._schedule_length = getattr(schedule, "total_steps", None)
+            self._schedule_length = getattr(schedule, "total_steps", getattr(schedule, "run_length", None))
             configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
         if isinstance(schedule, ReduceLROnPlateau):
             check_plateau(schedule, self.lr_scheduler_monitor, self.figures(), self.trainer)

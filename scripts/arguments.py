@@ -42,12 +42,18 @@ def complete(arguments: list[str]) -> Invocation:
         known, _ = _quick_parser().parse_known_args(arguments)
     except argparse.ArgumentError:  # the full parser words it
         return Invocation(arguments, "run", Path("runs"), None)
-    recipe = Path(known.config[0]) if known.config else None
+    for key in ("ckpt_path", "name", "runs_dir"):
+        if getattr(known, key) == "null":
+            setattr(known, key, None)
     written = _written(known.config or [])
+    whole = all(_names_class(written.get(part)) for part in ("model", "data"))
+    overlays_only = bool(known.ckpt_path) and not whole
+    recipe = Path(known.config[0]) if known.config and not overlays_only else None
     name = known.name or written.get("name") or (_recipe_name(recipe) if recipe else None)
     if name is not None and (name in ("", ".", "..") or Path(name).name != name):
         raise RunError(f"--name {name}: a run's name is one folder below runs_dir, without slashes")
-    runs_dir = Path(known.runs_dir or written.get("runs_dir") or "runs")
+    named_dir = Path(known.runs_dir) if known.runs_dir else None
+    runs_dir = Path(named_dir or written.get("runs_dir") or "runs")
     asks_only = known.help or known.print_config is not None or known.subcommand not in ("fit", *EVALUATIONS)
     if asks_only:
         return Invocation(arguments, name or "run", runs_dir, None)
@@ -66,7 +72,7 @@ def complete(arguments: list[str]) -> Invocation:
         before = ["--config", str(folder / "config.yaml")]
     elif recipe is None and not any(argument.startswith("--model") for argument in arguments):
         raise RunError(f"fit needs a recipe: -c FILE{_recipes()}")
-    if known.subcommand == "fit" and checkpoint is not None and (kept := goes_on_in(checkpoint, name)) is not None:
+    if known.subcommand == "fit" and checkpoint is not None and (kept := goes_on_in(checkpoint, name, named_dir)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
     after = ["--ckpt_path", str(checkpoint)] if checkpoint else []
     position = arguments.index(known.subcommand) + 1
@@ -103,6 +109,10 @@ def _written(configs: list[str]) -> dict[str, Any]:
             raise RunError(f"{config} is no recipe: it holds {content!r}, not keys such as model and data")
         found |= {key: value for key, value in content.items() if value}
     return found
+
+
+def _names_class(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, dict) and "class_path" in value)
 
 
 def _recipes() -> str:

@@ -8,10 +8,12 @@ from typing import Any
 import yaml
 
 from callbacks import CheckpointError, load_checkpoint
+from scripts.classes import class_arguments
+from scripts.hyperparameters import STARTING_WEIGHTS
 
 CONFIG_KEY = "holdout_config"
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
-FOLDER_PLACE = re.compile(r"data\.init_args\.\w+_dir")  # the one place where a path is expected
+TEXTS = (str, str | None, list[str], list[str] | None)  # arguments of these types hold text, whatever it says
 PLAIN = re.compile(r"[\w+-]*(/[\w+-]+)?")  # batch, bf16-mixed, val/loss
 
 
@@ -35,6 +37,7 @@ def read_config(path: Path) -> dict[str, Any]:
         if not _names_class(config.get(part)):
             raise CheckpointError(f"{path} carries no recipe (its {part} is {config.get(part)!r}); give one with -c")
     kept = {"model": config["model"], "data": config["data"]}
+    _forget_starting_weights(kept["model"])
     for place, name in _importable(kept):
         if name.split(".")[0] not in TRUSTED or not place.endswith("class_path"):
             raise CheckpointError(
@@ -50,27 +53,52 @@ def _names_class(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("class_path"), str)
 
 
+def _forget_starting_weights(model: dict[str, Any]) -> None:
+    arguments = model.get("init_args")
+    network = arguments.get("network") if isinstance(arguments, dict) else None
+    given = network.get("init_args") if isinstance(network, dict) else None
+    if isinstance(given, dict):
+        given.pop(STARTING_WEIGHTS, None)
+
+
 def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     """Yield (place, text) of everything in `value` that a parser might take for a class or for a file to read.
 
     What `holdout fit` writes names classes at "class_path" alone, and its keys hold no dots.
     """
     if isinstance(value, dict):
+        texts = _texts(value)
         for key, item in value.items():
             if not str(key).isidentifier():
                 yield place, f"{key}: {item}"
+            if key == "init_args" and isinstance(item, dict):
+                item = {name: argument for name, argument in item.items() if name not in texts}
             yield from _importable(item, f"{place}.{key}".lstrip("."))
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _importable(item, f"{place}.{number}")
-    elif isinstance(value, str) and (place.endswith("class_path") or not _is_plain(value, place)):
+    elif isinstance(value, str) and (place.endswith("class_path") or not _is_plain(value)):
         yield place, value
 
 
-def _is_plain(value: str, place: str) -> bool:
+def _texts(config: dict[str, Any]) -> set[str]:
+    """Return the names of the arguments of a {"class_path", "init_args"} that are nothing but text to the parser."""
+    named, given = config.get("class_path"), config.get("init_args")
+    if not isinstance(named, str) or not isinstance(given, dict) or named.split(".")[0] not in TRUSTED:
+        return set()
+    known = class_arguments(named)
+    return {
+        name for name, value in given.items() if name in known and known[name].annotation in TEXTS and _is_text(value)
+    }
+
+
+def _is_text(value: Any) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return all(isinstance(text, str) and "://" not in text and _is_yaml_text(text) for text in texts)
+
+
+def _is_plain(value: str) -> bool:
     """Return whether a text can be nothing but a text: no class, file, address or YAML of its own."""
-    if FOLDER_PLACE.fullmatch(place):
-        return "://" not in value and _is_yaml_text(value)
     return PLAIN.fullmatch(value) is not None and not Path(value).exists()
 
 

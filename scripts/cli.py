@@ -23,6 +23,7 @@ from callbacks import (
     Header,
     History,
     LastCheckpoint,
+    MisclassifiedGallery,
     SaveSplit,
     Summary,
 )
@@ -43,8 +44,8 @@ from scripts.parser import (
     subcommand_options,
 )
 from scripts.predictions import in_dataset_order, write_predictions
-from scripts.resume import refuse_other_settings
-from scripts.runs import new_run_folder, run_folder_of
+from scripts.resume import refuse_other_settings, warn_of_another_network
+from scripts.runs import RunError, new_run_folder, run_folder_of
 from scripts.save_config import SaveConfig
 
 NOT_FLAGS = {"ckpt_path", "weights_only", "verbose", "return_predictions"}
@@ -103,8 +104,9 @@ class HoldoutCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Instantiate data, model and trainer; a value that a class refuses is one line."""
         self.recipe = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
-        if self.subcommand == "fit" and self.invocation.checkpoint is not None:
-            refuse_other_settings(self.invocation.checkpoint, self.recipe)
+        if self.invocation.checkpoint is not None:
+            compare = refuse_other_settings if self.subcommand == "fit" else warn_of_another_network
+            compare(self.invocation.checkpoint, self.recipe)
         try:
             super().instantiate_classes()
         except (ValueError, TypeError) as error:
@@ -124,8 +126,9 @@ class HoldoutCLI(LightningCLI):
             config["enable_progress_bar"] = sys.stderr.isatty()
         config["callbacks"] = [*given, *self._callbacks(config, given)]
         config["plugins"] = [*_as_list(config["plugins"]), AtomicCheckpointIO()]
-        if config["default_root_dir"] is None and folder is not None:
-            config["default_root_dir"] = str(folder)
+        if config["default_root_dir"] is not None:
+            raise RunError("trainer.default_root_dir: a run's files lie in its own folder; --runs_dir says below which")
+        config["default_root_dir"] = str(folder) if folder is not None else None
         if config["enable_model_summary"] is None:
             config["enable_model_summary"] = False  # the header says what is worth a line
         return L.Trainer(**config)
@@ -147,6 +150,8 @@ class HoldoutCLI(LightningCLI):
         bar: list[Callback] = []
         if config["enable_progress_bar"] and not any(isinstance(callback, ProgressBar) for callback in given):
             bar = [TQDMProgressBar(refresh_rate=20)]
+        if self.subcommand == "test" and self._folder() is not None:
+            return [*bar, MisclassifiedGallery()]
         if self.subcommand != "fit":
             return bar
         early_stopping = self._get(self.config_init, "early_stopping")
@@ -212,13 +217,14 @@ class HoldoutCLI(LightningCLI):
     def predict(self, **kwargs: Any) -> None:
         """Write the predictions for the test part to a CSV file."""
         outputs = cast("list[Tensor]", self.trainer.predict(**kwargs))
-        probabilities = in_dataset_order(outputs, self.trainer.global_rank, self.trainer.world_size)
+        predicted = in_dataset_order(outputs, self.trainer.global_rank, self.trainer.world_size)
         if not self.trainer.is_global_zero:
             return
         path = self._get(self.config, "output") or (self._folder() or Path()) / "predictions.csv"
-        indices = self.datamodule.split.test[: len(probabilities)]
+        indices = self.datamodule.split.test[: len(predicted)]
         targets = self.datamodule.samples.targets[indices]
-        write_predictions(Path(path), indices.tolist(), probabilities, targets, self.datamodule.class_names)
+        columns = self.model.prediction_columns(predicted, targets, self.datamodule.class_names)
+        write_predictions(Path(path), {"index": indices.tolist()} | columns)
         print(f"{len(indices):,} predictions: {path}")
 
 

@@ -1,16 +1,20 @@
 """Hyperparameters: in checkpoints, so that a class rebuilds itself; in TensorBoard, once, beside the result."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from callbacks.history import History
+from callbacks.history import History, shared_figures
 from callbacks.summary import Summary
 from callbacks.trainer import find_callback
 from scripts.classes import class_arguments
 
-LINKED = ("num_classes", "input_shape")
+# Attributes of the data, and the arguments of model and network that they fill in where there are such.
+MODEL_LINKS = {"num_classes": "num_classes", "target_mean": "target_mean", "target_std": "target_std"}
+STARTING_WEIGHTS = "weights"  # of a network: the checkpoint holds what became of them, and the file may be gone
+NETWORK_LINKS = {"num_outputs": "num_classes", "input_shape": "input_shape"}
 
 
 def with_linked_values(model: dict[str, Any], datamodule: L.LightningDataModule) -> dict[str, Any]:
@@ -22,8 +26,8 @@ def with_linked_values(model: dict[str, Any], datamodule: L.LightningDataModule)
         model: {"class_path", "init_args"} as configured, without linked values.
         datamodule: The data that the values are linked from.
     """
-    arguments = _filled(model, datamodule)["init_args"]
-    arguments["network"] = _filled(arguments["network"], datamodule)
+    arguments = _filled(model, datamodule, MODEL_LINKS)["init_args"]
+    arguments["network"] = _filled(arguments["network"], datamodule, NETWORK_LINKS)
     return {
         "_class_path": model["class_path"],
         "_instantiator": "lightning.pytorch.cli.instantiate_module",
@@ -31,14 +35,15 @@ def with_linked_values(model: dict[str, Any], datamodule: L.LightningDataModule)
     }
 
 
-def _filled(config: dict[str, Any], datamodule: L.LightningDataModule) -> dict[str, Any]:
+def _filled(config: dict[str, Any], datamodule: L.LightningDataModule, links: Mapping[str, str]) -> dict[str, Any]:
     accepted = class_arguments(config["class_path"])
-    linked = {key: getattr(datamodule, key) for key in LINKED if key in accepted}
-    return {**config, "init_args": {**(config.get("init_args") or {}), **linked}}
+    linked = {target: getattr(datamodule, source) for source, target in links.items() if target in accepted}
+    given = {key: value for key, value in (config.get("init_args") or {}).items() if key != STARTING_WEIGHTS}
+    return {**config, "init_args": {**given, **linked}}
 
 
 def log_hyperparameters(trainer: L.Trainer, settings: dict[str, Any]) -> None:
-    """Log hyperparameters to TensorBoard, with the best epoch's validation loss and accuracy.
+    """Log hyperparameters to TensorBoard, with the best epoch's validation figures.
 
     Args:
         trainer: The trainer, after training.
@@ -49,7 +54,8 @@ def log_hyperparameters(trainer: L.Trainer, settings: dict[str, Any]) -> None:
     best = history.best(summary.monitor, summary.mode) if history is not None and summary is not None else None
     if best is None:
         return
-    metrics = {name.replace("val/", "best/"): best[name] for name in ("val/loss", "val/accuracy") if name in best}
+    names = [name for name in shared_figures([best]) if f"val/{name}" in best]
+    metrics = {f"best/{name}": best[f"val/{name}"] for name in names}
     parameters = {"seed": settings["seed_everything"], "model": settings["model"], "data": settings["data"]}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):

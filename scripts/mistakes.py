@@ -1,5 +1,6 @@
 """Mistakes that show in a command line's words and files, and no longer once the parser has merged them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,7 @@ def checked(arguments: list[str]) -> list[str]:
             raise RunError(
                 f"{path}: ckpt_path is no part of a recipe; give it on the command line: --ckpt_path {chosen}"
             )
-    if recipes:
-        before = [flag for flag, _ in pairs[: next(n for n, (flag, _) in enumerate(pairs) if flag in CONFIG)]]
-        _check_order(before, recipes)
+    _check_order(pairs, dict(recipes), "--ckpt_path" in flags)
     return arguments
 
 
@@ -122,22 +121,50 @@ def _read(path: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _check_order(before: list[str], recipes: list[tuple[str, dict[str, Any]]]) -> None:
-    """Check that the recipe comes first.
+def _check_order(pairs: list[Pair], recipes: dict[str, dict[str, Any]], has_checkpoint: bool) -> None:
+    """Check that no recipe undoes a flag before it, and that what names model and data comes first.
 
     Args:
-        before: The flags that stand before it.
-        recipes: Path and content of recipe and overlays, as they were typed.
+        pairs: The command line.
+        recipes: Content of recipe and overlays by path, in their order.
+        has_checkpoint: Whether a checkpoint brings a recipe of its own, which all others are overlays of.
     """
-    first, content = recipes[0]
-    late = [flag for flag in before if flag.lstrip("-").split(".")[0] in content.keys() - set(NAMED_BY_FLAG)]
-    if late and (_names_class(content, "model") or "--model" not in before):
-        raise RunError(f"{late[0]} comes before -c {first}, which would win over it; put flags after the recipe")
+    flags = [flag for flag, _ in pairs]
+    first = next(iter(recipes), None)
     for part in ("model", "data"):
-        if not isinstance(content.get(part), dict) or _names_class(content, part) or f"--{part}" in before:
+        overlay = first is not None and isinstance(recipes[first].get(part), dict)
+        if first is None or not overlay or has_checkpoint or _names_class(recipes[first], part) or f"--{part}" in flags:
             continue
-        recipe = next((path for path, other in recipes[1:] if _names_class(other, part)), "RECIPE")
+        recipe = next((path for path, content in recipes.items() if _names_class(content, part)), "RECIPE")
         raise RunError(f"{first} is an overlay: it names no {part} class. Put the recipe first: -c {recipe} -c {first}")
+    before: dict[str, str] = {}  # what is set so far, at which place, and by what
+    for flag, value in pairs:
+        if flag not in CONFIG:
+            before[_place(flag)] = flag
+            continue
+        path, content = str(value), recipes[str(value)]
+        leaves = list(_leaves(content))
+        if path == first or _names_class(content, "model"):
+            late = next((place for place in before if any(f"{place}.".startswith(f"{leaf}.") for leaf in leaves)), None)
+            if late is not None:
+                setting = before[late]
+                raise RunError(f"{setting} comes before -c {path}, which would win over it; put it after the recipe")
+        before |= {leaf: f"-c {path}" for leaf in leaves if not _names_class(content, "model")}
+
+
+def _place(flag: str) -> str:
+    """Return where a flag belongs in a recipe: `--model.init_args.optimizer` at "model.optimizer"."""
+    return ".".join(key for key in flag.lstrip("-").rstrip("+").split(".") if key != "init_args")
+
+
+def _leaves(content: Any, place: str = "") -> Iterator[str]:
+    if not isinstance(content, dict):
+        yield place
+        return
+    for key, value in content.items():
+        if key not in NAMED_BY_FLAG or place:
+            inner = place if key in ("init_args", "class_path") else f"{place}.{str(key).rstrip('+')}".lstrip(".")
+            yield from _leaves(value, inner)
 
 
 def _names_class(content: dict[str, Any], part: str) -> bool:

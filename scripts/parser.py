@@ -10,6 +10,7 @@ from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
 from callbacks import Checkpoint, EarlyStopping
+from scripts.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.messages import explain
 from scripts.values import check_values
 
@@ -114,7 +115,8 @@ def add_callback_arguments(parser: LightningArgumentParser) -> None:
 
 
 def link_data_to_model(parser: LightningArgumentParser) -> None:
-    """Let the data say the number of classes and the input shape, so that nobody writes them twice."""
-    for key in ("num_classes", "input_shape"):
-        parser.link_arguments(f"data.{key}", f"model.init_args.{key}", apply_on="instantiate")
-        parser.link_arguments(f"data.{key}", f"model.init_args.network.init_args.{key}", apply_on="instantiate")
+    """Let the data say what model and network have to know of it, so that nobody writes it twice."""
+    for source, target in MODEL_LINKS.items():
+        parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
+    for source, target in NETWORK_LINKS.items():
+        parser.link_arguments(f"data.{source}", f"model.init_args.network.init_args.{target}", apply_on="instantiate")

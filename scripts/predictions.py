@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,31 +12,17 @@ from torch import Tensor
 from callbacks.files import write_text
 
 
-def write_predictions(
-    path: Path,
-    indices: Sequence[int],
-    probabilities: Tensor,
-    targets: Tensor | None,
-    class_names: Sequence[str],
-) -> None:
-    """Write one row a sample: index, target where known, prediction, and one probability a class.
+def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
+    """Write one row a sample under a header.
 
     Args:
         path: The file; written whole or not at all.
-        indices: Index of each sample in the dataset, N.
-        probabilities: (N, C).
-        targets: (N,), int64, or None where unknown.
-        class_names: C names.
+        columns: Values of each column, all of the same length.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    known = [] if targets is None else ["target"]
-    writer.writerow(["index", *known, "prediction", *(f"probability_{name}" for name in class_names)])
-    predicted = probabilities.argmax(-1).tolist()
-    for row, (index, prediction) in enumerate(zip(indices, predicted, strict=True)):
-        target = [] if targets is None else [class_names[int(targets[row])]]
-        shares = [f"{value:.6g}" for value in probabilities[row].tolist()]
-        writer.writerow([index, *target, class_names[prediction], *shares])
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     write_text(path, text.getvalue())
 
 

@@ -1,20 +1,24 @@
 """Whether a run may go on from a checkpoint: only with the settings that the checkpoint was trained with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks import CheckpointError, load_checkpoint
 from scripts.checkpoint_config import CONFIG_KEY
 
+DECISIVE_KEYS = ("seed_everything", "model", "data", "checkpoint")
 DECISIVE_TRAINER_KEYS = (
     "precision", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches",
     "overfit_batches",
 )  # fmt: skip
-FREE_KEYS = ("data_dir", "verify", "eval_batch_size")  # where the data lies and how fast it is measured
+# Where data lies and how fast it is measured; where a network's weights came from, which the checkpoint's replace.
+FREE_KEYS = ("data_dir", "verify", "eval_batch_size", "weights")
+FULL_PRECISION = (None, 32, "32", "32-true")
 
 
 def refuse_other_settings(path: Path, recipe: str) -> None:
@@ -27,13 +31,9 @@ def refuse_other_settings(path: Path, recipe: str) -> None:
         recipe: All settings of the run that goes on from it, as YAML.
 
     Raises:
-        CheckpointError: Settings that decide what is learnt differ; the message lists them.
+        CheckpointError: Settings that decide what is learnt, or kept as the best, differ; the message lists them.
     """
-    text = load_checkpoint(path).get(CONFIG_KEY)
-    stored = yaml.safe_load(text) if isinstance(text, str) else None
-    if not isinstance(stored, dict):
-        return
-    changed = list(_differences(_decisive(stored), _decisive(yaml.safe_load(recipe))))
+    changed = _changed(path, recipe, _decisive)
     if changed:
         raise CheckpointError(
             f"{path} was trained with other settings: {'; '.join(changed)}. Go on with those it had, or leave "
@@ -41,14 +41,24 @@ def refuse_other_settings(path: Path, recipe: str) -> None:
         )
 
 
+def warn_of_another_network(path: Path, recipe: str) -> None:
+    """Warn where a checkpoint is measured in another network than it was trained in, though its weights may fit."""
+    changed = _changed(path, recipe, lambda settings: {"model": {"network": settings["model"]["init_args"]["network"]}})
+    if changed:
+        rank_zero_warn(f"{path} was trained with another network: {'; '.join(changed)}")
+
+
+def _changed(path: Path, recipe: str, select: Callable[[dict[str, Any]], dict[str, Any]]) -> list[str]:
+    text = load_checkpoint(path).get(CONFIG_KEY)
+    stored = yaml.safe_load(text) if isinstance(text, str) else None
+    return list(_differences(select(stored), select(yaml.safe_load(recipe)))) if isinstance(stored, dict) else []
+
+
 def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
-    trainer = settings.get("trainer") or {}
-    return {
-        "seed_everything": settings.get("seed_everything"),
-        "model": settings.get("model"),
-        "data": settings.get("data"),
-        "trainer": {key: trainer.get(key) for key in DECISIVE_TRAINER_KEYS},
-    }
+    trainer = {key: (settings.get("trainer") or {}).get(key) for key in DECISIVE_TRAINER_KEYS}
+    if trainer["precision"] in FULL_PRECISION:
+        trainer["precision"] = None
+    return {key: settings.get(key) for key in DECISIVE_KEYS} | {"trainer": trainer}
 
 
 def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
@@ -56,8 +66,8 @@ def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
         return
     same_class = isinstance(then, dict) and isinstance(now, dict) and then.get("class_path") == now.get("class_path")
     if same_class:
-        for key in dict.fromkeys([*then, *now]):
-            yield from _differences(then.get(key), now.get(key), f"{place}.{key}".lstrip("."))
+        for key in [key for key in then if key in now]:  # another version of this project may have more, or fewer
+            yield from _differences(then[key], now[key], f"{place}.{key}".lstrip("."))
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for number, pair in enumerate(zip(then, now, strict=True)):
             yield from _differences(*pair, f"{place}.{number}")

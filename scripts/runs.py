@@ -79,11 +79,18 @@ def run_folder_of(checkpoint: Path) -> Path | None:
     return folder if inside else None
 
 
-def goes_on_in(checkpoint: Path, name: str) -> Path | None:
-    """Return the run folder that a run called `name` goes on in from a checkpoint; None if it needs one of its own.
+def goes_on_in(checkpoint: Path, name: str, runs_dir: Path | None) -> Path | None:
+    """Return the run folder that a run goes on in from a checkpoint; None if it needs one of its own.
 
-    Only the latest epoch of a run of that name goes on in its folder: from any other checkpoint, the epochs that follow
-    would overwrite those that the folder holds already.
+    Only the latest epoch of a run of the same name goes on in its folder: from any other checkpoint, the epochs that
+    follow would overwrite those that the folder holds already.
+
+    Args:
+        checkpoint: The checkpoint.
+        name: Name of the run.
+        runs_dir: Folder of all runs, where the user names one.
     """
     folder = run_folder_of(checkpoint)
-    return folder if folder is not None and checkpoint.name == "last.ckpt" and folder.parent.name == name else None
+    if folder is None or checkpoint.name != "last.ckpt" or folder.parent.name != name:
+        return None
+    return folder if runs_dir is None or runs_dir.resolve() == folder.parents[1].resolve() else None

@@ -17,7 +17,7 @@ SNIPPETS = [block for kind, block in BLOCKS if kind == "python"]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_command_runs_in_the_order_of_the_readme(holdout, tmp_path):
     data = ROOT / "data"
     if data.is_dir():

@@ -3,5 +3,6 @@
 from models.regularizers.base import Regularizer
 from models.regularizers.disturb import DisturbLabel
 from models.regularizers.label_smoothing import LabelSmoothing
+from models.regularizers.losses import BalancedCrossEntropy, ClassCountLoss
 
-__all__ = ["DisturbLabel", "LabelSmoothing", "Regularizer"]
+__all__ = ["BalancedCrossEntropy", "ClassCountLoss", "DisturbLabel", "LabelSmoothing", "Regularizer"]

@@ -30,7 +30,8 @@ def test_where_there_is_nothing_to_draw_nothing_is_drawn(fit, tmp_path, without)
 
 
 def test_each_panel_shows_training_against_validation_over_epochs() -> None:
-    loss, accuracy = draw_curves(ROWS, ["loss", "accuracy"], best=2, title="digits/version_0").axes
+    labels = {"loss": "cross entropy"}
+    loss, accuracy = draw_curves(ROWS, ["loss", "accuracy"], best=2, title="digits/version_0", labels=labels).axes
     lines = {line.get_label(): line.get_xydata().tolist() for line in loss.lines}
     assert lines["training"] == [[1, 2.0], [2, 1.0], [3, 0.5]]
     assert lines["validation"] == [[1, 1.5], [2, 1.2]]
@@ -58,6 +59,6 @@ def test_the_curves_of_a_run_mark_the_validation_that_the_checkpoint_keeps(fit, 
     monkeypatch.setattr(curves, "draw_curves", lambda *arguments: drawn.append(arguments) or draw_curves(*arguments))
     history = History()
     fit(history, Curves(), epochs=3, lr=4.0, val_check_interval=3)
-    (rows, _, best, _) = drawn[0]
+    (rows, _, best, *_) = drawn[0]
     assert len(rows) == 9
     assert best == history.best("val/loss", "min")["epochs_done"]

@@ -155,8 +155,7 @@ def test_the_record_of_training_stays_as_it_was(desk, trained) -> None:
     assert len(events.Scalars("val/accuracy")) == 3, "one an epoch"
 
 
-def test_a_checkpoint_is_not_tested_on_another_dataset(trained) -> None:
-    desk, _ = trained
+def test_a_checkpoint_is_not_tested_on_another_dataset(desk) -> None:
     (desk.folder / "other.py").write_text(
         'from datamodules import Digits\n\nclass OtherDigits(Digits):\n    """Digits by another name."""\n'
     )
@@ -165,3 +164,12 @@ def test_a_checkpoint_is_not_tested_on_another_dataset(trained) -> None:
         checkpoint = "runs/digits/version_0/checkpoints/best.ckpt"
         done = desk.here("test", "--ckpt_path", checkpoint, "--data", "other.OtherDigits", status=2)
     assert "the dataset was Digits, now it is OtherDigits" in done.stderr
+
+
+def test_a_checkpoint_measured_in_another_network_says_so(desk) -> None:
+    with pytest.warns(UserWarning, match='model.network.init_args.activation was "relu", now "tanh"'):
+        desk.here("test", "--ckpt_path", BEST, "--model.network.activation", "tanh")
+
+
+def test_an_overlay_goes_on_top_of_the_checkpoints_own_recipe(desk, tested) -> None:
+    assert desk.here("test", "--ckpt_path", BEST, "-c", "configs/trainer/cpu.yaml").stdout == tested.stdout

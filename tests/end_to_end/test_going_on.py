@@ -148,3 +148,35 @@ def test_interrupted_in_its_first_epoch_it_leaves_nothing(new_desk) -> None:
     assert process.returncode != 0
     assert "Traceback" not in out + err
     assert not list((desk.folder / "runs").glob("*"))
+
+
+def test_a_run_of_one_name_under_another_folder_is_a_run_of_its_own(desk) -> None:
+    folder = desk.fit("moved", epochs=1)
+    before = state(folder)
+    desk.here(
+        "fit", "--ckpt_path", f"{folder}/checkpoints/last.ckpt", "--runs_dir", "other", "--trainer.max_epochs", "2"
+    )
+    assert state(folder)["epoch"] == before["epoch"] == 0
+    assert state(desk.folder / "other" / "moved" / "version_0")["epoch"] == 1
+
+
+def test_no_file_of_a_run_lands_in_the_working_directory(desk) -> None:
+    (desk.folder / "config.yaml").write_text("mine")
+    done = desk.here("fit", *desk.digits(1), "--trainer.default_root_dir", ".", "--trainer.logger", "false", status=2)
+    assert "--runs_dir" in done.stderr
+    desk.here("fit", *desk.digits(1), "--trainer.logger", "false")
+    assert (desk.folder / "config.yaml").read_text() == "mine"
+    assert not (desk.folder / "summary.json").exists()
+
+
+def test_a_longer_run_says_that_its_schedule_is_another(desk) -> None:
+    desk.fit("schedule", epochs=1)
+    with pytest.warns(UserWarning, match="the learning-rate schedule was that of a run of"):
+        desk.here("fit", *desk.digits(2), "--name", "schedule", "--ckpt_path", "last")
+
+
+def test_gradients_between_two_steps_are_missed_aloud(desk) -> None:
+    flags = ("--trainer.accumulate_grad_batches", "3", "--trainer.val_check_interval", "7")
+    desk.fit("accumulate", *flags, "--trainer.max_steps", "3", epochs=1)
+    with pytest.warns(UserWarning, match="between two optimizer steps"):
+        desk.here("fit", *desk.digits(1), "--name", "accumulate", "--ckpt_path", "best", *flags)

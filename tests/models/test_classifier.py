@@ -109,7 +109,7 @@ def test_another_loss_changes_what_is_minimised_and_not_what_is_reported():
 def test_a_loss_is_that_of_labels_where_regularizers_made_probabilities_of_them(reduction, weight, smoothing):
     torch.manual_seed(0)
     loss = nn.CrossEntropyLoss(weight, reduction=reduction, label_smoothing=smoothing)
-    task = Classifier(Linear((1, 8, 8), 10), 10, loss=loss)
+    task = Classifier(Linear((1, 8, 8), 10), 10, loss=loss, regularizers=[DisturbLabel(10)])
     logits, targets = torch.randn(32, 10), torch.randint(10, (32,))
     expected = nn.functional.cross_entropy(logits, targets, weight, reduction=reduction, label_smoothing=smoothing)
     torch.testing.assert_close(task.compute_loss(logits, targets), expected)
@@ -131,18 +131,18 @@ def test_a_loss_that_gives_no_scalar_or_leaves_samples_out_is_refused(loss, mess
 
 
 def test_labels_become_probabilities_for_the_chain():
-    task = Classifier(Linear((1, 8, 8), 4), 4)
+    task = Classifier(Linear((1, 8, 8), 4), 4, regularizers=[DisturbLabel(10)])
     assert torch.equal(task.chain_targets(torch.tensor([2, 0])), torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0]]))
 
 
 @pytest.mark.parametrize(
     ("loss", "regularizers", "said"),
     [
-        (nn.MSELoss(), [], r"loss: MSELoss takes no logits \(N, C\) with labels"),
+        (nn.MSELoss(), [], r"loss: MSELoss takes no outputs \(2, 10\) with targets \(2,\)"),
         (
             nn.MultiMarginLoss(),
             [LabelSmoothing(0.1)],
-            r"loss: MultiMarginLoss takes no logits \(N, C\) with probabilities",
+            r"loss: MultiMarginLoss takes no outputs \(2, 10\) with targets \(2, 10\)",
         ),
     ],
 )

@@ -137,7 +137,7 @@ TEXTS = {
 WIDTHS = (*ARGUMENTS, "network", "init_args", "widths")
 TEXT_PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
     "an argument": lambda text: changed(*ARGUMENTS, "network", "init_args", "dropout", value=text),
-    "an argument of the model": lambda text: changed(*ARGUMENTS, "lr_scheduler_monitor", value=text),
+    "an argument of the model": lambda text: changed(*ARGUMENTS, "warmup_steps", value=text),
     "an argument of the optimizer": lambda text: changed(*ARGUMENTS, "optimizer", "init_args", "lr", value=text),
     "an argument of the data": lambda text: changed("data", "init_args", "duplicates", value=text),
     "a list item": lambda text: changed(*WIDTHS, value=[8, text]),
@@ -163,7 +163,7 @@ def test_a_text_that_a_parser_could_open_fetch_or_build_is_refused_wherever_it_h
 
 @pytest.mark.parametrize("folder", ["data", "/srv/data sets", "../data", "~/Größe"])
 def test_a_folder_of_the_data_is_kept(folder) -> None:
-    config = changed("data", "init_args", "data_dir", value=folder)
+    config = changed("data", value={"class_path": "datamodules.MNIST", "init_args": {"data_dir": folder}})
     save(config)
     assert read_config(SAVED)["data"] == config["data"]
 
@@ -172,7 +172,7 @@ def test_a_folder_of_the_data_is_kept(folder) -> None:
     "kind", ["YAML of a class", "YAML of a list of classes", "http", "a file's address", "a bucket"]
 )
 def test_what_is_no_folder_is_not_taken_for_one(kind) -> None:
-    save(changed("data", "init_args", "data_dir", value=TEXTS[kind]))
+    save(changed("data", value={"class_path": "datamodules.MNIST", "init_args": {"data_dir": TEXTS[kind]}}))
     with pytest.raises(CheckpointError, match="data_dir"):
         read_config(SAVED)
 
@@ -203,3 +203,16 @@ def test_a_checkpoint_without_a_recipe_says_so() -> None:
     torch.save({"state_dict": {}}, SAVED)
     with pytest.raises(CheckpointError, match=r"stranger\.ckpt carries no recipe.*-c"):
         read_config(SAVED)
+
+
+def test_a_table_and_its_columns_are_kept() -> None:
+    arguments = {"path": "my tables/tumours.csv", "target": "is it malignant?", "features": ["mean radius", "area"]}
+    config = changed("data", value={"class_path": "datamodules.Tabular", "init_args": arguments})
+    save(config)
+    assert read_config(SAVED)["data"] == config["data"]
+
+
+def test_where_weights_came_from_is_forgotten_for_the_checkpoint_holds_them() -> None:
+    network = {"class_path": "models.networks.ResNet", "init_args": {"depth": 20, "weights": "gone/w.pt"}}
+    save(changed(*ARGUMENTS, "network", value=network))
+    assert read_config(SAVED)["model"]["init_args"]["network"]["init_args"] == {"depth": 20}

@@ -45,7 +45,10 @@ def test_what_was_set_is_logged_by_name_with_the_best_epochs_figures(tmp_path: P
             logged.append(arguments)
 
     history = History()
-    rows = [{"epoch": 0, "val/loss": 0.5, "val/accuracy": 0.8, "train/loss": 0.1}, {"epoch": 1, "val/loss": 0.7}]
+    rows = [
+        {"epoch": 0, "val/loss": 0.5, "val/accuracy": 0.8, "train/loss": 0.1, "train/accuracy": 0.9},
+        {"epoch": 1, "val/loss": 0.7},
+    ]
     history.rows = rows if validated else []
     settings = {"seed_everything": 3, "model": MODEL, "data": {"class_path": "datamodules.Digits"}, "trainer": {}}
     log_hyperparameters(Trainer([history, Summary()], Logger(tmp_path)), settings)

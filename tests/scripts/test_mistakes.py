@@ -20,11 +20,11 @@ RECIPE = Path("recipe.yaml")
         (f"fit -c {OVERLAY} {DIGITS}", [OVERLAY, "overlay", f"{DIGITS} -c {OVERLAY}"]),
         (f"fit -c {OVERLAY}", [OVERLAY, "overlay", "no model class", f"-c RECIPE -c {OVERLAY}"]),
         (f"fit --config={OVERLAY} --config configs/digits.yaml", [OVERLAY, "overlay", DIGITS]),
-        (f"test -c {OVERLAY} {DIGITS} --ckpt_path best", [OVERLAY, "overlay", DIGITS]),
         (f"fit --model.init_args.optimizer.lr 0.1 {DIGITS}", ["--model.init_args.optimizer.lr", DIGITS, "after"]),
         (f"fit --data.batch_size=9 {DIGITS}", ["--data.batch_size", DIGITS, "after"]),
         (f"fit --trainer.max_epochs 3 {DIGITS}", ["--trainer.max_epochs", DIGITS, "after"]),
         ("fit -c configs/trainer/cpu.yaml", ["recipe", "model and data", "first -c"]),
+        (f"fit -c configs/trainer/debug.yaml {DIGITS}", ["-c configs/trainer/debug.yaml", DIGITS, "after the recipe"]),
     ],
 )
 def test_the_recipe_comes_first(complaint, command, said) -> None:
@@ -132,4 +132,15 @@ def test_a_recipe_may_be_split_over_files_whichever_comes_first() -> None:
 def test_checkpoint_and_name_are_the_flags_wherever_they_stand() -> None:
     RECIPE.write_text(Path("configs/digits.yaml").read_text() + "name: digits\nckpt_path: last.ckpt\n")
     arguments = ["fit", "--ckpt_path", "other.ckpt", "--name", "mine", "-c", str(RECIPE)]
+    assert checked(arguments) == arguments
+
+
+@pytest.mark.parametrize("flag", ["--trainer.accelerator cpu", "--trainer.devices=1", "--early_stopping.min_delta 0.1"])
+def test_a_flag_that_the_recipe_leaves_alone_may_come_first(flag) -> None:
+    arguments = ["fit", *flag.split(), *DIGITS.split()]
+    assert checked(arguments) == arguments
+
+
+def test_an_overlay_alone_goes_with_a_checkpoint() -> None:
+    arguments = ["test", "-c", OVERLAY, "--ckpt_path", "best.ckpt"]
     assert checked(arguments) == arguments

@@ -7,36 +7,17 @@ import torch
 from datamodules.loader import InMemoryLoader
 from scripts.predictions import in_dataset_order, write_predictions
 
-PROBABILITIES = torch.tensor([[0.25, 0.75], [0.875, 0.125]])
-NAMES = ("cat", "dog, small")
-
-
-def written(path: Path) -> list[list[str]]:
-    with path.open(newline="") as file:
-        return list(csv.reader(file))
-
 
 def test_one_row_a_sample_under_a_header(tmp_path: Path) -> None:
     path = tmp_path / "new" / "predictions.csv"
-    write_predictions(path, [7, 3], PROBABILITIES, torch.tensor([0, 0]), NAMES)
-    assert written(path) == [
-        ["index", "target", "prediction", "probability_cat", "probability_dog, small"],
-        ["7", "cat", "dog, small", "0.25", "0.75"],
-        ["3", "cat", "cat", "0.875", "0.125"],
-    ]
+    write_predictions(path, {"index": [7, 3], "prediction": ["dog, small", "cat"]})
+    with path.open(newline="") as file:
+        assert list(csv.reader(file)) == [["index", "prediction"], ["7", "dog, small"], ["3", "cat"]]
 
 
-def test_without_targets_there_is_no_such_column(tmp_path: Path) -> None:
-    write_predictions(tmp_path / "p.csv", [7, 3], PROBABILITIES, None, NAMES)
-    assert written(tmp_path / "p.csv")[:2] == [
-        ["index", "prediction", "probability_cat", "probability_dog, small"],
-        ["7", "dog, small", "0.25", "0.75"],
-    ]
-
-
-def test_a_count_that_does_not_fit_writes_nothing(tmp_path: Path) -> None:
+def test_columns_of_different_lengths_write_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="zip"):
-        write_predictions(tmp_path / "p.csv", [7], PROBABILITIES, None, NAMES)
+        write_predictions(tmp_path / "p.csv", {"index": [7], "prediction": ["cat", "dog"]})
     assert not (tmp_path / "p.csv").exists()
 
 

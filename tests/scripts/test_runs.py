@@ -81,7 +81,9 @@ def test_an_older_run_never_stands_in_for_the_newest() -> None:
 )
 def test_only_the_last_epoch_of_a_run_of_the_name_goes_on_in_its_folder(name: str, kind: str, inside: bool) -> None:
     folder = make_run("digits/version_0", "last.ckpt", "best.ckpt")
-    assert goes_on_in(folder / "checkpoints" / f"{kind}.ckpt", name) == (folder if inside else None)
+    checkpoint = folder / "checkpoints" / f"{kind}.ckpt"
+    assert goes_on_in(checkpoint, name, None) == goes_on_in(checkpoint, name, RUNS) == (folder if inside else None)
+    assert goes_on_in(checkpoint, name, Path("elsewhere")) is None
 
 
 def test_a_path_is_taken_as_it_is() -> None:

@@ -24,6 +24,7 @@ def recipe(**changes: Any) -> str:
             },
         },
         "data": {"class_path": "datamodules.MNIST", "init_args": {"batch_size": 64, "data_dir": "data"}},
+        "checkpoint": {"class_path": "callbacks.Checkpoint", "init_args": {"monitor": "val/loss"}},
         "trainer": {"max_epochs": 3, "precision": None},
     }
     for place, value in changes.items():
@@ -50,6 +51,8 @@ def checkpoint(tmp_path: Path) -> Path:
         {"trainer__devices": 2},
         {"data__init_args__data_dir": "elsewhere"},
         {"early_stopping": None},
+        {"trainer__precision": 32},
+        {"model__init_args__added_in_a_later_version": 1},
     ],
     ids=str,
 )
@@ -60,6 +63,7 @@ def test_a_run_may_get_longer_or_move(checkpoint: Path, changes: dict[str, Any])
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"checkpoint__init_args__monitor": "val/accuracy"}, 'checkpoint.init_args.monitor was "val/loss", now'),
         ({"seed_everything": 1}, "seed_everything was 0, now 1"),
         ({"trainer__precision": "bf16-mixed"}, 'trainer.precision was null, now "bf16-mixed"'),
         ({"data__init_args__batch_size": 32}, "data.init_args.batch_size was 64, now 32"),

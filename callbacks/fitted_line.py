@@ -1,0 +1,60 @@
+"""The fitted line over the readings: a regression of one feature, seen."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from callbacks.figures import new_figure, plain_axes, save_figure
+
+COLORS = {"train": "#888888", "val": "#1f6fb4", "test": "#d1495b"}
+LABELS = {"train": "training", "val": "validation", "test": "test"}
+POINTS = 200
+
+
+class FittedLine(L.Callback):
+    """Draws `figures/fit.png` when training ends: samples of the three parts, and the network's curve through them.
+
+    Needs one feature, one continuous target and a datamodule of this project.
+    """
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Refuse data with more than one feature before anything is trained.
+
+        Raises:
+            MisconfigurationException: There is more than one feature, or targets are classes.
+        """
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if tuple(data.input_shape) != (1,) or data.class_names or data.num_outputs != 1:
+            raise MisconfigurationException(
+                f"FittedLine: {type(data).__name__} has not one feature and one continuous target"
+            )
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw the line."""
+        if not trainer.is_global_zero:
+            return
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        inputs, targets = data.samples.inputs[:, 0], data.samples.targets[:, 0]
+        grid = torch.linspace(inputs.min().item(), inputs.max().item(), POINTS).view(-1, 1)
+        training = pl_module.training
+        with torch.no_grad():
+            curve = pl_module.eval()(data.transform(grid).to(pl_module.device)).cpu()[:, 0]
+        pl_module.train(training)
+        figure = new_figure(5.2, 3.8, "fitted line")
+        axes = plain_axes(figure.add_subplot())
+        slope, intercept = _line(grid[:, 0], curve)
+        axes.plot(grid[:, 0], curve, color="#444444", linewidth=1, label=f"{slope:.4g} · x {intercept:+.4g}")
+        for part, indices in data.split.parts().items():
+            axes.plot(inputs[indices], targets[indices], "o", color=COLORS[part], label=LABELS[part])
+        axes.set_xlabel("feature")
+        axes.set_ylabel("target")
+        axes.legend(frameon=False, fontsize=8)
+        save_figure(trainer, figure, "fit")
+
+
+def _line(x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
+    """Return slope and intercept of the straight line from a curve's beginning to its end."""
+    slope = ((y[-1] - y[0]) / (x[-1] - x[0])).item()
+    return slope, (y[0] - slope * x[0]).item()

@@ -1,0 +1,102 @@
+"""A gallery of the test images that are classified wrongly with the most confidence."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import lightning as L
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.figures import new_figure, save_figure
+
+
+class Mistake(NamedTuple):
+    """One image that was classified wrongly.
+
+    Attributes:
+        confidence: Probability of the predicted class.
+        predicted: The predicted class.
+        actual: The true class.
+        image: (C, H, W), float32 in [0, 1].
+    """
+
+    confidence: float
+    predicted: int
+    actual: int
+    image: Tensor
+
+
+def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title: str, columns: int = 6) -> Figure:
+    """Draw images in rows, each with its predicted and actual class.
+
+    Args:
+        mistakes: What to draw, at least one, in order.
+        class_names: C names.
+        title: Title over the images.
+        columns: Images a row.
+    """
+    columns = min(columns, len(mistakes))
+    rows = math.ceil(len(mistakes) / columns)
+    figure = new_figure(max(1.7 * columns, 3.4), 2.1 * rows + 0.4, title)
+    for number, mistake in enumerate(mistakes, start=1):
+        axes = figure.add_subplot(rows, columns, number)
+        pixels = mistake.image.permute(1, 2, 0)
+        axes.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
+        predicted, actual = class_names[mistake.predicted], class_names[mistake.actual]
+        axes.set_title(f"predicted {predicted} ({mistake.confidence:.0%})\nactual {actual}", fontsize=7)
+        axes.set_axis_off()
+    return figure
+
+
+class MisclassifiedGallery(L.Callback):
+    """Draws `figures/misclassified.png`: the most confident mistakes of a test, un-normalised.
+
+    Acts where inputs are images of one or three channels, and the task's `test_step` returns logits.
+
+    Args:
+        count: How many to draw at most.
+    """
+
+    def __init__(self, count: int = 24) -> None:
+        self.count = count
+        self._worst: list[Mistake] = []
+        self._wrong = self._seen = 0
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Forget an earlier test."""
+        self._worst, self._wrong, self._seen = [], 0, 0
+
+    def on_test_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        """Keep the batch's most confident mistakes."""
+        inputs, targets = batch
+        if not isinstance(inputs, Tensor) or inputs.ndim != 4 or inputs.shape[1] not in (1, 3) or outputs is None:
+            return
+        confidences, predictions = outputs.float().softmax(-1).max(-1)
+        wrong = (predictions != targets).nonzero().flatten()
+        self._seen, self._wrong = self._seen + len(targets), self._wrong + len(wrong)
+        chosen = wrong[confidences[wrong].argsort(descending=True)[: self.count]]
+        restore: Any = trainer.datamodule.normalization.invert  # type: ignore[attr-defined]
+        images = restore(inputs[chosen].float()).clamp(0, 1).cpu()
+        columns = (confidences[chosen].tolist(), predictions[chosen].tolist(), targets[chosen].tolist(), images)
+        self._keep(Mistake(*values) for values in zip(*columns, strict=True))
+
+    def _keep(self, more: Any) -> None:
+        self._worst = sorted([*self._worst, *more], key=lambda mistake: -mistake.confidence)[: self.count]
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw what was kept, over all devices."""
+        if trainer.world_size > 1:
+            found: list[Any] = [None] * trainer.world_size
+            torch.distributed.all_gather_object(found, (list(self._worst), self._wrong, self._seen))
+            self._worst = []
+            self._keep(mistake for worst, *_ in found for mistake in worst)
+            self._wrong, self._seen = (sum(counts[k] for counts in found) for k in (1, 2))
+        if not self._worst or not trainer.is_global_zero:
+            return
+        title = f"{self._wrong:,} of {self._seen:,} test images are wrong; the most confident ones"
+        names = trainer.datamodule.class_names  # type: ignore[attr-defined]
+        save_figure(trainer, draw_mistakes(self._worst, names, title), "misclassified")

@@ -1,0 +1,83 @@
+"""Regression of continuous targets: the task, whatever the network, loss and regularizers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import require_fitting_loss
+from models.regression_metrics import evaluation_metrics, training_metrics
+from models.task import Batch, Task
+
+
+class Regressor(Task):
+    """Trains a network on standardised targets; the figures are in the targets' own unit.
+
+    `train/loss`, `val/loss` and `test/loss` are the plain mean squared error, whatever loss and regularizers are
+    trained with, so that any two runs can be compared; what is minimised is `train/objective`, of standardised targets.
+
+    Args:
+        network: Maps inputs (N, ...) to outputs (N, outputs), which stand for standardised targets.
+        target_mean: Mean of each target over the training part; the data says it.
+        target_std: Standard deviation of each target over the training part, above 0; likewise.
+        loss: What is minimised: maps outputs and standardised targets, (N, outputs) each, to a scalar; mean squared
+            error if not given. `torch.nn.L1Loss` and `torch.nn.HuberLoss` heed outliers less.
+        kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
+
+    Raises:
+        ValueError: There are no continuous targets, or mean and standard deviation do not belong together.
+    """
+
+    loss_name = "mean squared error"
+    target_mean: Tensor
+    target_std: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        target_mean: list[float],
+        target_std: list[float],
+        loss: nn.Module | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not target_mean:
+            raise ValueError("the data has classes, not continuous targets: use models.Classifier")
+        super().__init__(network, nn.MSELoss() if loss is None else loss, **kwargs)
+        if len(target_mean) != len(target_std) or not all(std > 0 for std in target_std):
+            raise ValueError(f"target_mean {target_mean} and target_std {target_std} do not belong together")
+        self.register_buffer("target_mean", torch.tensor(target_mean))
+        self.register_buffer("target_std", torch.tensor(target_std))
+        self.train_metrics = training_metrics()
+        self.val_metrics = evaluation_metrics()
+        self.test_metrics = evaluation_metrics()
+
+    def on_fit_start(self) -> None:
+        """Refuse a loss that does not fit the targets before anything is trained."""
+        super().on_fit_start()
+        example = torch.zeros(2, len(self.target_mean), device=self.device)
+        require_fitting_loss(self, example, example)
+
+    def chain_targets(self, targets: Tensor) -> Tensor:
+        """Return standardised targets, (N, outputs)."""
+        return (targets - self.target_mean) / self.target_std
+
+    def predictions(self, outputs: Tensor) -> Tensor:
+        """Return a network's outputs in the targets' own unit, (N, outputs), float32."""
+        return outputs.float() * self.target_std + self.target_mean
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return predictions in the targets' own unit, (N, outputs)."""
+        predictions: Tensor = self(batch[0])
+        return predictions
+
+    def prediction_columns(  # noqa: D102
+        self, outputs: Tensor, targets: Tensor | None, class_names: Sequence[str]
+    ) -> dict[str, list[str]]:
+        columns = {} if targets is None else _columns("target", targets)
+        return columns | _columns("prediction", outputs)
+
+
+def _columns(name: str, values: Tensor) -> dict[str, list[str]]:
+    names = [name] if values.shape[1] == 1 else [f"{name}_{number}" for number in range(values.shape[1])]
+    return {name: [f"{value:.6g}" for value in values[:, k].tolist()] for k, name in enumerate(names)}

@@ -1,0 +1,102 @@
+"""Tables: features standardised by the training part, what is missing or no number named by row and column."""
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules import BreastCancer, DataError, Diabetes, Iris, Tabular, Thermometer, Wine
+
+TABLE = "width, height,kind\n" + "".join(f"{k},{k * k / 7},{'even' if k % 2 == 0 else 'odd'}\n" for k in range(40))
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Write a table; return its path."""
+
+    def write(text=TABLE):
+        path = tmp_path / "table.csv"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_texts_of_the_target_column_are_the_classes_in_order(table):
+    data = Tabular(table(), "kind")
+    data.setup()
+    assert data.class_names == ("even", "odd")
+    assert (data.num_classes, data.num_outputs, data.input_shape) == (2, 2, (2,))
+    assert data.samples.targets.tolist() == [k % 2 for k in range(40)]
+    assert data.samples.inputs[:, 0].tolist() == list(range(40))
+
+
+def test_a_continuous_target_is_a_column_of_numbers(table):
+    data = Tabular(table(), "height", continuous=True, features=["width"])
+    data.setup()
+    assert (data.num_classes, data.num_outputs, data.input_shape) == (0, 1, (1,))
+    train = data.samples.targets[torch.from_numpy(data.split.train)].double()
+    assert data.target_mean == pytest.approx([train.mean().item()])
+    assert data.target_std == pytest.approx([train.std(correction=0).item()])
+
+
+@pytest.mark.parametrize("make", [BreastCancer, Iris, Wine, Diabetes, Thermometer])
+def test_features_are_standardised_by_the_training_part_alone(make):
+    data = make(**({"val_size": 2, "test_size": 2} if make is Thermometer else {}))
+    (inputs, targets), *_ = make_batches(data)
+    assert inputs.mean(0).abs().max() < 1e-4
+    assert (inputs.std(0, correction=0) - 1).abs().max() < 1e-3
+    assert inputs.shape[1:] == data.input_shape
+    assert targets.dtype == (torch.int64 if data.class_names else torch.float32)
+
+
+def make_batches(data):
+    data.batch_size = 10_000
+    return [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
+
+
+def test_bins_of_a_continuous_target_are_spread_evenly(table):
+    data = Tabular(table(), "height", continuous=True, features=["width"], stratify_bins=4, test_size=8, val_size=8)
+    data.setup()
+    for part in data.split.parts().values():
+        assert np.bincount(part // 10, minlength=4).min() == len(part) // 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TABLE.replace("3,1.2857142857142858,odd", "3,,odd"), r"row 5, column 'height': the value is missing"),
+        (TABLE.replace("3,1.2857142857142858,odd", "3,NA,odd"), r"row 5, column 'height': the value is missing"),
+        (TABLE.replace("3,1.2857142857142858,odd", "3,1.28,?"), r"row 5, column 'kind': the value is missing"),
+        (TABLE.replace("3,1.2857142857142858,odd", "3,tall,odd"), r"row 5, column 'height': 'tall' is no number"),
+        (TABLE.replace("3,1.2857142857142858,odd", "3,inf,odd"), r"row 5, column 'height': 'inf' is no number"),
+        (TABLE.replace("3,1.2857142857142858,odd", "3,odd"), r"row 5: 2 values, but 3 columns"),
+        ("width,height,kind\n", "holds no rows"),
+        ("", "holds no rows"),
+        ("kind\nodd\n", "no column beside the target"),
+        ("width,width,kind\n1,2,odd\n", "two columns 'width'"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_named_by_row_and_column(table, text, said):
+    with pytest.raises(DataError, match=said):
+        Tabular(table(text), "kind")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"target": "colour"}, "no column 'colour'; there are width, height, kind"),
+        ({"target": "kind", "features": ["depth"]}, "no column 'depth'"),
+        ({"target": "kind", "continuous": True}, "column 'kind': 'even' is no number"),
+        ({"target": "kind", "stratify_bins": 3}, "stratify_bins: classes are stratified by themselves"),
+    ],
+)
+def test_arguments_that_do_not_fit_the_table_are_refused(table, options, said):
+    with pytest.raises(DataError, match=said):
+        Tabular(table(), **options)
+
+
+def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path):
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x80")
+    for name in ("binary.csv", "nowhere.csv"):
+        with pytest.raises(DataError, match=name):
+            Tabular(str(tmp_path / name), "kind")
