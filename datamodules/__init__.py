@@ -7,6 +7,7 @@ from datamodules.errors import DataError
 from datamodules.in_memory import InMemoryDataModule
 from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
+from datamodules.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
 from datamodules.samples import Samples
 from datamodules.splits import Split, SplitOptions, make_split
 from datamodules.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
@@ -19,13 +20,17 @@ __all__ = [
     "DataError",
     "DataModule",
     "Diabetes",
+    "DigitRows",
     "Digits",
     "FashionMNIST",
+    "FashionMNISTRows",
     "HorizontalFlip",
     "InMemoryDataModule",
     "InMemoryLoader",
     "Iris",
+    "MNISTRows",
     "RandomTranslate",
+    "RowSequences",
     "Samples",
     "Split",
     "SplitOptions",
