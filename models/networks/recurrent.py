@@ -20,6 +20,11 @@ CELLS: dict[str, tuple[type[nn.RNNBase], dict[str, Any]]] = {
 class Recurrent(nn.Module):
     """Recurrent layers over the steps of a sequence, then the head.
 
+    The matrix that takes a state to the next, each gate's own, begins orthogonal (Saxe et al., arXiv 1312.6120), the
+    rest as torch has it. Measured, 3 seeds each: of symbols to be repeated 10 steps later, 600 training steps taught a
+    GRU 65–67 % (58–59 % with torch's initialisation) and an LSTM 64–67 % (60 %); on digits there is no difference. A
+    forget gate's bias that begins at 1 made none either.
+
     Args:
         input_shape: (T, F) of one sequence, or (T, ...), of which everything but T is one step's features. Sequences
             may be longer or shorter than T.
@@ -67,6 +72,10 @@ class Recurrent(nn.Module):
             bidirectional=bidirectional,
             **options,
         )
+        for name, parameter in self.recurrent.named_parameters():
+            if name.startswith("weight_hh"):
+                for gate in parameter.detach().view(-1, hidden_size, hidden_size):
+                    nn.init.orthogonal_(gate)
         self.output: Output = output
         self.head = nn.Linear(hidden_size * (1 + bidirectional), num_classes)
 

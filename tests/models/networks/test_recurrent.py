@@ -141,6 +141,17 @@ def test_a_network_has_the_stated_parameters(cell, gates, directions):
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_gate_begins_with_a_state_that_neither_grows_nor_fades(cell):
+    network = Recurrent((28, 28), 10, cell, 32, layers=2, bidirectional=True)
+    matrices = [weight for name, weight in network.recurrent.named_parameters() if "weight_hh" in name]
+    gates = [gate for weight in matrices for gate in weight.detach().split(32)]
+    assert len(gates) == 4 * {"lstm": 4, "gru": 3}.get(cell, 1)
+    state = torch.randn(32)
+    for gate in gates:
+        torch.testing.assert_close((gate @ state).norm(), state.norm())
+
+
 def test_dropout_acts_between_layers_in_training_alone():
     network, values = Recurrent((4, 3), 2, layers=2, dropout=0.5), torch.randn(3, 4, 3)
     assert not torch.equal(network(values), network(values))
