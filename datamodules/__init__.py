@@ -9,6 +9,7 @@ from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
 from datamodules.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
 from datamodules.samples import Samples
+from datamodules.sequences import SequenceDataModule, Sequences
 from datamodules.splits import Split, SplitOptions, make_split
 from datamodules.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
 from datamodules.thermometer import Thermometer
@@ -32,6 +33,8 @@ __all__ = [
     "RandomTranslate",
     "RowSequences",
     "Samples",
+    "SequenceDataModule",
+    "Sequences",
     "Split",
     "SplitOptions",
     "Tabular",
