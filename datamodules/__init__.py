@@ -11,15 +11,18 @@ from datamodules.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, Ro
 from datamodules.samples import Samples
 from datamodules.sequences import SequenceDataModule, Sequences
 from datamodules.splits import Split, SplitOptions, make_split
+from datamodules.synthetic_sequences import AddingProblem, DelayedEcho
 from datamodules.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
 from datamodules.thermometer import Thermometer
 
 __all__ = [
     "MNIST",
+    "AddingProblem",
     "Augmentation",
     "BreastCancer",
     "DataError",
     "DataModule",
+    "DelayedEcho",
     "Diabetes",
     "DigitRows",
     "Digits",
