@@ -9,6 +9,7 @@ from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
 from datamodules.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
 from datamodules.samples import Samples
+from datamodules.sequence_files import SequenceFiles
 from datamodules.sequences import SequenceDataModule, Sequences
 from datamodules.splits import Split, SplitOptions, make_split
 from datamodules.synthetic_sequences import AddingProblem, DelayedEcho
@@ -37,6 +38,7 @@ __all__ = [
     "RowSequences",
     "Samples",
     "SequenceDataModule",
+    "SequenceFiles",
     "Sequences",
     "Split",
     "SplitOptions",
