@@ -11,8 +11,12 @@ from datamodules.in_memory import InMemoryDataModule
 from datamodules.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
 from datamodules.loader import InMemoryLoader
 from datamodules.mnist import MNIST, FashionMNIST
+from datamodules.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
 from datamodules.samples import Samples
+from datamodules.sequence_files import SequenceFiles
+from datamodules.sequences import SequenceDataModule, Sequences
 from datamodules.splits import Split, SplitOptions, make_split
+from datamodules.synthetic_sequences import AddingProblem, DelayedEcho
 from datamodules.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
 from datamodules.thermometer import Thermometer
 
@@ -20,14 +24,18 @@ __all__ = [
     "CIFAR10",
     "CIFAR100",
     "MNIST",
+    "AddingProblem",
     "Augmentation",
     "BreastCancer",
     "DataError",
     "DataModule",
+    "DelayedEcho",
     "Diabetes",
+    "DigitRows",
     "Digits",
     "ExponentialImbalance",
     "FashionMNIST",
+    "FashionMNISTRows",
     "HorizontalFlip",
     "ImageFolder",
     "Imbalance",
@@ -35,10 +43,15 @@ __all__ = [
     "InMemoryLoader",
     "Iris",
     "LabelNoise",
+    "MNISTRows",
     "MatrixNoise",
     "PairNoise",
     "RandomTranslate",
+    "RowSequences",
     "Samples",
+    "SequenceDataModule",
+    "SequenceFiles",
+    "Sequences",
     "Split",
     "SplitOptions",
     "StepImbalance",

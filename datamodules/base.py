@@ -16,7 +16,7 @@ from datamodules.errors import DataError
 from datamodules.imbalance import Imbalance
 from datamodules.label_noise import LabelNoise
 from datamodules.manifest import Manifest, content_hash, describe_split, require_same_split
-from datamodules.samples import Samples
+from datamodules.samples import UNLABELLED, Samples
 from datamodules.splits import PARTS, Split, SplitOptions, check_split, make_split
 from datamodules.subsets import Indices
 
@@ -30,8 +30,7 @@ class DataModule(L.LightningDataModule, ABC):
         class_names: C names; empty where targets are continuous.
         input_shape: Shape of one sample as a network is given it.
         samples: All samples, after `setup`.
-        targets: What training is given, (N,) int64 or (N, outputs) float32: `samples.targets`, unless a label is wrong
-            on purpose.
+        targets: What training is given: `samples.targets`, unless a label is wrong on purpose.
         split: Indices of the three parts.
         manifest: What was split, how, and into what, as plain values.
     """
@@ -190,14 +189,20 @@ class DataModule(L.LightningDataModule, ABC):
         return torch.bincount(self.targets[torch.from_numpy(self.split.train)], minlength=self.num_classes).tolist()
 
     def _check_labels(self, targets: npt.NDArray[Any]) -> None:
-        if not self.class_names or targets.ndim > 1:
+        if not self.class_names:
             return
-        wrong = np.flatnonzero((targets < 0) | (targets >= len(self.class_names)))
+        labelled = targets != UNLABELLED if targets.ndim > 1 else np.ones(len(targets), dtype=bool)
+        wrong = np.argwhere(labelled & ((targets < 0) | (targets >= len(self.class_names))))
         if len(wrong):
+            sample, *place = wrong[0].tolist()
+            where = f" at step {place[0]}" if place else ""
             raise DataError(
-                f"{type(self).__name__}: sample {wrong[0]} has label {targets[wrong[0]]}; there are "
+                f"{type(self).__name__}: sample {sample} has label {targets[tuple(wrong[0])]}{where}; there are "
                 f"{len(self.class_names)} classes, numbered from 0"
             )
+        nowhere = np.flatnonzero(~labelled.reshape(len(targets), -1).any(axis=1))
+        if len(nowhere):
+            raise DataError(f"{type(self).__name__}: sample {nowhere[0]} has no label at any step")
 
     def state_dict(self) -> dict[str, Any]:
         """Return the manifest of the split and the seed of the shuffle, for the checkpoint."""

@@ -15,10 +15,10 @@ class Digits(InMemoryDataModule):
     """
 
     class_names = tuple(str(digit) for digit in range(10))
-    input_shape = (1, 8, 8)
+    input_shape: tuple[int, ...] = (1, 8, 8)
     maximum = 16.0
 
     def load(self) -> Samples:  # noqa: D102
         images, targets = load_digits(return_X_y=True)
-        inputs = torch.from_numpy(images).to(torch.uint8).view(-1, *self.input_shape)
+        inputs = torch.from_numpy(images).to(torch.uint8).view(-1, 1, 8, 8)
         return Samples(inputs, torch.from_numpy(targets).to(torch.int64))

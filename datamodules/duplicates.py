@@ -1,7 +1,8 @@
 """Samples that are byte-identical across parts: found by hashing, then told, refused or dropped."""
 
 import hashlib
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,12 @@ def sample_digests(inputs: Tensor) -> Digests:
     Args:
         inputs: Samples, shape (N, ...), any dtype.
     """
-    rows = inputs.contiguous().reshape(len(inputs), -1).numpy()
-    digests = b"".join(hashlib.blake2b(row, digest_size=DIGEST_BYTES).digest() for row in rows)
+    return digest_each(inputs.contiguous().reshape(len(inputs), -1).numpy())
+
+
+def digest_each(arrays: Iterable[npt.NDArray[Any]]) -> Digests:
+    """Return a 128-bit BLAKE2b digest of each array's bytes, shape (N,)."""
+    digests = b"".join(hashlib.blake2b(array.data, digest_size=DIGEST_BYTES).digest() for array in arrays)
     return np.frombuffer(digests, dtype=f"V{DIGEST_BYTES}")
 
 

@@ -52,6 +52,7 @@ class InMemoryDataModule(DataModule):
     """
 
     maximum: ClassVar[float] = 255.0
+    channel_axis: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class InMemoryDataModule(DataModule):
     def prepare_parts(self, split: Split) -> dict[str, Any]:
         """Measure the training part for the normalisation."""
         self.normalization = self.stated_normalization or self.measure(torch.from_numpy(split.train))
-        channels = self.samples.inputs.shape[1]
+        channels = self.samples.inputs.shape[self.channel_axis]
         if len(self.normalization.mean) not in (1, channels):
             raise DataError(f"mean and std: {len(self.normalization.mean)} values for {channels} channels")
         return {"normalization": asdict(self.normalization)}
@@ -170,7 +171,7 @@ class InMemoryDataModule(DataModule):
             self._on_device = tuple(tensor.to(device) for tensor in tensors)
         return self._on_device
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Any, ...]:
         """Scale, augment (while training only) and normalise a batch on its device."""
         inputs, *rest = batch
         if self.trainer is None:
@@ -188,4 +189,4 @@ class InMemoryDataModule(DataModule):
         scaled = inputs / self.maximum
         if augment is not None:
             scaled = augment(scaled)
-        return self.normalization.apply(scaled)
+        return self.normalization.apply(scaled, self.channel_axis)

@@ -21,6 +21,7 @@ from datamodules.samples import Samples
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+IMAGE_SIZE = (28, 28)
 
 
 class MNIST(InMemoryDataModule):
@@ -36,7 +37,7 @@ class MNIST(InMemoryDataModule):
     """
 
     class_names = tuple(str(digit) for digit in range(10))
-    input_shape = (1, 28, 28)
+    input_shape: tuple[int, ...] = (1, *IMAGE_SIZE)
     source: ClassVar[type[datasets.MNIST]] = datasets.MNIST
     # MD5 of the unpacked files; those of the .gz files are torchvision's.
     checksums: ClassVar[dict[str, str]] = {
@@ -116,8 +117,8 @@ class MNIST(InMemoryDataModule):
         images, labels = _read_idx(images_path, read_image_file), _read_idx(labels_path, read_label_file)
         if len(images) != len(labels):
             raise DataError(f"{images_path} holds {len(images)} images, {labels_path} {len(labels)} labels")
-        if tuple(images.shape[1:]) != self.input_shape[1:]:
-            raise DataError(f"{images_path} holds images of {tuple(images.shape[1:])}, not {self.input_shape[1:]}")
+        if tuple(images.shape[1:]) != IMAGE_SIZE:
+            raise DataError(f"{images_path} holds images of {tuple(images.shape[1:])}, not {IMAGE_SIZE}")
         if len(labels) and int(labels.max()) >= self.num_classes:
             raise DataError(f"{labels_path} holds label {int(labels.max())}; there are {self.num_classes} classes")
         return images, labels

@@ -26,18 +26,19 @@ class Normalization:
         if len(self.mean) != len(self.std) or not all(value > 0 for value in self.std):
             raise DataError(f"mean {self.mean} and std {self.std} must be as long as each other, and std above 0")
 
-    def apply(self, inputs: Tensor) -> Tensor:
-        """Return normalised inputs, (N, C, ...), float32."""
-        mean, std = self._like(inputs)
+    def apply(self, inputs: Tensor, axis: int = 1) -> Tensor:
+        """Return normalised inputs, float32, whose channels lie along `axis`: (N, C, ...)."""
+        mean, std = self._like(inputs, axis)
         return (inputs - mean).div_(std)
 
-    def invert(self, inputs: Tensor) -> Tensor:
-        """Return inputs, (N, C, ...), as they were before `apply`."""
-        mean, std = self._like(inputs)
+    def invert(self, inputs: Tensor, axis: int = 1) -> Tensor:
+        """Return inputs, whose channels lie along `axis`, as they were before `apply`."""
+        mean, std = self._like(inputs, axis)
         return inputs * std + mean
 
-    def _like(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        shape = (1, -1) + (1,) * (inputs.ndim - 2)
+    def _like(self, inputs: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+        shape = [1] * inputs.ndim
+        shape[axis] = -1
         mean = torch.tensor(self.mean, device=inputs.device).view(shape)
         return mean, torch.tensor(self.std, device=inputs.device).view(shape)
 

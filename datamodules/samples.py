@@ -6,6 +6,8 @@ from torch import Tensor
 
 from datamodules.subsets import Indices
 
+UNLABELLED = -100  # torch's own mark of what has no label
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -13,12 +15,15 @@ class Samples:
 
     Attributes:
         inputs: (N, C, ...), uint8 or float32.
-        targets: (N,), int64 class labels; or (N, outputs), float32, where they are continuous.
+        targets: (N,), int64 class labels; (N, T), int64, where every step of a sequence has one, or `UNLABELLED`; or
+            (N, outputs), float32, where they are continuous.
         official_test: Indices of the dataset's own test part, None where it has none.
         official_val: Indices of the dataset's own validation part, None where it has none.
+        lengths: Number of true steps of each sequence, (N,), int64; None where there is nothing but true steps.
     """
 
     inputs: Tensor
     targets: Tensor
     official_test: Indices | None = None
     official_val: Indices | None = None
+    lengths: Tensor | None = None

@@ -1,4 +1,4 @@
-"""Classification of single-label samples: the task, whatever the network, loss and regularizers."""
+"""Classification where samples, or steps of sequences, have one label each, whatever network, loss, regularizers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from torchmetrics import MetricCollection
 from models.errors import TrainingError, require_fitting_loss
 from models.metrics import class_accuracy, evaluation_metrics, training_metrics
 from models.regularizers.losses import ClassCountLoss
-from models.task import Batch, Task
+from models.task import Batch, Steps, Task
 
 UNUSED_LABEL = -100  # torch's own default of `ignore_index`, which no class has
 
@@ -22,8 +22,11 @@ class Classifier(Task):
     `train/loss`, `val/loss` and `test/loss` are the plain cross entropy against the true labels, whatever loss and
     regularizers are trained with, so that any two runs can be compared; what is minimised is `train/objective`.
 
+    Where the labels are of the steps of sequences, (N, T), every labelled step is what a sample is elsewhere, and -100
+    marks a step without a label: the regularizers' targets, loss and figures see labelled steps alone.
+
     Args:
-        network: Maps inputs (N, ...) to logits (N, num_classes).
+        network: Maps inputs (N, ...) to logits (N, num_classes), or (N, T, num_classes).
         num_classes: Number of classes, C.
         loss: What is minimised: maps logits and targets (labels (N,), or probabilities (N, C) once a regularizer is in
             the list) to a scalar; cross entropy if not given.
@@ -69,6 +72,29 @@ class Classifier(Task):
         """Return labels (N,) as class probabilities (N, C) if there are regularizers; without them they stay."""
         return F.one_hot(targets, self.num_classes).float() if self.regularizers else targets
 
+    def unpack(self, batch: Batch) -> tuple[Any, Tensor, Steps | None]:
+        """Return inputs, labels (N,) and None; of labels (N, T) the M that there are, (M,), and their places."""
+        inputs, targets = batch
+        if targets.ndim == 1:
+            return inputs, targets, None
+        steps = (targets != UNUSED_LABEL).nonzero(as_tuple=True)
+        return inputs, targets[steps], steps
+
+    def outputs(self, inputs: Any, steps: Steps | None) -> Tensor:
+        """Return the logits of the samples, (N, C), or of the labelled steps, (M, C).
+
+        Raises:
+            TrainingError: The network gives logits for every step and labels are of samples, or the reverse.
+        """
+        logits: Tensor = self.network(inputs)
+        if logits.ndim != (2 if steps is None else 3):
+            labels, wanted = ("(N,)", "(N, C)") if steps is None else ("(N, T)", "(N, T, C)")
+            raise TrainingError(
+                f"the network gives logits {tuple(logits.shape)}; labels {labels} need {wanted} "
+                f"(of models.networks.Recurrent, output: {'last or mean' if steps is None else 'every'})"
+            )
+        return logits if steps is None else logits[steps]
+
     def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss; class weights mean the same for probabilities as for labels.
 
@@ -82,9 +108,9 @@ class Classifier(Task):
         return loss
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Measure one test batch, class by class too; return its logits, (N, num_classes)."""
-        logits = self._evaluate(batch, self.test_metrics)
-        self.test_class_accuracy.update(logits, batch[1])
+        """Measure one test batch, class by class too; return the logits of what has a label, (M, num_classes)."""
+        logits, targets = self._evaluate(batch, self.test_metrics)
+        self.test_class_accuracy.update(logits, targets)
         return logits
 
     def on_test_epoch_end(self) -> None:
@@ -96,9 +122,9 @@ class Classifier(Task):
         self.test_class_accuracy.reset()
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return class probabilities (N, C)."""
-        inputs, _ = batch
-        return torch.softmax(self.network(inputs).float(), dim=-1)
+        """Return class probabilities (N, C); of the M labelled steps, (M, C), where labels are of steps."""
+        inputs, _, steps = self.unpack(batch)
+        return torch.softmax(self.outputs(inputs, steps).float(), dim=-1)
 
     def prediction_columns(  # noqa: D102
         self, outputs: Tensor, targets: Tensor | None, class_names: Sequence[str]

@@ -17,7 +17,8 @@ from models.exact_resume import ExactResume
 from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_plateau, run_length
 from models.regularizers import Regularizer
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Any, Tensor]  # inputs as the network takes them: a tensor, or sequences with their lengths
+Steps = tuple[Tensor, ...]
 NEVER = sys.maxsize
 FLUSH_EVERY = 50  # batches kept before metrics are updated in one go: per-step updates cost more than a small network
 
@@ -88,7 +89,7 @@ class Task(ExactResume):
         train = {f"train/{name}": bool(metric.higher_is_better) for name, metric in self.train_metrics.items()}
         return train | {f"val/{name}": bool(metric.higher_is_better) for name, metric in self.val_metrics.items()}
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Any) -> Tensor:
         """Return the network's outputs as `predictions` has them."""
         outputs: Tensor = self.network(inputs)
         return self.predictions(outputs)
@@ -109,14 +110,23 @@ class Task(ExactResume):
             class_names: C names; none where targets are continuous.
         """
 
+    def unpack(self, batch: Batch) -> tuple[Any, Tensor, Steps | None]:
+        """Return inputs, the targets that count, and the places of those; None where all do."""
+        return *batch, None
+
+    def outputs(self, inputs: Any, steps: Steps | None) -> Tensor:
+        """Return the network's outputs for the targets that count, whose places `unpack` returned."""
+        outputs: Tensor = self.network(inputs)
+        return outputs
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return what is minimised: the loss of the perturbed batch plus all penalties."""
-        inputs, targets = batch
+        inputs, targets, steps = self.unpack(batch)
         chained = self.chain_targets(targets)
         chain = cast("list[Regularizer]", self.regularizers)
         for regularizer in chain:
             inputs, chained = regularizer.perturb(inputs, chained)
-        outputs = self.network(inputs)
+        outputs = self.outputs(inputs, steps)
         objective = self.compute_loss(outputs, chained)
         for regularizer in chain:
             penalty = regularizer.penalty(outputs, chained, self.network)
@@ -162,13 +172,14 @@ class Task(ExactResume):
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Measure one test batch; return its predictions."""
-        return self._evaluate(batch, self.test_metrics)
-
-    def _evaluate(self, batch: Batch, metrics: MetricCollection) -> Tensor:
-        inputs, targets = batch
-        predictions: Tensor = self(inputs)
-        metrics.update(predictions, targets)
+        predictions, _ = self._evaluate(batch, self.test_metrics)
         return predictions
+
+    def _evaluate(self, batch: Batch, metrics: MetricCollection) -> tuple[Tensor, Tensor]:
+        inputs, targets, steps = self.unpack(batch)
+        predictions = self.predictions(self.outputs(inputs, steps))
+        metrics.update(predictions, targets)
+        return predictions, targets
 
     def on_validation_start(self) -> None:
         """Make sure that no checkpoint is written after this validation if the loss is no number."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
+import torch
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -43,7 +44,7 @@ from scripts.parser import (
     link_data_to_model,
     subcommand_options,
 )
-from scripts.predictions import in_dataset_order, write_predictions
+from scripts.predictions import in_dataset_order, prediction_rows, write_predictions
 from scripts.resume import refuse_other_settings, warn_of_another_network
 from scripts.runs import RunError, new_run_folder, run_folder_of
 from scripts.save_config import SaveConfig
@@ -221,11 +222,11 @@ class HoldoutCLI(LightningCLI):
         if not self.trainer.is_global_zero:
             return
         path = self._get(self.config, "output") or (self._folder() or Path()) / "predictions.csv"
-        indices = self.datamodule.split.test[: len(predicted)]
-        targets = self.datamodule.samples.targets[indices]
+        indices = torch.from_numpy(self.datamodule.split.test)
+        rows, targets = prediction_rows(indices, self.datamodule.samples.targets[indices], len(predicted))
         columns = self.model.prediction_columns(predicted, targets, self.datamodule.class_names)
-        write_predictions(Path(path), {"index": indices.tolist()} | columns)
-        print(f"{len(indices):,} predictions: {path}")
+        write_predictions(Path(path), rows | columns)
+        print(f"{len(predicted):,} predictions: {path}")
 
 
 def _as_list(value: Any) -> list[Any]:

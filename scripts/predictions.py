@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from callbacks.files import write_text
+from datamodules.samples import UNLABELLED
 
 
 def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
-    """Write one row a sample under a header.
+    """Write one row a prediction under a header.
 
     Args:
         path: The file; written whole or not at all.
@@ -24,6 +25,23 @@ def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> No
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     write_text(path, text.getvalue())
+
+
+def prediction_rows(indices: Tensor, targets: Tensor, count: int) -> tuple[dict[str, list[int]], Tensor]:
+    """Return the columns that say what the first predictions are of, and their targets.
+
+    Args:
+        indices: Index of each sample in the dataset, (N,).
+        targets: (N, ...); where they are the labels of steps, (N, T), a prediction is of a labelled step.
+        count: Number of predictions.
+
+    Returns:
+        Column "index", and "step", from 0, where predictions are of steps; targets (count, ...).
+    """
+    if targets.ndim == 1 or targets.is_floating_point():
+        return {"index": indices[:count].tolist()}, targets[:count]
+    samples, steps = (targets != UNLABELLED).nonzero()[:count].unbind(1)
+    return {"index": indices[samples].tolist(), "step": steps.tolist()}, targets[samples, steps]
 
 
 def in_dataset_order(outputs: list[Tensor], rank: int, world_size: int) -> Tensor:

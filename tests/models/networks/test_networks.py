@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.networks import CNN, MLP, AlexNet, Linear, ResNet, TinyConv
+from models.networks import CNN, MLP, AlexNet, Linear, Recurrent, ResNet, TinyConv
 
-NETWORKS = [Linear, MLP, CNN, TinyConv, AlexNet, ResNet]
+NETWORKS = [Linear, MLP, CNN, TinyConv, AlexNet, ResNet, Recurrent]
 
 
 def parameters(network):

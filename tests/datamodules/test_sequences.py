@@ -1,0 +1,288 @@
+"""Sequences of different lengths: read from files, normalised by true steps, cut to the longest of a batch."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datamodules import DataError, Samples, SequenceDataModule, SequenceFiles, Sequences
+from models import Classifier
+from models.networks import Recurrent
+from models.regularizers import LabelSmoothing
+
+
+def make(path, count=60, kind="sequence", features=2, seed=0, **others):
+    """Write sequences that rise or fall, and return them: (sequences, targets)."""
+    random = np.random.default_rng(seed)
+    lengths = random.integers(3, 12, count)
+    rising = random.integers(0, 2, count)
+    noise = [random.normal(size=(length, features)) for length in lengths]
+    values = [one + (2 * rise - 1) * np.arange(len(one))[:, None] for one, rise in zip(noise, rising, strict=True)]
+    targets = rising
+    if kind == "steps":
+        targets = np.concatenate([(one[:, 0] > 0).astype(int) for one in values])
+        targets[random.random(len(targets)) < 0.3] = -100
+        targets[np.cumsum(lengths) - 1] = 1
+    if kind == "numbers":
+        targets = np.array([np.quantile(one, np.linspace(0, 1, 20)) for one in values])
+    np.savez(path, **({"values": np.concatenate(values), "lengths": lengths, "targets": targets} | others))
+    return [torch.tensor(one, dtype=torch.float32) for one in values], targets
+
+
+class Equal(SequenceDataModule):
+    """Fifty sequences of four steps, whose three features are of different sizes."""
+
+    class_names = ("a", "b")
+    input_shape = (4, 3)
+
+    def load(self):
+        random = torch.Generator().manual_seed(0)
+        inputs = torch.randn(50, 4, 3, generator=random) * torch.tensor([1.0, 10.0, 100.0]) + 5
+        return Samples(inputs, torch.arange(50) % 2)
+
+
+def ready(data):
+    data.setup()
+    return data
+
+
+def batches(data, loader):
+    """Return a loader's batches as a network is given them."""
+    return [data.on_after_batch_transfer(batch, 0) for batch in loader]
+
+
+def test_an_npz_file_is_read_sequence_by_sequence(tmp_path):
+    values, targets = make(tmp_path / "data.npz")
+    data = ready(SequenceFiles(str(tmp_path / "data.npz")))
+    assert data.input_shape == (max(map(len, values)), 2)
+    assert data.class_names == ("0", "1")
+    assert data.samples.targets.tolist() == targets.tolist()
+    for row, sequence in enumerate(values):
+        assert data.samples.lengths[row] == len(sequence)
+        assert torch.equal(data.samples.inputs[row, : len(sequence)], sequence)
+
+
+def test_a_folder_is_read_class_by_class(tmp_path):
+    random = np.random.default_rng(0)
+    arrays = {}
+    for name in ("walk", "run"):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            arrays[name, number] = random.normal(size=(random.integers(1, 6), 3)).astype(np.float32)
+            np.save(tmp_path / name / f"{number}.npy", arrays[name, number])
+    (tmp_path / "read me.txt").write_text("not a class")
+    data = ready(SequenceFiles(str(tmp_path)))
+    assert data.class_names == ("run", "walk")
+    expected = [arrays[name, number] for name in ("run", "walk") for number in range(10)]
+    assert data.samples.targets.tolist() == [0] * 10 + [1] * 10
+    assert data.samples.lengths.tolist() == [len(array) for array in expected]
+    for row, array in enumerate(expected):
+        assert np.array_equal(data.samples.inputs[row, : len(array)], array)
+
+
+def test_sequences_of_numbers_have_one_feature(tmp_path):
+    np.savez(tmp_path / "d.npz", values=np.arange(60), lengths=np.full(20, 3), targets=np.arange(20) % 2)
+    data = ready(SequenceFiles(str(tmp_path / "d.npz")))
+    assert data.input_shape == (3, 1)
+    assert data.samples.inputs[1].flatten().tolist() == [3, 4, 5]
+
+
+def test_floats_are_continuous_targets(tmp_path):
+    _, targets = make(tmp_path / "data.npz", kind="numbers")
+    data = ready(SequenceFiles(str(tmp_path / "data.npz"), batch_size=10))
+    assert data.class_names == ()
+    assert data.num_outputs == 20, "more than there are steps"
+    torch.testing.assert_close(data.targets, torch.tensor(targets, dtype=torch.float32))
+    assert all(targets.shape == (len(inputs.lengths), 20) for inputs, targets in batches(data, data.val_dataloader()))
+
+
+def test_classes_have_the_names_that_the_file_gives(tmp_path):
+    make(tmp_path / "data.npz", class_names=np.array(["falls", "rises"]))
+    assert SequenceFiles(str(tmp_path / "data.npz")).class_names == ("falls", "rises")
+
+
+@given(lengths=st.lists(st.integers(1, 9), min_size=12, max_size=25), batch_size=st.integers(1, 7))
+@settings(max_examples=30, deadline=None)
+def test_a_batch_is_cut_after_its_longest_sequence(tmp_path_factory, lengths, batch_size):
+    path, lengths = tmp_path_factory.mktemp("data") / "data.npz", [9, *lengths]
+    values, steps = np.random.default_rng(0).normal(size=(sum(lengths), 2)), np.arange(sum(lengths)) % 3
+    np.savez(path, values=values, lengths=lengths, targets=steps, class_names=["a", "b", "c"])
+    data = ready(SequenceFiles(str(path), eval_batch_size=batch_size, mean=[0.0], std=[1.0], duplicates="drop"))
+    starts = np.cumsum(lengths) - lengths
+    rest = data.split.test.tolist()
+    for inputs, targets in batches(data, data.test_dataloader()):
+        assert isinstance(inputs, Sequences)
+        chosen, rest = rest[: len(targets)], rest[len(targets) :]
+        assert inputs.lengths.tolist() == [lengths[index] for index in chosen]
+        assert inputs.values.shape == (len(chosen), int(inputs.lengths.max()), 2)
+        assert targets.shape == inputs.values.shape[:2]
+        for row, index in enumerate(chosen):
+            own = slice(starts[index], starts[index] + lengths[index])
+            assert np.array_equal(inputs.values[row, : lengths[index]], values[own].astype(np.float32))
+            assert targets[row].tolist()[: lengths[index]] == steps[own].tolist()
+            assert (targets[row, lengths[index] :] == -100).all()
+    assert rest == []
+
+
+def test_each_feature_is_normalised_by_the_true_steps_of_the_training_part(tmp_path):
+    values, _ = make(tmp_path / "data.npz", features=3)
+    data = ready(SequenceFiles(str(tmp_path / "data.npz"), eval_batch_size=7))
+    steps = torch.cat([values[index] for index in data.split.train]).double()
+    assert data.normalization.mean == pytest.approx(steps.mean(0).tolist(), rel=1e-5)
+    assert data.normalization.std == pytest.approx(steps.std(0, correction=0).tolist(), rel=1e-5)
+    shown = [row[:n] for inputs, _ in batches(data, data.val_dataloader()) for row, n in zip(*inputs, strict=True)]
+    for sequence, index in zip(shown, data.split.val, strict=True):
+        torch.testing.assert_close(sequence, ((values[index] - steps.mean(0)) / steps.std(0, correction=0)).float())
+
+
+def test_sequences_of_one_length_are_plain_tensors_normalised_by_feature_too():
+    data = ready(Equal(eval_batch_size=7))
+    steps = data.samples.inputs[data.split.train].flatten(0, 1)
+    assert data.normalization.mean == pytest.approx(steps.mean(0).tolist(), rel=1e-5)
+    for inputs, targets in batches(data, data.val_dataloader()):
+        assert inputs.shape == (len(targets), 4, 3)
+    torch.testing.assert_close(inputs[-1], data.normalization.apply(data.samples.inputs[data.split.val[-1]]))
+
+
+def test_the_number_of_stated_statistics_must_be_that_of_the_features(tmp_path):
+    make(tmp_path / "data.npz", features=3)
+    with pytest.raises(DataError, match="mean and std: 2 values for 3 channels"):
+        SequenceFiles(str(tmp_path / "data.npz"), mean=[0.0, 0.0], std=[1.0, 1.0]).setup()
+
+
+def test_a_sequence_that_is_the_beginning_of_another_is_no_duplicate(tmp_path):
+    values = np.zeros((30 * 31) // 2)
+    np.savez(tmp_path / "d.npz", values=values, lengths=np.arange(1, 31), targets=np.arange(30) % 2)
+    data = ready(SequenceFiles(str(tmp_path / "d.npz")))
+    assert set(data.manifest["duplicates"].values()) == {0}
+    np.savez(tmp_path / "same.npz", values=np.zeros(90), lengths=np.full(30, 3), targets=np.arange(30) % 2)
+    with pytest.raises(DataError, match="byte-identical"):
+        SequenceFiles(str(tmp_path / "same.npz"), duplicates="raise").setup()
+
+
+def test_the_manifest_has_the_hash_of_what_is_in_the_file(tmp_path):
+    hashes = set()
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        make(tmp_path / f"{name}.npz", seed=seed)
+        hashes.add(ready(SequenceFiles(str(tmp_path / f"{name}.npz"))).manifest["source"]["sha256"])
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize(("kind", "output"), [("sequence", "last"), ("sequence", "mean"), ("steps", "every")])
+def test_a_network_learns_sequences_of_different_lengths(tmp_path, quiet_trainer, kind, output):
+    torch.manual_seed(0)
+    make(tmp_path / "data.npz", 300, kind)
+    data = SequenceFiles(str(tmp_path / "data.npz"), batch_size=16, eval_batch_size=11)
+    network = Recurrent(data.input_shape, 2, "gru", 16, output=output)
+    smoothing = [LabelSmoothing(0.05)]
+    task = Classifier(network, 2, regularizers=smoothing, optimizer=lambda p: torch.optim.Adam(p, 0.02))
+    trainer = quiet_trainer(max_epochs=4, gradient_clip_val=1.0)
+    trainer.fit(task, data)
+    assert trainer.callback_metrics["val/accuracy"] > 0.93
+    (small,) = trainer.test(task, data, verbose=False)
+    again = SequenceFiles(str(tmp_path / "data.npz"), eval_batch_size=1000)
+    (large,) = trainer.test(task, again, verbose=False)
+    assert small == pytest.approx(large, abs=1e-5), "padding depends on the batch, figures do not"
+    count = (data.targets[data.split.test] != -100).sum()
+    assert torch.cat(trainer.predict(task, data)).shape == (count, 2)
+
+
+GOOD = {"values": np.zeros((6, 2)), "lengths": np.array([1, 2, 3]), "targets": np.array([0, 1, 0])}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"values": None}, "holds no array 'values'; there are lengths, targets"),
+        ({"lengths": np.array([1, 2, 4])}, r"lengths add up to 7 steps; values have the shape \(6, 2\)"),
+        ({"lengths": np.array([0, 3, 3])}, "sequence 0 has length 0"),
+        ({"lengths": np.array([1.0, 2.0, 3.0])}, r"lengths must be whole numbers \(N,\); they are float64"),
+        ({"lengths": np.array([], dtype=int)}, "lengths must be whole numbers"),
+        ({"values": np.array([[1.0, 2]] * 5 + [[np.nan, 0]])}, "sequence 2 holds what is no number"),
+        ({"values": np.array(["a"] * 6)}, "sequence 0 is <U1"),
+        ({"values": np.zeros((6, 2, 2))}, r"sequence 0 is float64 \(1, 2, 2\)"),
+        ({"targets": np.array([0, 1])}, "one for each of 3 sequences, or integers, one for each of 6 steps"),
+        ({"targets": np.array([0.5, 1])}, "one row for each of 3 sequences"),
+        ({"targets": np.array([0.5, 1, np.inf])}, "must be finite numbers"),
+        ({"targets": np.array(["a", "b", "c"])}, "targets are <U1"),
+        ({"targets": np.array([0, {}, 1])}, "cannot be read as arrays without objects"),
+    ],
+)
+def test_a_file_that_holds_no_sequences_is_refused_in_one_line(tmp_path, changed, message):
+    arrays = {name: array for name, array in (GOOD | changed).items() if array is not None}
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(DataError, match=message) as refused:
+        SequenceFiles(str(tmp_path / "data.npz"))
+    assert str(tmp_path / "data.npz") in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_label_without_a_class_name_is_refused(tmp_path):
+    make(tmp_path / "data.npz", kind="steps", class_names=np.array(["only"]))
+    with pytest.raises(DataError, match=r"sample \d+ has label 1 at step \d+; there are 1 classes"):
+        SequenceFiles(str(tmp_path / "data.npz")).setup()
+
+
+def damaged(folder):
+    make(folder / "d.npz")
+    content = (folder / "d.npz").read_bytes()
+    (folder / "d.npz").write_bytes(content[: len(content) // 2])
+    return folder / "d.npz"
+
+
+def flipped(folder):
+    path = folder / "d.npz"
+    np.savez_compressed(path, values=np.random.default_rng(0).integers(0, 9, 3000), lengths=[3000], targets=[0])
+    content = bytearray(path.read_bytes())
+    content[100:200] = bytes([255]) * 100
+    path.write_bytes(content)
+    return path
+
+
+def text(folder):
+    (folder / "d.npz").write_text("no array")
+    return folder / "d.npz"
+
+
+def one_array(folder):
+    np.save(folder / "d.npy", np.zeros(3))
+    return folder / "d.npy"
+
+
+def objects(folder):
+    (folder / "a").mkdir()
+    np.save(folder / "a" / "d.npy", np.array([{}]))
+    return folder
+
+
+def other_features(folder):
+    (folder / "a").mkdir()
+    np.save(folder / "a" / "1.npy", np.zeros((3, 2)))
+    np.save(folder / "a" / "2.npy", np.zeros((3, 4)))
+    return folder
+
+
+def empty_class(folder):
+    (folder / "a").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: folder / "nowhere.npz", "nowhere.npz is not there"),
+        (lambda folder: folder, "holds no folder of a class"),
+        (empty_class, "a holds no .npy file"),
+        (damaged, "d.npz cannot be read"),
+        (flipped, "d.npz cannot be read"),
+        (text, "d.npz cannot be read"),
+        (one_array, "d.npy holds one array; an .npz file with values, lengths, targets is needed"),
+        (objects, "d.npy cannot be read as arrays without objects"),
+        (other_features, "2.npy has 4 features a step; .*1.npy has 2"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, spoil, message):
+    with pytest.raises(DataError, match=message) as refused:
+        SequenceFiles(str(spoil(tmp_path)))
+    assert "\n" not in str(refused.value)
