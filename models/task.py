@@ -13,6 +13,7 @@ from torchmetrics import MetricCollection
 
 from models.errors import TrainingError, require_finite, require_finite_figure
 from models.exact_resume import ExactResume
+from models.networks.preprocessing import check_normalization
 from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_plateau, run_length
 from models.regularizers import Regularizer
 
@@ -200,9 +201,11 @@ class Task(ExactResume):
         return [optimizer], configs  # type: ignore[return-value]
 
     def on_fit_start(self) -> None:
-        """Refuse a run that would end without a step, which Lightning calls a success."""
+        """Refuse a run that would end without a step, which Lightning calls a success; warn of one that misreads."""
         if self.trainer.limit_train_batches == 0:
             raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
+        if self.trainer.is_global_zero:
+            check_normalization(self.network, self._datamodule())
 
     def on_train_start(self) -> None:
         """Begin, or go on, with nothing left of what Lightning's sanity check or an earlier fit measured."""

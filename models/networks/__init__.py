@@ -3,7 +3,8 @@
 from models.networks.alexnet import AlexNet
 from models.networks.cnn import CNN
 from models.networks.mlp import MLP, Linear
+from models.networks.pretrained import Pretrained
 from models.networks.resnet import ResNet
 from models.networks.tiny_conv import TinyConv
 
-__all__ = ["CNN", "MLP", "AlexNet", "Linear", "ResNet", "TinyConv"]
+__all__ = ["CNN", "MLP", "AlexNet", "Linear", "Pretrained", "ResNet", "TinyConv"]
