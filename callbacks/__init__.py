@@ -2,6 +2,7 @@
 
 from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_checkpoint
 from callbacks.curves import Curves
+from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.history import History
 from callbacks.manifest import SaveSplit
 from callbacks.presets import Checkpoint, EarlyStopping, LastCheckpoint
@@ -15,6 +16,7 @@ __all__ = [
     "Curves",
     "EarlyStopping",
     "EpochLines",
+    "GradualUnfreezing",
     "Header",
     "History",
     "LastCheckpoint",

@@ -38,6 +38,8 @@ class Task(ExactResume):
         lr_scheduler_monitor: What ReduceLROnPlateau watches.
         warmup_steps: Steps of linear warm-up before, or under, the schedule.
         decay_norms_and_biases: Let weight decay act on norms and biases too.
+        layer_decay: Factor of the learning rate from each stage of the network to the one before it, in (0, 1]: the
+            head has the optimizer's, its last stage `layer_decay` times that.
 
     Raises:
         ValueError: An argument is out of range, or of a kind that cannot be trained with.
@@ -54,6 +56,7 @@ class Task(ExactResume):
         lr_scheduler_monitor: str = "val/loss",
         warmup_steps: int = 0,
         decay_norms_and_biases: bool = False,
+        layer_decay: float = 1.0,
     ) -> None:
         super().__init__()
         for regularizer in regularizers or []:
@@ -61,6 +64,8 @@ class Task(ExactResume):
                 raise ValueError(f"regularizers: {type(regularizer).__name__} is not a Regularizer")
         if warmup_steps < 0:
             raise ValueError(f"warmup_steps: {warmup_steps} is less than 0")
+        if not 0 < layer_decay <= 1:
+            raise ValueError(f"layer_decay: {layer_decay} is not in (0, 1]")
         if getattr(loss, "reduction", None) == "none":
             raise ValueError("loss: reduction 'none' leaves one number a sample; it must be 'mean' or 'sum'")
         self.network = network
@@ -72,6 +77,7 @@ class Task(ExactResume):
         self.lr_scheduler_monitor = lr_scheduler_monitor
         self.warmup_steps = warmup_steps
         self.decay_norms_and_biases = decay_norms_and_biases
+        self.layer_decay = layer_decay
         self.train_metrics: MetricCollection
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
@@ -185,7 +191,8 @@ class Task(ExactResume):
             raise TrainingError(str(error)) from error
 
     def _optimizer_and_schedules(self) -> OptimizerLRScheduler:
-        optimizer = build_optimizer(self.optimizer_factory, self.network, self.decay_norms_and_biases)
+        options = (self.decay_norms_and_biases, self.layer_decay)
+        optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
         configs: list[dict[str, Any]] = []
         schedule = None
         if self.lr_scheduler_factory is not None:
