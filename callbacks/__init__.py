@@ -3,6 +3,7 @@
 from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_checkpoint
 from callbacks.curves import Curves
 from callbacks.fitted_line import FittedLine
+from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.history import History
 from callbacks.manifest import SaveSplit
 from callbacks.misclassified import MisclassifiedGallery
@@ -18,6 +19,7 @@ __all__ = [
     "EarlyStopping",
     "EpochLines",
     "FittedLine",
+    "GradualUnfreezing",
     "Header",
     "History",
     "LastCheckpoint",

@@ -1,4 +1,4 @@
-"""Parameter groups and learning-rate schedules, as a task builds them from what YAML or a notebook names."""
+"""Optimizers and learning-rate schedules, as a task builds them from what YAML or a notebook names."""
 
 import functools
 import inspect
@@ -21,6 +21,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from models.errors import TrainingError
+from models.parameter_groups import parameter_groups, share_rates
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
@@ -64,29 +65,30 @@ class WarmupCosine(LambdaLR):
         super().__init__(optimizer, factor)
 
 
-def build_optimizer(factory: OptimizerFactory | None, network: nn.Module, decay_norms_and_biases: bool) -> Optimizer:
+def build_optimizer(
+    factory: OptimizerFactory | None, network: nn.Module, decay_norms_and_biases: bool, layer_decay: float = 1.0
+) -> Optimizer:
     """Build an optimizer over a network's trainable parameters.
 
     Args:
         factory: Makes the optimizer from parameters or parameter groups; None is `AdamW` with its defaults.
         network: The network; frozen parameters are left out.
-        decay_norms_and_biases: Let weight decay act on one-dimensional parameters too. They are biases and the
-            scales of norms, which decay does not regularize (He et al., arXiv 1812.01187, section 3.1).
+        decay_norms_and_biases: Let weight decay act on norms and biases too, as in `parameter_groups`.
+        layer_decay: Factor of the learning rate from each stage of the network to the one before it, likewise.
 
     Raises:
-        ValueError: Every parameter is frozen.
+        ValueError: Every parameter is frozen, or the optimizer takes no groups where there must be some.
     """
     factory = AdamW if factory is None else factory
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not trainable:
         raise ValueError("the network has no trainable parameter")
     optimizer: Optimizer = _made("model.optimizer", factory, trainable)
-    if decay_norms_and_biases or not optimizer.defaults.get("weight_decay"):
+    groups = parameter_groups(network, optimizer.defaults, decay_norms_and_biases, layer_decay)
+    if layer_decay == 1 and not any("weight_decay" in group for group in groups):
         return optimizer
-    decayed = [parameter for parameter in trainable if parameter.ndim > 1]
-    plain = [parameter for parameter in trainable if parameter.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-    return factory([group for group in groups if group["params"]])
+    grouped: Optimizer = _made("model.optimizer", factory, groups)
+    return grouped
 
 
 def build_scheduler(factory: SchedulerFactory, optimizer: Optimizer, total_steps: int | float) -> LRScheduler:
@@ -101,6 +103,7 @@ def build_scheduler(factory: SchedulerFactory, optimizer: Optimizer, total_steps
     schedule: LRScheduler = _made("model.lr_scheduler", factory, optimizer, **named)
     if getattr(schedule, "step_size", 1) < 1:  # StepLR divides by it, at the end of the first epoch
         raise ValueError(f"model.lr_scheduler ({type(schedule).__name__}): step_size is less than 1")
+    share_rates(schedule, optimizer)
     return schedule
 
 

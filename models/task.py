@@ -14,6 +14,7 @@ from torchmetrics import MetricCollection
 
 from models.errors import TrainingError, require_finite, require_finite_figure
 from models.exact_resume import ExactResume
+from models.networks.preprocessing import check_normalization
 from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_plateau, run_length
 from models.regularizers import Regularizer
 
@@ -39,6 +40,8 @@ class Task(ExactResume):
         lr_scheduler_monitor: What ReduceLROnPlateau watches.
         warmup_steps: Steps of linear warm-up before, or under, the schedule.
         decay_norms_and_biases: Let weight decay act on norms and biases too.
+        layer_decay: Factor of the learning rate from each stage of the network to the one before it, in (0, 1]: the
+            head has the optimizer's, its last stage `layer_decay` times that.
 
     Raises:
         ValueError: An argument is out of range, or of a kind that cannot be trained with.
@@ -55,6 +58,7 @@ class Task(ExactResume):
         lr_scheduler_monitor: str = "val/loss",
         warmup_steps: int = 0,
         decay_norms_and_biases: bool = False,
+        layer_decay: float = 1.0,
     ) -> None:
         super().__init__()
         for regularizer in regularizers or []:
@@ -62,6 +66,8 @@ class Task(ExactResume):
                 raise ValueError(f"regularizers: {type(regularizer).__name__} is not a Regularizer")
         if warmup_steps < 0:
             raise ValueError(f"warmup_steps: {warmup_steps} is less than 0")
+        if not 0 < layer_decay <= 1:
+            raise ValueError(f"layer_decay: {layer_decay} is not in (0, 1]")
         if getattr(loss, "reduction", None) == "none":
             raise ValueError("loss: reduction 'none' leaves one number a sample; it must be 'mean' or 'sum'")
         self.network = network
@@ -73,6 +79,7 @@ class Task(ExactResume):
         self.lr_scheduler_monitor = lr_scheduler_monitor
         self.warmup_steps = warmup_steps
         self.decay_norms_and_biases = decay_norms_and_biases
+        self.layer_decay = layer_decay
         self.train_metrics: MetricCollection
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
@@ -219,7 +226,8 @@ class Task(ExactResume):
             raise TrainingError(str(error)) from error
 
     def _optimizer_and_schedules(self) -> OptimizerLRScheduler:
-        optimizer = build_optimizer(self.optimizer_factory, self.network, self.decay_norms_and_biases)
+        options = (self.decay_norms_and_biases, self.layer_decay)
+        optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
         configs: list[dict[str, Any]] = []
         schedule = None
         if self.lr_scheduler_factory is not None:
@@ -235,9 +243,11 @@ class Task(ExactResume):
         return [optimizer], configs  # type: ignore[return-value]
 
     def on_fit_start(self) -> None:
-        """Refuse a run that would end without a step, which Lightning calls a success."""
+        """Refuse a run that would end without a step, which Lightning calls a success; warn of one that misreads."""
         if self.trainer.limit_train_batches == 0:
             raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
+        if self.trainer.is_global_zero:
+            check_normalization(self.network, self._datamodule())
 
     def on_train_start(self) -> None:
         """Begin, or go on, with nothing left of what Lightning's sanity check or an earlier fit measured."""
