@@ -48,6 +48,7 @@ from scripts.predictions import in_dataset_order, prediction_rows, write_predict
 from scripts.resume import refuse_other_settings, warn_of_another_network
 from scripts.runs import RunError, new_run_folder, run_folder_of
 from scripts.save_config import SaveConfig
+from scripts.trainer import Trainer
 
 NOT_FLAGS = {"ckpt_path", "weights_only", "verbose", "return_predictions"}
 
@@ -80,7 +81,7 @@ class HoldoutCLI(LightningCLI):
         self._subcommand_parsers = {}
         subcommands = parser.add_subcommands()
         for name, description in SUBCOMMANDS.items():
-            subparser = self._prepare_subcommand_parser(L.Trainer, name, **subcommand_options(name))
+            subparser = self._prepare_subcommand_parser(Trainer, name, **subcommand_options(name))
             add_run_arguments(subparser, name)
             self._subcommand_parsers[name] = subparser
             subcommands.add_subcommand(name, subparser, help=description)
@@ -90,7 +91,7 @@ class HoldoutCLI(LightningCLI):
         parser.add_lightning_class_args(Task, "model", subclass_mode=True)
         parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
         add_callback_arguments(parser)
-        parser.add_lightning_class_args(L.Trainer, "trainer")
+        parser.add_lightning_class_args(Trainer, "trainer")
         link_data_to_model(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -132,7 +133,7 @@ class HoldoutCLI(LightningCLI):
         config["default_root_dir"] = str(folder) if folder is not None else None
         if config["enable_model_summary"] is None:
             config["enable_model_summary"] = False  # the header says what is worth a line
-        return L.Trainer(**config)
+        return Trainer(**config)
 
     def _folder(self) -> Path | None:
         if self.subcommand == "fit":
