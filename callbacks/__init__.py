@@ -2,6 +2,7 @@
 
 from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_checkpoint
 from callbacks.curves import Curves
+from callbacks.feature_cache import FeatureCache
 from callbacks.fitted_line import FittedLine
 from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.history import History
@@ -18,6 +19,7 @@ __all__ = [
     "Curves",
     "EarlyStopping",
     "EpochLines",
+    "FeatureCache",
     "FittedLine",
     "GradualUnfreezing",
     "Header",

@@ -39,6 +39,7 @@ class CIFAR10(InMemoryDataModule):
         data_dir: Folder of the files, or the one to download to.
         verify: Compare the original files with the published checksums. Switch off for files of your own in this
             format. Images have none.
+        classes: Names of the classes to use, numbered in this order; all of them by default.
         cache_dir: Folder of the images once decoded, by default .cache beside them; it may be deleted at any time.
         kwargs: Arguments of `InMemoryDataModule`.
     """
@@ -51,12 +52,28 @@ class CIFAR10(InMemoryDataModule):
     image_folder: ClassVar[str] = "cifar10-jpeg"
 
     def __init__(
-        self, data_dir: str = "data", verify: bool = True, cache_dir: str | None = None, **kwargs: Any
+        self,
+        data_dir: str = "data",
+        verify: bool = True,
+        classes: list[str] | None = None,
+        cache_dir: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.all_names = self.class_names
+        if classes is not None:
+            self.class_names = self._chosen(classes)
         self.data_dir = Path(data_dir)
         self.files = CIFARFiles(self.data_dir, self.source, self.labels_key, verify)
         self.cache_dir = Path(cache_dir) if cache_dir is not None else None
+
+    def _chosen(self, classes: list[str]) -> tuple[str, ...]:
+        for name in classes:
+            if name not in self.all_names:
+                raise DataError(f"classes: {self.title} has no class {name!r}; there are {', '.join(self.all_names)}")
+        if len(set(classes)) != len(classes) or len(classes) < 2:
+            raise DataError(f"classes: {', '.join(classes) or 'none'}: name two at least, each once")
+        return tuple(classes)
 
     @cached_property
     def listing(self) -> ImageFiles | None:
@@ -70,8 +87,8 @@ class CIFAR10(InMemoryDataModule):
     def decoded(self) -> DecodedImages:
         """The images of `listing`."""
         assert self.listing is not None
-        if self.listing.class_names != self.class_names or set(self.listing.parts) != {"train", "test"}:
-            there = f"train/ and test/ with {self.title}'s {self.num_classes} classes"
+        if self.listing.class_names != self.all_names or set(self.listing.parts) != {"train", "test"}:
+            there = f"train/ and test/ with {self.title}'s {len(self.all_names)} classes"
             raise DataError(f"{self.listing.root} does not hold {there}; for other images there is ImageFolder")
         root, (_, height, width) = self.listing.root, self.input_shape
         form = ImageFormat(height, width, resize=False)
@@ -93,11 +110,17 @@ class CIFAR10(InMemoryDataModule):
             _ = self.decoded
 
     def load(self) -> Samples:  # noqa: D102
+        samples = self._load_all()
+        if self.class_names == self.all_names:
+            return samples
+        return samples.of_classes([self.all_names.index(name) for name in self.class_names])
+
+    def _load_all(self) -> Samples:
         if self.listing is not None:
             targets = torch.from_numpy(self.listing.targets)
             return Samples(self.decoded.pixels, targets, self.listing.parts["test"])
         names = self.files.class_names()
-        if names != self.class_names:
+        if names != self.all_names:
             raise DataError(f"{self.files.folder} names other classes than {self.title}'s: {', '.join(names[:3])}, …")
         (train, train_labels), (test, test_labels) = self.files.read("train"), self.files.read("test")
         inputs = torch.from_numpy(np.concatenate([train, test]))

@@ -90,6 +90,7 @@ class InMemoryDataModule(DataModule):
         self.balanced_batches = balanced_batches
         self.normalization: Normalization
         self._on_device: Batch | None = None
+        self._features: Tensor | None = None
 
     def default_augmentation(self) -> list[Augmentation]:
         """Return the dataset's usual training augmentation: none, unless a subclass says otherwise."""
@@ -163,7 +164,12 @@ class InMemoryDataModule(DataModule):
 
     def fields(self) -> Batch:
         """Return the tensors that are sliced into batches, inputs first, targets last."""
-        return self.samples.inputs, self.targets
+        return (self.samples.inputs if self._features is None else self._features), self.targets
+
+    def stand_in(self, features: Tensor | None) -> None:
+        """Put features, (N, F), float32, into batches in the place of inputs, as they are; None ends that."""
+        self._features = features
+        self._on_device = None
 
     def _placed(self, tensors: Batch, device: torch.device) -> Batch:
         # The raw bytes of a dataset that fits in memory fit on an accelerator too, where slicing costs nothing.
@@ -176,6 +182,8 @@ class InMemoryDataModule(DataModule):
         inputs, *rest = batch
         if self.trainer is None:
             return (self.transform(inputs), *rest)
+        if self._features is not None:
+            return (self.trainer.precision_plugin.convert_input(inputs), *rest)
         transformed = self.transform(inputs, self.augmentation if self.trainer.training else None)
         return (self.trainer.precision_plugin.convert_input(transformed), *rest)
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from datamodules.subsets import Indices
@@ -27,3 +29,21 @@ class Samples:
     official_test: Indices | None = None
     official_val: Indices | None = None
     lengths: Tensor | None = None
+
+    def of_classes(self, classes: list[int]) -> "Samples":
+        """Return the samples of some classes alone, numbered in the order given."""
+        numbers = torch.full((int(self.targets.max()) + 1,), -1)
+        numbers[classes] = torch.arange(len(classes))
+        kept = (numbers[self.targets] >= 0).nonzero()[:, 0]
+        places = kept.numpy()
+        test, val = (
+            None if official is None else np.flatnonzero(np.isin(places, official))
+            for official in (self.official_test, self.official_val)
+        )
+        return Samples(
+            self.inputs[kept],
+            numbers[self.targets[kept]],
+            test,
+            val,
+            None if self.lengths is None else self.lengths[kept],
+        )

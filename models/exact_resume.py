@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torchmetrics import MetricCollection
 
 from models.metrics import metric_states, restore_metric_states
+from models.networks.weights import weights_come_later
 from models.optimizers import check_length
 from models.random_state import capture_random_state, restore_random_state, seed_random_state
 
@@ -29,6 +30,12 @@ class ExactResume(L.LightningModule, ABC):
         self._resumed_length: int | None = None
         self._validated: dict[str, float] = {}  # in this epoch, so far
         self._schedule_length: int | None = None
+
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
+        """Rebuild the module out of a checkpoint, without the weights that its network began with."""
+        with weights_come_later():
+            return super().load_from_checkpoint(*args, **kwargs)
 
     @abstractmethod
     def flush(self) -> None:

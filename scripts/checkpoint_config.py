@@ -9,7 +9,6 @@ import yaml
 
 from callbacks import CheckpointError, load_checkpoint
 from scripts.classes import class_arguments
-from scripts.hyperparameters import STARTING_WEIGHTS
 
 CONFIG_KEY = "holdout_config"
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
@@ -37,7 +36,6 @@ def read_config(path: Path) -> dict[str, Any]:
         if not _names_class(config.get(part)):
             raise CheckpointError(f"{path} carries no recipe (its {part} is {config.get(part)!r}); give one with -c")
     kept = {"model": config["model"], "data": config["data"]}
-    _forget_starting_weights(kept["model"])
     for place, name in _importable(kept):
         if name.split(".")[0] not in TRUSTED or not place.endswith("class_path"):
             raise CheckpointError(
@@ -51,14 +49,6 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _names_class(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("class_path"), str)
-
-
-def _forget_starting_weights(model: dict[str, Any]) -> None:
-    arguments = model.get("init_args")
-    network = arguments.get("network") if isinstance(arguments, dict) else None
-    given = network.get("init_args") if isinstance(network, dict) else None
-    if isinstance(given, dict):
-        given.pop(STARTING_WEIGHTS, None)
 
 
 def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from callbacks.files import write_text
 from callbacks.trainer import find_callback
 from datamodules import DataModule
 from models import Task
+from models.networks.weights import weights_come_later
 from scripts.arguments import Invocation, complete
 from scripts.hyperparameters import with_linked_values
 from scripts.mistakes import checked
@@ -109,8 +111,11 @@ class HoldoutCLI(LightningCLI):
         if self.invocation.checkpoint is not None:
             compare = refuse_other_settings if self.subcommand == "fit" else warn_of_another_network
             compare(self.invocation.checkpoint, self.recipe)
+        # A checkpoint holds what became of the weights that its network began with, and their file may be gone.
+        starting = nullcontext() if self.invocation.checkpoint is None else weights_come_later()
         try:
-            super().instantiate_classes()
+            with starting:
+                super().instantiate_classes()
         except (ValueError, TypeError) as error:
             self.parser.error(str(error), error)
         hyperparameters = with_linked_values(yaml.safe_load(self.recipe)["model"], self.datamodule)

@@ -13,7 +13,6 @@ from scripts.classes import class_arguments
 
 # Attributes of the data, and the arguments of model and network that they fill in where there are such.
 MODEL_LINKS = {"num_classes": "num_classes", "target_mean": "target_mean", "target_std": "target_std"}
-STARTING_WEIGHTS = "weights"  # of a network: the checkpoint holds what became of them, and the file may be gone
 NETWORK_LINKS = {"num_outputs": "num_classes", "input_shape": "input_shape"}
 
 
@@ -38,8 +37,7 @@ def with_linked_values(model: dict[str, Any], datamodule: L.LightningDataModule)
 def _filled(config: dict[str, Any], datamodule: L.LightningDataModule, links: Mapping[str, str]) -> dict[str, Any]:
     accepted = class_arguments(config["class_path"])
     linked = {target: getattr(datamodule, source) for source, target in links.items() if target in accepted}
-    given = {key: value for key, value in (config.get("init_args") or {}).items() if key != STARTING_WEIGHTS}
-    return {**config, "init_args": {**given, **linked}}
+    return {**config, "init_args": {**(config.get("init_args") or {}), **linked}}
 
 
 def log_hyperparameters(trainer: L.Trainer, settings: dict[str, Any]) -> None:

@@ -2,17 +2,28 @@
 
 import gzip
 import struct
+import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torchvision
+import yaml
 from sklearn.datasets import load_digits
+
+import datamodules
+from datamodules import DataError
+from scripts.main import main
+from tests.datamodules.cifar_format import small_cifar, write_cifar
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "configs").glob("*.yaml"))
 OVERLAYS = sorted((ROOT / "configs").glob("*/*.yaml"))
 NEEDS_GPU = ("trainer/gpu.yaml", "trainer/ddp.yaml")
 BRIEF = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2")
+BEGUN_WITH = {"cifar10_transfer": "cifar10_five_classes"}  # the recipe that makes the weights of another
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -21,41 +32,110 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 
 @pytest.fixture(scope="session")
-def small_mnist(tmp_path_factory) -> Path:
-    """MNIST's four files with scikit-learn's digits in them, enlarged to 28×28."""
-    folder = tmp_path_factory.mktemp("mnist")
+def small_data(tmp_path_factory) -> Path:
+    """MNIST's files with scikit-learn's digits in them, enlarged to 28×28, and CIFAR-10's with noise."""
+    folder = tmp_path_factory.mktemp("data")
     images, targets = load_digits(return_X_y=True)
     images = np.kron(images.reshape(-1, 8, 8), np.ones((3, 3))) * 15
     images = np.pad(images, ((0, 0), (2, 2), (2, 2)))
     for name, part in (("train", slice(0, 600)), ("t10k", slice(600, 800))):
         write_idx(folder / f"{name}-images-idx3-ubyte.gz", images[part])
         write_idx(folder / f"{name}-labels-idx1-ubyte.gz", targets[part])
+    write_cifar(folder, batches=small_cifar(train=500))
     return folder
 
 
-def data_flags(recipe: Path, small_mnist: Path) -> tuple[str, ...]:
-    if "MNIST" in recipe.read_text():
-        return ("--data.data_dir", str(small_mnist), "--data.verify", "false")
-    return ()
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Run a command line in this process, from a folder of its own that sees `configs/`: a process each is slow."""
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["holdout", *arguments])
+        main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def recipe_of(config: Path) -> Path:
+    """Return the recipe that an overlay's first line puts it on, or the recipe itself."""
+    words = config.read_text().splitlines()[0].split()
+    named = [word for word in words if word.startswith("configs/")]
+    return ROOT / named[0] if named else ROOT / "configs" / "digits.yaml"
+
+
+def small_enough(recipe: Path, data: Path) -> list[str]:
+    """Return the flags that let a recipe run on small data, on the weights of a network that was never trained."""
+    settings = yaml.safe_load(recipe.read_text())
+    arguments = settings["data"].get("init_args", {})
+    network = settings["model"]["init_args"]["network"].get("init_args", {})
+    flags: list[str] = []
+    if any(name in settings["data"]["class_path"] for name in ("MNIST", "CIFAR")):
+        flags += ["--data.data_dir", str(data), "--data.verify", "false"]
+    if arguments.get("val_size", 0) > 50:
+        flags += ["--data.val_size", "50"]
+    if arguments.get("train_size", 0) > 50:
+        flags += ["--data.train_size", "50"]
+    if isinstance(network.get("architecture"), str):
+        weights = data / f"{network['architecture']}.pt"
+        torch.save(torchvision.models.get_model(network["architecture"]).state_dict(), weights)
+        flags += ["--model.network.weights", str(weights), "--data.val_size", "20", "--data.train_size", "20"]
+    return flags
+
+
+def train(command, recipe: Path, data: Path, *overlays: Path) -> str:
+    if recipe.stem in BEGUN_WITH:
+        train(command, ROOT / "configs" / f"{BEGUN_WITH[recipe.stem]}.yaml", data)
+    stacked = [argument for overlay in overlays for argument in ("-c", str(overlay))]
+    return command("fit", "-c", str(recipe), *stacked, *BRIEF, *small_enough(recipe, data))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_recipe_trains(recipe, holdout, small_mnist):
-    done = holdout("fit", "-c", str(recipe), *BRIEF, *data_flags(recipe, small_mnist))
-    assert "best epoch 1 of 1" in done.stdout
+def test_recipe_trains(recipe, command, small_data):
+    assert "best epoch 1 of 1" in train(command, recipe, small_data)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_overlay_stacks_on_a_recipe(overlay, holdout):
-    arguments = ["-c", str(ROOT / "configs/digits.yaml"), "-c", str(overlay)]
+def test_overlay_stacks_on_the_recipe_that_it_names(overlay, command, small_data):
+    recipe = recipe_of(overlay)
     if str(overlay).endswith(NEEDS_GPU):
-        assert holdout("fit", *arguments, "--print_config").returncode == 0
+        with pytest.raises(SystemExit, match="0"):
+            command("fit", "-c", str(recipe), "-c", str(overlay), "--print_config")
         return
-    assert "best epoch" in holdout("fit", *arguments, *BRIEF).stdout
+    assert "best epoch" in train(command, recipe, small_data, overlay)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipe_splits_its_real_data(recipe, monkeypatch):
+    """`pytest -m real_data -rs` lists the recipes whose data are not in `data/`."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("socket.getaddrinfo", _no_network)  # what is not there is not downloaded by a test
+    settings = yaml.safe_load(recipe.read_text())["data"]
+    arguments = {key: value for key, value in settings.get("init_args", {}).items() if key != "augmentation"}
+    data = getattr(datamodules, settings["class_path"].split(".")[-1])(**arguments)
+    try:
+        data.prepare_data()
+    except DataError as error:
+        pytest.skip(str(error))
+    data.setup()
+    assert data.manifest["parts"]["train"]["size"] > 0
+
+
+def _no_network(*_):
+    raise OSError("no network in tests")
 
 
 @pytest.mark.parametrize("config", RECIPES + OVERLAYS, ids=lambda path: path.stem)
 def test_config_opens_with_a_comment(config):
     assert config.read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipe_names_its_command(recipe):
+    assert f"holdout fit -c configs/{recipe.name}" in recipe.read_text()

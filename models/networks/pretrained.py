@@ -62,6 +62,7 @@ class Pretrained(nn.Module):
     ) -> None:
         super().__init__()
         require_image("Pretrained", input_shape, 1)
+        self.input_shape = tuple(input_shape)
         if isinstance(resize, int) and resize < 1:
             raise ValueError(f"Pretrained: resize {resize} is less than 1")
         file = weights if weights is not None and _is_file(weights) else None
