@@ -116,7 +116,7 @@ def _checked(trainer: L.Trainer, module: L.LightningModule) -> tuple[Pretrained,
 
 def _changes_inputs(module: Task) -> str | None:
     """Return the name of the first regularizer that does not leave its inputs as they are, None if all do."""
-    inputs = torch.rand(2, *cast("Pretrained", module.network).input_shape, device=module.device)
+    inputs = torch.zeros(2, *cast("Pretrained", module.network).input_shape, device=module.device)
     targets = module.chain_targets(torch.zeros(2, dtype=torch.int64, device=module.device))
     with torch.random.fork_rng(devices=[] if module.device.type == "cpu" else None):
         for regularizer in cast("list[Regularizer]", module.regularizers):

@@ -10,6 +10,7 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torchvision import datasets
 
@@ -313,3 +314,27 @@ def test_the_real_jpegs_are_60000_in_ten_equal_classes(tmp_path):
     assert (len(data.split.train), len(data.split.val), len(data.split.test)) == (45_000, 5_000, 10_000)
     assert data.samples.targets.bincount().tolist() == [6000] * 10
     assert data.normalization.mean == pytest.approx([0.4914, 0.4822, 0.4465], abs=0.002)  # as published of the original
+
+
+def test_some_classes_alone_are_numbered_in_the_order_asked_for(tmp_path):
+    write_cifar(tmp_path)
+    everything = CIFAR10(tmp_path, verify=False)
+    some = CIFAR10(tmp_path, verify=False, classes=["truck", "cat"], val_size=4)
+    assert some.class_names == ("truck", "cat")
+    everything.setup()
+    some.setup()
+    assert some.num_classes == 2
+    for number, name in enumerate(some.class_names):
+        same = everything.samples.targets == everything.class_names.index(name)
+        assert torch.equal(some.samples.inputs[some.samples.targets == number], everything.samples.inputs[same])
+    assert len(some.split.test) == 8  # the official 40 of ten classes
+    assert sorted(set(some.samples.targets[some.split.test].tolist())) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [(["cat", "wolf"], "no class 'wolf'"), (["cat"], "two at least"), (["cat", "cat"], "each once")],
+)
+def test_classes_that_cannot_be_are_refused(tmp_path, classes, words):
+    with pytest.raises(DataError, match=words):
+        CIFAR10(tmp_path, classes=classes)

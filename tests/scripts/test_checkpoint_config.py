@@ -210,9 +210,3 @@ def test_a_table_and_its_columns_are_kept() -> None:
     config = changed("data", value={"class_path": "datamodules.Tabular", "init_args": arguments})
     save(config)
     assert read_config(SAVED)["data"] == config["data"]
-
-
-def test_where_weights_came_from_is_forgotten_for_the_checkpoint_holds_them() -> None:
-    network = {"class_path": "models.networks.ResNet", "init_args": {"depth": 20, "weights": "gone/w.pt"}}
-    save(changed(*ARGUMENTS, "network", value=network))
-    assert read_config(SAVED)["model"]["init_args"]["network"]["init_args"] == {"depth": 20}

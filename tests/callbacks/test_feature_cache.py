@@ -1,0 +1,135 @@
+"""A head learns from cached features what it learns without a cache, and what may not be cached is refused."""
+
+import functools
+
+import lightning as L
+import pytest
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch.optim import AdamW
+
+from callbacks import FeatureCache, GradualUnfreezing
+from datamodules import Digits, HorizontalFlip
+from models import Classifier
+from models.networks import CNN, MLP, Pretrained
+from models.regularizers import DisturbLabel, Regularizer
+
+
+class Blur(Regularizer):
+    def perturb(self, inputs, targets):
+        return inputs * 0.5, targets
+
+
+def network(train="head", seed=0):
+    torch.manual_seed(seed)
+    return Pretrained((1, 8, 8), 10, functools.partial(CNN, dropout=0.2), None, train=train, resize=16)
+
+
+def task(backbone=None, **options):
+    return Classifier(backbone or network(), 10, optimizer=functools.partial(AdamW, lr=0.01), **options)
+
+
+@pytest.fixture
+def fit(quiet_trainer):
+    def run(module, *callbacks, data=None, epochs=3):
+        L.seed_everything(0, verbose=False)
+        data = data or Digits(batch_size=200, mean=[0.0], std=[1.0])
+        trainer = quiet_trainer(callbacks=[*callbacks], max_epochs=epochs)
+        trainer.fit(module, datamodule=data)
+        return trainer
+
+    return run
+
+
+def counted(module):
+    """Count the batches that the backbone sees."""
+    seen = []
+    module.network.backbone.register_forward_hook(lambda *_: seen.append(1))
+    return seen
+
+
+@pytest.mark.parametrize("regularizers", [None, [DisturbLabel(alpha=10)]])
+def test_the_head_learns_what_it_learns_without_a_cache(fit, tmp_path, regularizers):
+    plain, cached = task(regularizers=regularizers), task(regularizers=regularizers)
+    start = cached.network.head.weight.detach().clone()
+    without, with_cache = fit(plain), fit(cached, FeatureCache(str(tmp_path)))
+    torch.testing.assert_close(cached.network.head.weight, plain.network.head.weight, rtol=1e-3, atol=1e-5)
+    assert not torch.allclose(cached.network.head.weight, start, atol=1e-2)
+    for name in ("train/loss", "val/loss", "val/accuracy"):
+        assert with_cache.callback_metrics[name].item() == pytest.approx(
+            without.callback_metrics[name].item(), abs=1e-4
+        )
+
+
+def test_the_backbone_runs_once_and_never_in_a_second_run(fit, tmp_path):
+    first, second = task(), task()
+    seen = counted(first)
+    fit(first, FeatureCache(str(tmp_path)))
+    parts = Digits()
+    parts.setup()
+    assert len(seen) == -(-(len(parts.split.train) + len(parts.split.val)) // parts.eval_batch_size)
+    seen = counted(second)
+    fit(second, FeatureCache(str(tmp_path)))
+    assert seen == []
+    assert torch.equal(first.network.head.weight, second.network.head.weight)
+
+
+def test_a_test_after_it_runs_the_whole_network(fit, tmp_path):
+    module, plain = task(), task()
+    trainer = fit(module, FeatureCache(str(tmp_path)))
+    seen = counted(module)
+    tested = trainer.test(module, datamodule=trainer.datamodule, verbose=False)[0]
+    assert seen
+    uncached = fit(plain)
+    expected = uncached.test(plain, datamodule=uncached.datamodule, verbose=False)[0]
+    assert tested["test/loss"] == pytest.approx(expected["test/loss"], abs=1e-4)
+    seen.clear()
+    assert trainer.validate(module, datamodule=trainer.datamodule, verbose=False)
+    assert seen
+
+
+@pytest.mark.parametrize(
+    ("change", "data"), [({"seed": 1}, {}), ({}, {"mean": [0.5], "std": [0.5]}), ({}, {"split_seed": 1})]
+)
+def test_other_weights_or_data_are_computed_anew(fit, tmp_path, change, data):
+    fit(task(), FeatureCache(str(tmp_path)))
+    other = task(network(**change))
+    seen = counted(other)
+    fit(other, FeatureCache(str(tmp_path)), data=Digits(**({"mean": [0.0], "std": [1.0]} | data)))
+    assert seen
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
+def test_a_file_cut_short_is_made_anew(fit, tmp_path):
+    module = task()
+    fit(module, FeatureCache(str(tmp_path)))
+    (path,) = tmp_path.glob("*.npy")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    again = task()
+    fit(again, FeatureCache(str(tmp_path)))
+    assert path.read_bytes() == whole
+    assert torch.equal(again.network.head.weight, module.network.head.weight)
+
+
+@pytest.mark.parametrize(
+    ("module", "callbacks", "data", "words"),
+    [
+        (lambda: Classifier(MLP((1, 8, 8), 10), 10), [], {}, "MLP has no frozen backbone"),
+        (lambda: task(network("last:1")), [], {}, "not wholly frozen; set model.network.train head"),
+        (lambda: task(), [GradualUnfreezing()], {}, "not wholly frozen"),
+        (lambda: task(), [], {"augmentation": [HorizontalFlip()]}, r"\(HorizontalFlip\); set data.augmentation"),
+        (lambda: task(regularizers=[Blur()]), [], {}, "Blur changes images"),
+    ],
+)
+def test_what_changes_the_features_is_refused_by_name(fit, tmp_path, module, callbacks, data, words):
+    digits = Digits(**({"mean": [0.0], "std": [1.0]} | data))
+    with pytest.raises(MisconfigurationException, match=words):
+        fit(module(), *callbacks, FeatureCache(str(tmp_path)), data=digits)
+    assert not list(tmp_path.glob("*.npy"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(fit, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MisconfigurationException, match=r"file/below cannot be written to"):
+        fit(task(), FeatureCache(str(tmp_path / "file" / "below")))
