@@ -19,11 +19,14 @@ class Header(L.Callback):
         if not trainer.is_global_zero:
             return
         network = type(getattr(pl_module, "network", pl_module)).__name__
-        parameters = sum(parameter.numel() for parameter in pl_module.parameters())
+        counts = dict.fromkeys((True, False), 0)
+        for parameter in pl_module.parameters():
+            counts[parameter.requires_grad] += parameter.numel()
+        frozen = f" ({counts[False]:,} of them frozen)" if counts[False] else ""
         datamodule: Any = getattr(trainer, "datamodule", None)
         if hasattr(datamodule, "describe"):
             print(f"data   {type(datamodule).__name__}: {datamodule.describe()}")
-        task = f"{type(pl_module).__name__} of {network}, {parameters:,} parameters"
+        task = f"{type(pl_module).__name__} of {network}, {sum(counts.values()):,} parameters{frozen}"
         print(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}")
         if folder is not None:
             went_on = f", going on after epoch {trainer.current_epoch}" if trainer.current_epoch else ""

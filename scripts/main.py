@@ -27,6 +27,7 @@ NOISE = (
     r".*smaller than the logging interval.*",
     r"Checkpoint directory .* exists and is not empty",
     r".*does not have many workers.*",
+    r"Found \d+ module\(s\) in eval mode",  # what is frozen stays in it on purpose
     r".*callbacks used to create the checkpoint need to be provided.*",  # evaluation needs none of them
 )
 

@@ -2,8 +2,6 @@
 
 import gzip
 import struct
-import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +13,9 @@ from sklearn.datasets import load_digits
 
 import datamodules
 from datamodules import DataError
-from scripts.main import main
 from tests.datamodules.cifar_format import small_cifar, write_cifar
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "configs").glob("*.yaml"))
 OVERLAYS = sorted((ROOT / "configs").glob("*/*.yaml"))
 NEEDS_GPU = ("trainer/gpu.yaml", "trainer/ddp.yaml")
@@ -43,21 +40,6 @@ def small_data(tmp_path_factory) -> Path:
         write_idx(folder / f"{name}-labels-idx1-ubyte.gz", targets[part])
     write_cifar(folder, batches=small_cifar(train=500))
     return folder
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """Run a command line in this process, from a folder of its own that sees `configs/`: a process each is slow."""
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-
-    def run(*arguments: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["holdout", *arguments])
-        main()
-        return capsys.readouterr().out
-
-    return run
 
 
 def recipe_of(config: Path) -> Path:
@@ -86,28 +68,27 @@ def small_enough(recipe: Path, data: Path) -> list[str]:
     return flags
 
 
-def train(command, recipe: Path, data: Path, *overlays: Path) -> str:
+def train(desk, recipe: Path, data: Path, *overlays: Path) -> str:
     if recipe.stem in BEGUN_WITH:
-        train(command, ROOT / "configs" / f"{BEGUN_WITH[recipe.stem]}.yaml", data)
+        train(desk, ROOT / "configs" / f"{BEGUN_WITH[recipe.stem]}.yaml", data)
     stacked = [argument for overlay in overlays for argument in ("-c", str(overlay))]
-    return command("fit", "-c", str(recipe), *stacked, *BRIEF, *small_enough(recipe, data))
+    return desk.here("fit", "-c", str(recipe), *stacked, *BRIEF, *small_enough(recipe, data)).stdout
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_recipe_trains(recipe, command, small_data):
-    assert "best epoch 1 of 1" in train(command, recipe, small_data)
+def test_recipe_trains(recipe, new_desk, small_data):
+    assert "best epoch 1 of 1" in train(new_desk(), recipe, small_data)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_overlay_stacks_on_the_recipe_that_it_names(overlay, command, small_data):
+def test_overlay_stacks_on_the_recipe_that_it_names(overlay, new_desk, small_data):
     recipe = recipe_of(overlay)
     if str(overlay).endswith(NEEDS_GPU):
-        with pytest.raises(SystemExit, match="0"):
-            command("fit", "-c", str(recipe), "-c", str(overlay), "--print_config")
+        assert new_desk().here("fit", "-c", str(recipe), "-c", str(overlay), "--print_config").stdout
         return
-    assert "best epoch" in train(command, recipe, small_data, overlay)
+    assert "best epoch" in train(new_desk(), recipe, small_data, overlay)
 
 
 @pytest.mark.real_data
