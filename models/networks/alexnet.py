@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from models.networks.shapes import count_features, require_image
@@ -62,6 +63,7 @@ class AlexNet(nn.Module):
             nn.ReLU(),
         )
         self.head = nn.Linear(width, num_classes)
+        self.to(memory_format=torch.channels_last)  # what convolutions are fastest in
 
     @staticmethod
     def _pool(large: bool) -> nn.Module:
