@@ -63,7 +63,6 @@ class AlexNet(nn.Module):
             nn.ReLU(),
         )
         self.head = nn.Linear(width, num_classes)
-        self.to(memory_format=torch.channels_last)  # what convolutions are fastest in
 
     @staticmethod
     def _pool(large: bool) -> nn.Module:
@@ -71,5 +70,6 @@ class AlexNet(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map images (N, C, H, W) to logits (N, num_classes)."""
-        logits: Tensor = self.head(self.body(self.features(inputs)))
+        fastest = inputs.contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.head(self.body(self.features(fastest)))
         return logits

@@ -154,7 +154,6 @@ class ResNet(nn.Module):
         self._initialise(zero_init_last_norm)
         if weights is not None:
             load_weights(self, weights, WEIGHT_NAMES)
-        self.to(memory_format=torch.channels_last)  # what convolutions are fastest in
 
     def _stage(self, in_channels: int, channels: int, stride: int, rates: list[float]) -> nn.Sequential:
         blocks = []
@@ -180,7 +179,8 @@ class ResNet(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map images (N, C, H, W) to logits (N, num_classes)."""
-        hidden = self.maxpool(F.relu(self.bn1(self.conv1(inputs))))
+        fastest = inputs.contiguous(memory_format=torch.channels_last)
+        hidden = self.maxpool(F.relu(self.bn1(self.conv1(fastest))))
         for stage in self.stages:
             hidden = self.get_submodule(stage)(hidden)
         logits: Tensor = self.head(self.pool(hidden))
