@@ -22,6 +22,15 @@ class Augmentation(nn.Module):
         """Return augmented images; `images` itself is left as it is."""
         raise NotImplementedError
 
+    def require_images(self, images: Tensor) -> None:
+        """Check that these are images (N, C, H, W).
+
+        Raises:
+            DataError: They are rows of a table, sequences or the like.
+        """
+        if images.ndim != 4:
+            raise DataError(f"augmentation: {type(self).__name__} takes images, not samples {tuple(images.shape[1:])}")
+
 
 def flip_horizontally(images: Tensor, chosen: Tensor) -> Tensor:
     """Mirror the chosen images left to right.
@@ -44,6 +53,8 @@ def translate(images: Tensor, down: Tensor, right: Tensor, padding: int, mode: P
         mode: What comes into view: zeros, the mirrored image, or its edge.
     """
     height, width = images.shape[-2:]
+    if mode == "reflect" and padding >= min(height, width):
+        raise DataError(f"RandomTranslate: padding {padding} reflects more than images of {height}×{width} hold")
     padded = F.pad(images, (padding,) * 4, mode=mode)
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # (N, C, 2p + 1, 2p + 1, H, W), a view
     samples = torch.arange(len(images), device=images.device)
@@ -64,6 +75,7 @@ class HorizontalFlip(Augmentation):
         self.probability = probability
 
     def forward(self, images: Tensor) -> Tensor:  # noqa: D102
+        self.require_images(images)
         return flip_horizontally(images, torch.rand(len(images), device=images.device) < self.probability)
 
 
@@ -83,5 +95,6 @@ class RandomTranslate(Augmentation):
         self.mode: PaddingMode = mode
 
     def forward(self, images: Tensor) -> Tensor:  # noqa: D102
+        self.require_images(images)
         shifts = torch.randint(-self.padding, self.padding + 1, (2, len(images)), device=images.device)
         return translate(images, shifts[0], shifts[1], self.padding, self.mode)

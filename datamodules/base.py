@@ -1,8 +1,9 @@
 """What every datamodule does with its samples: split once, without leaks, and say what the split is."""
 
+import functools
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import lightning as L
@@ -18,7 +19,7 @@ from datamodules.label_noise import LabelNoise
 from datamodules.manifest import Manifest, content_hash, describe_split, require_same_split
 from datamodules.samples import UNLABELLED, Samples
 from datamodules.splits import PARTS, Split, SplitOptions, check_split, make_split
-from datamodules.subsets import Indices
+from datamodules.subsets import Indices, subset_order
 
 
 class DataModule(L.LightningDataModule, ABC):
@@ -130,20 +131,21 @@ class DataModule(L.LightningDataModule, ABC):
         targets = self.targets.numpy()
         self._check_labels(targets)
         strata, names, source = self.strata(targets), self.class_names or None, self.dataset_name
-        split = make_split(
+        split_by = functools.partial(
+            make_split,
             strata,
-            self.options,
             num_samples=len(targets),
             official_test=self.samples.official_test,
             official_val=self.samples.official_val,
             names=names,
         )
+        split = split_by(options=self.options)
         digests = self.digests()
         split = settle_duplicates(digests, split, self.duplicates, source)
         if self.imbalance is not None:
-            kept = self.imbalance.thin(
-                split.train, self._labels("imbalance"), self.num_classes, self.options.split_seed
-            )
+            whole = split_by(options=replace(self.options, train_fraction=1.0, train_size=None)).train
+            order = subset_order(whole, self.options.split_seed)
+            kept = self.imbalance.thin(split.train, self._labels("imbalance"), self.num_classes, order)
             split = Split(kept, split.val, split.test)
         check_split(split, strata, names)
         noise = self._corrupt(split) if self.label_noise is not None else {}
@@ -175,7 +177,8 @@ class DataModule(L.LightningDataModule, ABC):
         """Make training labels wrong as asked; return what the manifest is to say of it."""
         assert self.label_noise is not None
         given = self._labels("label_noise").copy()
-        given[split.train] = self.label_noise.corrupt(given[split.train], self.num_classes)
+        # Drawn for every sample, so that the ones that two training parts share have the same label in both.
+        given[split.train] = self.label_noise.corrupt(given, self.num_classes)[split.train]
         self.targets = torch.from_numpy(given)
         wrong = int((self.targets != self.samples.targets).sum())
         digest = hashlib.sha256(np.ascontiguousarray(given, dtype="<i8").tobytes()).hexdigest()
@@ -186,7 +189,8 @@ class DataModule(L.LightningDataModule, ABC):
         """How often each class occurs among the training labels, wrong ones included."""
         self.setup()
         assert self.split is not None
-        return torch.bincount(self.targets[torch.from_numpy(self.split.train)], minlength=self.num_classes).tolist()
+        labels = self.targets[torch.from_numpy(self.split.train)].flatten()
+        return torch.bincount(labels[labels != UNLABELLED], minlength=self.num_classes).tolist()
 
     def _check_labels(self, targets: npt.NDArray[Any]) -> None:
         if not self.class_names:

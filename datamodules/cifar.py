@@ -96,8 +96,9 @@ class CIFAR10(InMemoryDataModule):
 
     @property
     def dataset_name(self) -> str:
-        """CIFAR10, or "CIFAR-10 (JPEG)"."""
-        return super().dataset_name if self.listing is None else f"{self.title} (JPEG)"
+        """CIFAR10, or "CIFAR-10 (JPEG)"; and the classes, if they are not all."""
+        name = super().dataset_name if self.listing is None else f"{self.title} (JPEG)"
+        return name if self.class_names == self.all_names else f"{name} of {', '.join(self.class_names)}"
 
     def facts(self) -> list[str]:  # noqa: D102
         return [] if self.listing is None else [self.dataset_name]

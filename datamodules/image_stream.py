@@ -66,7 +66,10 @@ def _apply(transform: Transform, image: Image.Image, key: Key) -> Image.Image:
     entropy = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(entropy) % 2**63)
-        transformed = transform(image)
+        try:
+            transformed = transform(image)
+        except Exception as error:  # anybody's transform, in a worker process: its traceback fills a page
+            raise DataError(f"train_transforms cannot transform an image ({str(error).splitlines()[0]})") from error
     if not isinstance(transformed, Image.Image):
         name = type(transformed).__name__
         raise DataError(f"train_transforms return a {name}, not an image: leave out those that make tensors")

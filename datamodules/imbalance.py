@@ -19,7 +19,7 @@ class Imbalance(ABC):
     """
 
     def __init__(self, factor: float) -> None:
-        if factor < 1:
+        if not factor >= 1:  # NaN too
             raise DataError(f"imbalance: factor {factor} is less than 1")
         self.factor = factor
 
@@ -27,20 +27,22 @@ class Imbalance(ABC):
     def shares(self, num_classes: int) -> list[float]:
         """Return what share of each class's samples is kept, in (0, 1]."""
 
-    def thin(self, train: Indices, labels: Indices, num_classes: int, seed: int) -> Indices:
+    def thin(self, train: Indices, labels: Indices, num_classes: int, order: Indices) -> Indices:
         """Return what is kept of a training part, sorted; at least one sample a class.
 
         Args:
             train: Indices of the training part.
             labels: Label of every sample of the dataset.
             num_classes: C.
-            seed: Seed of the choice.
+            order: Samples in the order in which a class keeps them; all of `train` are among them. If smaller training
+                parts are taken in this order too, what is kept of them lies inside what is kept of larger ones.
         """
-        random = np.random.RandomState(seed)
+        place = np.zeros(len(labels), dtype=np.int64)
+        place[order] = np.arange(len(order))
         kept = []
         for label, share in enumerate(self.shares(num_classes)):
-            members = random.permutation(train[labels[train] == label])
-            kept.append(members[: max(round(share * len(members)), 1)])
+            members = train[labels[train] == label]
+            kept.append(members[place[members].argsort()][: max(round(share * len(members)), 1)])
         return np.sort(np.concatenate(kept))
 
 

@@ -30,9 +30,14 @@ class LabelNoise(ABC):
 
     Args:
         noise_seed: Seed of the draw, apart from the training seed and the split's.
+
+    Raises:
+        DataError: The seed is out of range.
     """
 
     def __init__(self, noise_seed: int = 0) -> None:
+        if not 0 <= noise_seed < 2**32:
+            raise DataError(f"label_noise: noise_seed {noise_seed} is not between 0 and {2**32 - 1}")
         self.noise_seed = noise_seed
 
     @abstractmethod

@@ -75,7 +75,29 @@ def differences(recorded: Manifest, rebuilt: Manifest) -> list[str]:
         before, after = recorded["arguments"], rebuilt["arguments"]
         changed = [key for key in before if before[key] != after.get(key)]
         found += [f"{key} was {before[key]}, now it is {after.get(key)}" for key in changed]
-    return found + ([f"other samples in {', '.join(parts)}"] if parts else [])
+    for option in ("imbalance", "label_noise"):
+        before, after = recorded.get(option), rebuilt.get(option)
+        if before != after:
+            found.append(f"{option} was {_settings(before)}, now it is {_settings(after)}")
+    found += [f"other samples in {', '.join(parts)}"] if parts else []
+    before, after = recorded.get("normalization"), rebuilt.get("normalization")
+    if not found and before is not None and after is not None and not _close(before, after):
+        found.append(f"the normalisation was {before}, now it is {after}")
+    return found
+
+
+def _settings(option: dict[str, Any] | None) -> str:
+    if option is None:
+        return "none"
+    settings = [f"{key} {value}" for key, value in option.items() if key not in ("name", "sha256")]
+    return f"{option['name']} ({', '.join(settings)})"
+
+
+def _close(one: dict[str, list[float]], other: dict[str, list[float]]) -> bool:
+    return all(
+        len(values) == len(other[name]) and np.allclose(values, other[name], rtol=1e-4, atol=1e-6)
+        for name, values in one.items()
+    )
 
 
 def require_same_split(recorded: Manifest, rebuilt: Manifest) -> None:

@@ -32,9 +32,8 @@ class Samples:
 
     def of_classes(self, classes: list[int]) -> "Samples":
         """Return the samples of some classes alone, numbered in the order given."""
-        numbers = torch.full((int(self.targets.max()) + 1,), -1)
-        numbers[classes] = torch.arange(len(classes))
-        kept = (numbers[self.targets] >= 0).nonzero()[:, 0]
+        same = self.targets.unsqueeze(1) == torch.tensor(classes)
+        kept = same.any(1).nonzero()[:, 0]
         places = kept.numpy()
         test, val = (
             None if official is None else np.flatnonzero(np.isin(places, official))
@@ -42,7 +41,7 @@ class Samples:
         )
         return Samples(
             self.inputs[kept],
-            numbers[self.targets[kept]],
+            same[kept].int().argmax(1),
             test,
             val,
             None if self.lengths is None else self.lengths[kept],

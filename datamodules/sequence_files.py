@@ -103,6 +103,8 @@ def read_npz(path: Path) -> Recorded:
         )
     labels = torch.from_numpy(targets.astype(np.int64))
     names = tuple(map(str, np.atleast_1d(arrays.get("class_names", np.arange(max(int(labels.max()) + 1, 1))))))
+    if len(set(names)) < len(names):
+        raise DataError(f"{path}: class_names {', '.join(names)} are not all different")
     if len(labels) == len(lengths):
         return Recorded(sequences, labels, names)
     return Recorded(sequences, [torch.from_numpy(piece) for piece in np.split(labels.numpy(), ends)], names)

@@ -18,7 +18,7 @@ def nested_subset(indices: Indices, strata: Indices | None, count: int, seed: in
         count: Size of the subset, 1 to n.
         seed: Seed of the order.
     """
-    shuffled = np.random.RandomState(seed).permutation(np.sort(indices))
+    shuffled = subset_order(indices, seed)
     if strata is None:
         return np.sort(shuffled[:count])
     _, labels, sizes = np.unique(strata[shuffled], return_inverse=True, return_counts=True)
@@ -27,6 +27,12 @@ def nested_subset(indices: Indices, strata: Indices | None, count: int, seed: in
     starts = np.cumsum(sizes) - sizes
     chosen = [members[start : start + number] for start, number in zip(starts, taken, strict=True)]
     return np.sort(shuffled[np.concatenate(chosen)])
+
+
+def subset_order(indices: Indices, seed: int) -> Indices:
+    """Return samples in the order in which subsets take those of a class."""
+    ordered: Indices = np.random.RandomState(seed).permutation(np.sort(indices))
+    return ordered
 
 
 def _proportional_counts(sizes: Indices, count: int) -> Indices:

@@ -26,6 +26,8 @@ class GeneratedSequences(SequenceDataModule):
     def __init__(self, num_samples: int = 10_000, data_seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.require(num_samples=(num_samples, 1), data_seed=(data_seed, 0))
+        if data_seed >= 2**32:
+            raise DataError(f"{type(self).__name__}: data_seed {data_seed} is not less than {2**32}")
         self.num_samples = num_samples
         self.data_seed = data_seed
 

@@ -58,6 +58,10 @@ class Tabular(InMemoryDataModule):
             if name not in header:
                 raise DataError(f"{path} has no column {name!r}; there are {', '.join(header)}")
         used = [name for name in header if name != target] if features is None else features
+        if target in used:
+            raise DataError(f"features: {target!r} is the target; the network would be told the answer")
+        if len(set(used)) < len(used):
+            raise DataError(f"features: {', '.join(used)}: name each column once")
         if not used:
             raise DataError(f"{path} has no column beside the target {target!r}")
         columns = dict(zip(header, zip(*rows, strict=True), strict=True))
@@ -68,6 +72,11 @@ class Tabular(InMemoryDataModule):
         else:
             _refuse_missing(path, target, columns[target])
             names, labels = np.unique(columns[target], return_inverse=True)
+            if 2 * len(names) > len(labels):
+                raise DataError(
+                    f"{path}: {len(names)} different values among {len(labels)} in the column {target!r} make no "
+                    f"classes; if it is a number to predict, set data.continuous true (and use models.Regressor)"
+                )
             self.class_names = tuple(str(name) for name in names)
             targets = torch.from_numpy(labels).long()
         self.table = Samples(torch.from_numpy(inputs).float(), targets)
@@ -87,6 +96,8 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is not there; name a CSV file by data.path") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a CSV file ({error})") from error
     while rows and not rows[-1]:  # blank lines at the end
@@ -97,6 +108,8 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     doubled = next((name for name in header if header.count(name) > 1), None)
     if doubled is not None:
         raise DataError(f"{path} has two columns {doubled!r}")
+    if len(header) == 1 and ";" in header[0]:
+        raise DataError(f"{path} separates its columns by semicolons; they must be commas")
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(header):
             raise DataError(f"{path}, row {number}: {len(row)} values, but {len(header)} columns")
@@ -113,11 +126,13 @@ def _numbers(path: str, name: str, values: tuple[str, ...]) -> npt.NDArray[np.fl
     _refuse_missing(path, name, values)
     for number, value in enumerate(values, start=2):
         try:
-            finite = np.isfinite(float(value))
+            finite = bool(abs(float(value)) <= np.finfo(np.float32).max)
         except ValueError:
             finite = False
         if not finite:
-            raise DataError(f"{path}, row {number}, column {name!r}: {value!r} is no number")
+            raise DataError(
+                f"{path}, row {number}, column {name!r}: {value!r} is no number; data.features names the columns to use"
+            )
     return np.array([float(value) for value in values])
 
 

@@ -103,3 +103,14 @@ def test_a_flip_probability_out_of_range_is_refused(probability):
 def test_a_translation_by_nothing_is_refused():
     with pytest.raises(DataError, match="RandomTranslate: padding 0"):
         RandomTranslate(0)
+
+
+@pytest.mark.parametrize("augmentation", [HorizontalFlip(), RandomTranslate(2)])
+def test_rows_of_a_table_are_refused_by_name(augmentation):
+    with pytest.raises(DataError, match=f"{type(augmentation).__name__} takes images"):
+        augmentation(torch.rand(4, 30))
+
+
+def test_more_than_an_image_holds_cannot_be_reflected():
+    with pytest.raises(DataError, match="padding 8 reflects more"):
+        RandomTranslate(8, mode="reflect")(torch.rand(2, 1, 8, 8))

@@ -338,3 +338,11 @@ def test_some_classes_alone_are_numbered_in_the_order_asked_for(tmp_path):
 def test_classes_that_cannot_be_are_refused(tmp_path, classes, words):
     with pytest.raises(DataError, match=words):
         CIFAR10(tmp_path, classes=classes)
+
+
+def test_a_label_below_zero_is_no_class(tmp_path):
+    write_cifar(tmp_path)
+    samples = CIFAR10(tmp_path, verify=False)._load_all()
+    samples.targets[0] = -1
+    kept = samples.of_classes([2, 9])
+    assert len(kept.targets) == int(((samples.targets == 2) | (samples.targets == 9)).sum())

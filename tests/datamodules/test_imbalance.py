@@ -1,6 +1,7 @@
 """Some classes are made rare, and made to count as much as the others again."""
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -110,3 +111,12 @@ def test_a_balanced_loss_without_counts_is_refused(quiet_trainer):
     task = Classifier(Linear(data.input_shape, 10), 10, loss=BalancedCrossEntropy())
     with pytest.raises(TrainingError, match="BalancedCrossEntropy needs a datamodule"):
         quiet_trainer(max_epochs=1).fit(task, batches)
+
+
+def test_a_smaller_training_part_lies_inside_a_larger_one_when_thinned_too():
+    parts = []
+    for share in (1.0, 0.5):
+        data = Digits(imbalance=ExponentialImbalance(10), train_fraction=share)
+        data.setup()
+        parts.append(data.split.train)
+    assert np.isin(parts[1], parts[0]).all()

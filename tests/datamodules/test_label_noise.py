@@ -109,3 +109,21 @@ def test_a_network_large_enough_memorises_wrong_labels(quiet_trainer):
 def test_noise_that_makes_no_sense_is_refused(make, said):
     with pytest.raises(DataError, match=said):
         make()
+
+
+def test_a_sample_has_the_same_label_in_a_smaller_training_part():
+    whole, half = (prepared(label_noise=SymmetricNoise(0.4), train_fraction=share) for share in (1.0, 0.5))
+    assert np.isin(half.split.train, whole.split.train).all()
+    assert torch.equal(half.targets[half.split.train], whole.targets[half.split.train])
+
+
+def test_other_noise_is_named_where_a_run_goes_on():
+    noisy, clean = prepared(label_noise=SymmetricNoise(0.4)), prepared()
+    with pytest.raises(DataError, match=r"label_noise was SymmetricNoise \(.*rate 0.4.*\), now it is none"):
+        clean.require_split(noisy.manifest)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_named(seed):
+    with pytest.raises(DataError, match=f"noise_seed {seed} is not between"):
+        SymmetricNoise(0.1, noise_seed=seed)

@@ -141,3 +141,11 @@ def test_dropping_duplicates_does_not_lose_a_class_unnoticed():
 
     with pytest.raises(DataError, match="class '0' has no sample in the train part"):
         OneClassInTest(duplicates="drop").setup()
+
+
+def test_another_normalization_is_told():
+    one, other = Digits(), Digits(mean=[0.0], std=[0.01])
+    one.setup()
+    other.setup()
+    with pytest.raises(DataError, match=r"the normalisation was .*, now it is .*0\.01"):
+        other.require_split(one.manifest)

@@ -100,3 +100,29 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path):
     for name in ("binary.csv", "nowhere.csv"):
         with pytest.raises(DataError, match=name):
             Tabular(str(tmp_path / name), "kind")
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [(["width", "kind"], "'kind' is the target"), (["width", "width"], "name each column once")],
+)
+def test_features_that_tell_the_answer_or_repeat_are_refused(table, features, words):
+    with pytest.raises(DataError, match=words):
+        Tabular(table(), "kind", features=features)
+
+
+def test_numbers_to_predict_are_no_classes(table):
+    with pytest.raises(DataError, match=r"40 different values among 40 .*'height'.*data.continuous true"):
+        Tabular(table(), "height", features=["width"])
+
+
+def test_semicolons_and_a_missing_file_are_named(table, tmp_path):
+    with pytest.raises(DataError, match="semicolons"):
+        Tabular(table("a;b\n1;2\n"), "b")
+    with pytest.raises(DataError, match="is not there"):
+        Tabular(str(tmp_path / "none.csv"), "b")
+
+
+def test_a_number_too_large_for_single_precision_is_refused(table):
+    with pytest.raises(DataError, match="row 2, column 'a': '4e38' is no number"):
+        Tabular(table("a,b\n4e38,x\n1,x\n2,y\n3,y\n"), "b")
