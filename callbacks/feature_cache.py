@@ -28,7 +28,7 @@ class FeatureCache(L.Callback):
 
     What a wholly frozen backbone makes of an image never changes. The features of the training and the validation part
     are computed in evaluation mode before the first epoch, or read from where an earlier run left them: a file is known
-    by a hash of weights, data, split, normalisation and precision. The head then learns what it would have learnt
+    by a hash of weights, images, split, normalisation and precision. The head then learns what it would have learnt
     without a cache, but for the last digits (a backbone rounds an image's features according to its batch). Tests run
     the whole network.
 
@@ -68,10 +68,18 @@ class FeatureCache(L.Callback):
         data.stand_in(everywhere)
         network.feature_cache = _given
 
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Give the network images again."""
-        network, data = getattr(pl_module, "network", None), getattr(trainer, "datamodule", None)
-        if stage == "fit" and isinstance(network, Pretrained) and isinstance(data, InMemoryDataModule):
+        self._end(trainer, pl_module)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Likewise: after an interruption Lightning tears nothing down."""
+        self._end(trainer, pl_module)
+
+    @staticmethod
+    def _end(trainer: L.Trainer, module: L.LightningModule) -> None:
+        network, data = getattr(module, "network", None), getattr(trainer, "datamodule", None)
+        if isinstance(network, Pretrained) and isinstance(data, InMemoryDataModule):
             network.feature_cache = None
             data.stand_in(None)
 
@@ -127,8 +135,10 @@ def _changes_inputs(module: Task) -> str | None:
 
 def _key(network: Pretrained, data: InMemoryDataModule, indices: Tensor, precision: str) -> str:
     made_of = (VERSION, torch.__version__, precision, repr(network.backbone), repr(network.preprocessing))
-    digest = hashlib.sha256(repr((*made_of, data.manifest["source"]["sha256"], data.normalization)).encode())
+    digest = hashlib.sha256(repr((*made_of, data.maximum, data.normalization)).encode())
     digest.update(indices.numpy().tobytes())
+    for few in torch.split(indices, data.eval_batch_size):  # as they were decoded, which the files do not say
+        digest.update(data.samples.inputs[few].numpy().tobytes())
     for part in (network.backbone, network.preprocessing):
         for name, tensor in part.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -23,7 +23,7 @@ from callbacks.history import History, Row, epochs_done, shared_figures
 from callbacks.presets import Checkpoint, EarlyStopping, Mode, at_epoch_end, monitor_mode
 from callbacks.trainer import find_callback, run_folder
 
-BELOW_ZERO = "(below 0: training is measured during the epoch, with dropout and augmentation)"
+BELOW_ZERO = "(below 0: training is measured during the epoch, with dropout, augmentation and label noise, if any)"
 
 
 class Summary(L.Callback):
@@ -67,7 +67,7 @@ class Summary(L.Callback):
             "threads": torch.get_num_threads(),  # another number sums in another order
             "precision": str(trainer.precision),
             "seed": int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED")) else None,
-            "command": shlex.join(["holdout" if Path(sys.argv[0]).stem == "holdout" else sys.argv[0], *sys.argv[1:]]),
+            "command": shlex.join([_program(), *sys.argv[1:]]),
             "git_commit": git_commit(),
             "versions": versions(),
         }
@@ -161,3 +161,8 @@ def versions() -> dict[str, str]:
     """Return the versions that a result may depend on."""
     modules = (torch, torchvision, L, torchmetrics, numpy, sklearn)
     return {"python": platform.python_version()} | {module.__name__: str(module.__version__) for module in modules}
+
+
+def _program() -> str:
+    """Return what was typed: the command itself, whichever way it was started, or a script of the user's own."""
+    return "holdout" if Path(sys.argv[0]).stem in ("holdout", "main") else sys.argv[0]

@@ -19,8 +19,9 @@ UNUSED_LABEL = -100  # torch's own default of `ignore_index`, which no class has
 class Classifier(Task):
     """Trains a network to classify; the figures are cross entropy, accuracy, macro F1 and calibration error.
 
-    `train/loss`, `val/loss` and `test/loss` are the plain cross entropy against the true labels, whatever loss and
-    regularizers are trained with, so that any two runs can be compared; what is minimised is `train/objective`.
+    `train/loss`, `val/loss` and `test/loss` are the plain cross entropy against the data's labels, whatever loss and
+    regularizers are trained with, so that any two runs can be compared; what is minimised is `train/objective`. Under
+    `label_noise` some of the training labels are wrong, none of the others.
 
     Where the labels are of the steps of sequences, (N, T), every labelled step is what a sample is elsewhere, and -100
     marks a step without a label: the regularizers' targets, loss and figures see labelled steps alone.
@@ -86,12 +87,12 @@ class Classifier(Task):
         Raises:
             TrainingError: The network gives logits for every step and labels are of samples, or the reverse.
         """
-        logits: Tensor = self.network(inputs)
+        logits = super().outputs(inputs, steps)
         if logits.ndim != (2 if steps is None else 3):
             labels, wanted = ("(N,)", "(N, C)") if steps is None else ("(N, T)", "(N, T, C)")
             raise TrainingError(
                 f"the network gives logits {tuple(logits.shape)}; labels {labels} need {wanted} "
-                f"(of models.networks.Recurrent, output: {'last or mean' if steps is None else 'every'})"
+                f"(Recurrent gives them with --model.network.output {'last' if steps is None else 'every'})"
             )
         return logits if steps is None else logits[steps]
 

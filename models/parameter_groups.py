@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from models.networks.stages import stages
 
@@ -43,8 +43,19 @@ def parameter_groups(
 
 
 def share_rates(schedule: LRScheduler, optimizer: Optimizer) -> None:
-    """Give each group its share of the learning rates that a schedule states itself, which it sets alike for all."""
+    """Give each group its share of the learning rates that a schedule states itself, which it sets alike for all.
+
+    Raises:
+        ValueError: It has a floor that is one for all.
+    """
     factors = [group.get(FACTOR, 1.0) for group in optimizer.param_groups]
+    if any(factor != 1 for factor in factors) and getattr(schedule, "eta_min", 0.0) > 0:
+        raise ValueError(
+            f"model.layer_decay: the eta_min of {type(schedule).__name__} is one for all layers and would raise the "
+            f"rates of the lower ones; set it to 0"
+        )
+    if isinstance(schedule, ReduceLROnPlateau):
+        schedule.min_lrs = [rate * factor for rate, factor in zip(schedule.min_lrs, factors, strict=True)]
     if isinstance(schedule, CyclicLR):
         schedule.base_lrs = [rate * factor for rate, factor in zip(schedule.base_lrs, factors, strict=True)]
         schedule.max_lrs = [rate * factor for rate, factor in zip(schedule.max_lrs, factors, strict=True)]

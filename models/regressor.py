@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.errors import require_fitting_loss
+from models.errors import TrainingError, require_fitting_loss
 from models.regression_metrics import evaluation_metrics, training_metrics
-from models.task import Batch, Task
+from models.regularizers.losses import ClassCountLoss
+from models.task import Batch, Steps, Task
 
 
 class Regressor(Task):
@@ -42,7 +43,11 @@ class Regressor(Task):
         **kwargs: Any,
     ) -> None:
         if not target_mean:
-            raise ValueError("the data has classes, not continuous targets: use models.Classifier")
+            raise ValueError(
+                "the data has classes, not continuous targets: use models.Classifier, or set Tabular's data.continuous"
+            )
+        if isinstance(loss, nn.CrossEntropyLoss | ClassCountLoss):
+            raise ValueError(f"loss: {type(loss).__name__} compares classes; targets are continuous")
         super().__init__(network, nn.MSELoss() if loss is None else loss, **kwargs)
         if len(target_mean) != len(target_std) or not all(std > 0 for std in target_std):
             raise ValueError(f"target_mean {target_mean} and target_std {target_std} do not belong together")
@@ -58,6 +63,20 @@ class Regressor(Task):
         example = torch.zeros(2, len(self.target_mean), device=self.device)
         require_fitting_loss(self, example, example)
 
+    def outputs(self, inputs: Any, steps: Steps | None) -> Tensor:
+        """Return the network's outputs, (N, outputs).
+
+        Raises:
+            TrainingError: It gives others.
+        """
+        outputs = super().outputs(inputs, steps)
+        if outputs.ndim != 2 or outputs.shape[1] != len(self.target_mean):
+            raise TrainingError(
+                f"the network gives outputs {tuple(outputs.shape)}; targets (N, {len(self.target_mean)}) need as many "
+                f"(Recurrent gives them with --model.network.output last)"
+            )
+        return outputs
+
     def chain_targets(self, targets: Tensor) -> Tensor:
         """Return standardised targets, (N, outputs)."""
         return (targets - self.target_mean) / self.target_std
@@ -68,8 +87,8 @@ class Regressor(Task):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return predictions in the targets' own unit, (N, outputs)."""
-        predictions: Tensor = self(batch[0])
-        return predictions
+        inputs, _, steps = self.unpack(batch)
+        return self.predictions(self.outputs(inputs, steps))
 
     def prediction_columns(  # noqa: D102
         self, outputs: Tensor, targets: Tensor | None, class_names: Sequence[str]

@@ -28,7 +28,8 @@ class Task(ExactResume):
     """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
 
     A subclass says what its metrics are and how targets enter the regularizer chain. `train/` figures are measured on
-    the true targets over the training batches as the network saw them; `val/` and `test/` figures mean the same.
+    the data's targets (wrong ones where `label_noise` is on) over the training batches as the network saw them; `val/`
+    and `test/` figures on the true ones.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
@@ -122,8 +123,18 @@ class Task(ExactResume):
         return *batch, None
 
     def outputs(self, inputs: Any, steps: Steps | None) -> Tensor:
-        """Return the network's outputs for the targets that count, whose places `unpack` returned."""
-        outputs: Tensor = self.network(inputs)
+        """Return the network's outputs for the targets that count, whose places `unpack` returned.
+
+        Raises:
+            TrainingError: The network does not take sequences of different lengths, and these are.
+        """
+        try:
+            outputs: Tensor = self.network(inputs)
+        except (AttributeError, TypeError) as error:
+            if isinstance(inputs, Tensor):
+                raise
+            name = type(self.network).__name__
+            raise TrainingError(f"{name} takes no sequences of different lengths; Recurrent does ({error})") from error
         return outputs
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

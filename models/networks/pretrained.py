@@ -2,8 +2,7 @@
 
 import copy
 import re
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +72,9 @@ class Pretrained(nn.Module):
             self.preprocessing = published_preprocessing(published, resize)
             self.name = architecture
         elif name is not None:
-            raise ValueError(f"weights: {name!r} is no file; only torchvision's networks have published weights")
+            raise ValueError(
+                f"weights: {name!r} is no file ({', '.join(WEIGHT_FILES)}); by name there are torchvision's alone"
+            )
         else:
             size = None if resize == "weights" else resize
             shape = input_shape if size is None else (input_shape[0], size, size)
@@ -141,9 +142,9 @@ class Pretrained(nn.Module):
 
     def _take_statistics(self, path: str) -> None:
         """Normalise as the run did that a checkpoint is from: its data first, then perhaps its network."""
-        if not path.endswith(".ckpt") or not weights_wanted():
+        content = read_file(path) if weights_wanted() else None
+        if not isinstance(content, Mapping) or "pytorch-lightning_version" not in content:
             return
-        content = read_file(path)
         names = [f"network.preprocessing.{name}" for name in ("mean", "std")]
         mean, std = (content.get("state_dict", {}).get(name) for name in names)
         recorded = (content.get("split") or {}).get("normalization")
@@ -171,4 +172,5 @@ class Pretrained(nn.Module):
 
 
 def _is_file(weights: str) -> bool:
-    return weights.endswith(WEIGHT_FILES) or Path(weights).is_file()
+    # By its name alone: with a checkpoint of this network at hand, the file may be gone.
+    return weights.endswith(WEIGHT_FILES)

@@ -32,7 +32,10 @@ def published_weights(architecture: str, name: str) -> WeightsEnum:
     weights = torchvision.models.get_model_weights(architecture)
     if name not in weights.__members__:
         names = ", ".join(weights.__members__)
-        raise ValueError(f"weights: {architecture} has none called {name!r}; there are {names}; or give a file")
+        raise ValueError(
+            f"weights: {architecture} has none called {name!r}; there are {names}; or give a file (.pt, .pth, .th, "
+            f".safetensors, .ckpt)"
+        )
     found: WeightsEnum = weights[name]
     return found
 

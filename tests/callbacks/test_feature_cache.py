@@ -10,6 +10,7 @@ from torch.optim import AdamW
 
 from callbacks import FeatureCache, GradualUnfreezing
 from datamodules import Digits, HorizontalFlip
+from datamodules.duplicates import sample_digests
 from models import Classifier
 from models.networks import CNN, MLP, Pretrained
 from models.regularizers import DisturbLabel, Regularizer
@@ -133,3 +134,41 @@ def test_a_folder_that_cannot_be_written_to_is_named(fit, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(MisconfigurationException, match=r"file/below cannot be written to"):
         fit(task(), FeatureCache(str(tmp_path / "file" / "below")))
+
+
+class Interrupt(L.Callback):
+    def on_train_epoch_end(self, trainer, pl_module):
+        raise KeyboardInterrupt
+
+
+def test_after_an_interruption_the_network_is_given_images_again(fit, tmp_path, quiet_trainer):
+    module, data = task(), Digits(batch_size=200, mean=[0.0], std=[1.0])
+    with pytest.raises(SystemExit):
+        fit(module, FeatureCache(str(tmp_path)), Interrupt(), data=data)
+    seen = counted(module)
+    quiet_trainer().test(module, datamodule=data, verbose=False)
+    assert seen
+
+
+class Repainted(Digits):
+    """The digits, with another digest than their pixels': as files are, whose decoding may change."""
+
+    def __init__(self, factor, **options):
+        super().__init__(mean=[0.0], std=[1.0], **options)
+        self.factor = factor
+
+    def load(self):
+        samples = super().load()
+        samples.inputs.floor_divide_(self.factor)
+        return samples
+
+    def digests(self):
+        return sample_digests(torch.arange(len(self.samples.inputs)).view(-1, 1))
+
+
+def test_the_same_files_decoded_otherwise_are_computed_anew(fit, tmp_path):
+    fit(task(), FeatureCache(str(tmp_path)), data=Repainted(1))
+    other = task()
+    seen = counted(other)
+    fit(other, FeatureCache(str(tmp_path)), data=Repainted(2))
+    assert seen

@@ -214,4 +214,9 @@ def test_a_gap_below_zero_is_explained_on_its_line(fit, tmp_path, capsys, epochs
     gap = json.loads((tmp_path / "summary.json").read_text())["gap"]
     (line,) = (line for line in reported(capsys) if "gap, training to validation" in line)
     assert (min(gap.values()) < 0) is explained
-    assert line.endswith("(below 0: training is measured during the epoch, with dropout and augmentation)") is explained
+    assert (
+        line.endswith(
+            "(below 0: training is measured during the epoch, with dropout, augmentation and label noise, if any)"
+        )
+        is explained
+    )

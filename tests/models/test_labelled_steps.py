@@ -92,7 +92,7 @@ def test_all_figures_are_of_labelled_steps_alone(quiet_trainer):
     ("data", "output", "message"),
     [
         (DelayedEcho(num_samples=100), "last", r"gives logits \(\d+, 8\); labels \(N, T\) need \(N, T, C\).*every"),
-        (DigitRows(), "every", r"gives logits \(\d+, 8, 10\); labels \(N,\) need \(N, C\).*last or mean"),
+        (DigitRows(), "every", r"gives logits \(\d+, 8, 10\); labels \(N,\) need \(N, C\).*output last"),
     ],
 )
 def test_a_network_whose_outputs_are_of_other_things_than_the_labels_is_refused(quiet_trainer, data, output, message):

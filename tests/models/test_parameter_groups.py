@@ -12,6 +12,7 @@ from datamodules import Digits
 from models import Classifier, WarmupCosine
 from models.networks import MLP, Pretrained, ResNet
 from models.optimizers import build_optimizer, build_scheduler, build_warmup
+from models.parameter_groups import share_rates
 
 adamw = functools.partial(AdamW, lr=0.1, weight_decay=0.5)
 sgd = functools.partial(SGD, lr=0.1)
@@ -116,3 +117,17 @@ def test_a_factor_that_is_none_is_refused(layer_decay):
 def test_an_optimizer_that_takes_no_groups_is_named():
     with pytest.raises(ValueError, match=r"model\.optimizer \(LBFGS\): .*parameter"):
         build_optimizer(LBFGS, three_layers(), False, layer_decay=0.5)
+
+
+def test_a_floor_that_would_raise_the_lower_rates_is_refused():
+    optimizer = build_optimizer(sgd, three_layers(), False, layer_decay=0.5)
+    with pytest.raises(ValueError, match="layer_decay: the eta_min of CosineAnnealingLR"):
+        share_rates(lr_scheduler.CosineAnnealingLR(optimizer, 10, eta_min=0.01), optimizer)
+
+
+def test_the_floor_of_a_plateau_is_shared_out():
+    optimizer = build_optimizer(sgd, three_layers(), False, layer_decay=0.5)
+    schedule = lr_scheduler.ReduceLROnPlateau(optimizer, min_lr=0.01)
+    share_rates(schedule, optimizer)
+    head = optimizer.param_groups[0]["lr"]
+    assert schedule.min_lrs == pytest.approx([0.01 * group["lr"] / head for group in optimizer.param_groups])
