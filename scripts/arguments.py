@@ -45,8 +45,9 @@ def complete(arguments: list[str]) -> Invocation:
     for key in ("ckpt_path", "name", "runs_dir"):
         if getattr(known, key) == "null":
             setattr(known, key, None)
-    written = _written(known.config or [])
-    whole = all(_names_class(written.get(part)) for part in ("model", "data"))
+    contents = _contents(known.config or [])
+    written = {key: value for content in contents for key, value in content.items() if value}
+    whole = all(any(_names_class(content.get(part)) for content in contents) for part in ("model", "data"))
     overlays_only = bool(known.ckpt_path) and not whole
     recipe = Path(known.config[0]) if known.config and not overlays_only else None
     name = known.name or written.get("name") or (_recipe_name(recipe) if recipe else None)
@@ -55,6 +56,7 @@ def complete(arguments: list[str]) -> Invocation:
     named_dir = Path(known.runs_dir) if known.runs_dir else None
     runs_dir = Path(named_dir or written.get("runs_dir") or "runs")
     asks_only = known.help or known.print_config is not None or known.subcommand not in ("fit", *EVALUATIONS)
+    asks_only = asks_only or any(argument.split("=")[0].endswith(".help") for argument in arguments)
     if asks_only:
         return Invocation(arguments, name or "run", runs_dir, None)
     checkpoint = find_checkpoint(known.ckpt_path, runs_dir, name) if known.ckpt_path else None
@@ -97,9 +99,9 @@ def _recipe_name(recipe: Path) -> str:
     return recipe.absolute().parents[1].name if in_run else recipe.stem
 
 
-def _written(configs: list[str]) -> dict[str, Any]:
-    """Return the top level of the given files, later ones winning; what cannot be read, the parser will say."""
-    found: dict[str, Any] = {}
+def _contents(configs: list[str]) -> list[dict[str, Any]]:
+    """Return what the given files hold; what cannot be read, the parser will say."""
+    found = []
     for config in configs:
         try:
             content = yaml.safe_load(Path(config).read_text())
@@ -107,7 +109,7 @@ def _written(configs: list[str]) -> dict[str, Any]:
             continue
         if not isinstance(content, dict):
             raise RunError(f"{config} is no recipe: it holds {content!r}, not keys such as model and data")
-        found |= {key: value for key, value in content.items() if value}
+        found.append(content)
     return found
 
 

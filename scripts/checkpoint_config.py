@@ -1,9 +1,10 @@
 """The recipe that a checkpoint carries, so that `test`, `validate` and `predict` need nothing else."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 
@@ -78,8 +79,16 @@ def _texts(config: dict[str, Any]) -> set[str]:
         return set()
     known = class_arguments(named)
     return {
-        name for name, value in given.items() if name in known and known[name].annotation in TEXTS and _is_text(value)
+        name
+        for name, value in given.items()
+        if name in known and ((known[name].annotation in TEXTS and _is_text(value)) or _is_choice(value, known[name]))
     }
+
+
+def _is_choice(value: Any, parameter: inspect.Parameter) -> bool:
+    """Return whether a value is one of those that an argument lists, be there a file of that name or not."""
+    annotation = parameter.annotation
+    return any(value in get_args(kind) for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Literal)
 
 
 def _is_text(value: Any) -> bool:

@@ -1,6 +1,5 @@
 """Lightning's command line, wired to this project: runs, recipes out of checkpoints, and what each job reports."""
 
-import json
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -29,12 +28,13 @@ from callbacks import (
     SaveSplit,
     Summary,
 )
-from callbacks.files import write_text
+from callbacks.checkpoint_io import load_checkpoint
 from callbacks.trainer import find_callback
 from datamodules import DataModule
 from models import Task
 from models.networks.weights import weights_come_later
 from scripts.arguments import Invocation, complete
+from scripts.figures import report_figures, write_figures
 from scripts.hyperparameters import with_linked_values
 from scripts.mistakes import checked
 from scripts.parser import (
@@ -195,6 +195,14 @@ class HoldoutCLI(LightningCLI):
                 f"{self.invocation.checkpoint}: its weights do not fit the network as configured: {reason}"
             ) from error
 
+    def before_fit(self) -> None:
+        """Refuse to go on to an epoch that a checkpoint has behind it, which Lightning would word otherwise."""
+        if self.invocation.checkpoint is None or (self.trainer.max_epochs or -1) < 0:
+            return
+        done = load_checkpoint(self.invocation.checkpoint)["epoch"] + 1
+        if done > self.trainer.max_epochs:
+            raise RunError(f"{self.invocation.checkpoint} has {done} epochs behind it; set --trainer.max_epochs higher")
+
     def after_fit(self) -> None:
         """Say so where there was nothing left to train."""
         summary = find_callback(self.trainer, Summary)
@@ -204,22 +212,22 @@ class HoldoutCLI(LightningCLI):
 
     def validate(self, **kwargs: Any) -> None:
         """Validate a checkpoint, print the figures and write them into the run folder."""
-        self._report("validation", self.trainer.validate(**kwargs, verbose=False)[0])
+        self._report("validation", "val", self.trainer.validate(**kwargs, verbose=False)[0])
 
     def test(self, **kwargs: Any) -> None:
         """Test a checkpoint, print the figures and write them into the run folder."""
-        self._report("test", self.trainer.test(**kwargs, verbose=False)[0])
+        self._report("test", "test", self.trainer.test(**kwargs, verbose=False)[0])
 
-    def _report(self, job: str, figures: Mapping[str, float]) -> None:
-        if not self.trainer.is_global_zero:
-            return
-        print(f"{self.invocation.checkpoint}: {self.datamodule.describe()}")
-        width = max(map(len, figures))
-        print("\n".join(f"  {name:<{width}}  {value:.4f}" for name, value in figures.items()))
-        folder = self._folder()
-        if folder is not None:
-            result = {"checkpoint": str(self.invocation.checkpoint), "figures": dict(figures)}
-            write_text(folder / f"{job}.json", json.dumps(result, indent=2) + "\n")
+    def _report(self, job: str, part: str, figures: Mapping[str, float]) -> None:
+        if self.trainer.is_global_zero:
+            limit = self._get(self.config, "trainer")[f"limit_{part}_batches"]
+            whole = limit in (None, 1.0) and not isinstance(limit, int)
+            report_figures(self.invocation.checkpoint, self.datamodule.describe(), figures)
+            folder = self._folder()
+            if not whole:
+                print(f"  measured on a part alone (limit_{part}_batches {limit}): {job}.json is left as it is")
+            elif folder is not None:
+                write_figures(folder / f"{job}.json", self.invocation.checkpoint, figures)
 
     def predict(self, **kwargs: Any) -> None:
         """Write the predictions for the test part to a CSV file."""

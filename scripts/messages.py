@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ FACTORY_VALUE = r"(?:\. Got value: Namespace\(.*)?$"  # what the factory as a wh
 WRONG_VALUE = re.compile(rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}")
 WRONG_UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
 GIVEN_VALUE = re.compile(rf"Given value: (.*?){FACTORY_VALUE}", re.MULTILINE)
+ABSTRACT = re.compile(r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract")
+NO_PATH = re.compile(r"Unexpected import path format: (.+)$")
 NO_FILE = re.compile(r"File does not exist: '?([^']+?)'?$")
 REQUIRED = re.compile(r"the following arguments are required: (.+)$")
 PART_REQUIRED = re.compile(r"the following arguments are required: \w+\.(data|model)\b")
@@ -106,6 +109,11 @@ def _explain_nested(message: str) -> str:
         if match := NO_CLASS.search(line):
             off = "; null switches it off" if match[1].lower() in ("false", "none", "off") else ""
             return f"{where}: there is no class {match[1]!r}" + (off or did_you_mean(match[1], class_names()))
+        if match := ABSTRACT.search(line):
+            kinds = [kind.__name__ for kind in getattr(sys.modules[match[1]], match[2]).__subclasses__()]
+            return f"{where}: {match[2]} comes in kinds; name one: {', '.join(kinds)}"
+        if match := NO_PATH.search(line):
+            return f"{where}: {match[1]!r} is no class"
         if match := NO_MODULE.search(line):
             return f"{where}: there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES)
         if match := WRONG_CLASS.search(line):

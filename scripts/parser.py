@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -58,6 +59,9 @@ class Parser(LightningArgumentParser):
         Raises:
             RunError: There is such a value.
         """
+        if args and isinstance(args[0], list) and len(args[0]) == 1:
+            # A nested parser is told what a flag says as f"--key={value}", which makes a text of null.
+            args = ([re.sub(r"^(--[\w.]+)=None$", r"\1=null", str(args[0][0]))], *args[1:])
         settings: Namespace = super().parse_args(*args, **kwargs)
         if "subcommand" in settings:  # a nested parser's have none
             check_values(settings["subcommand"], settings[settings["subcommand"]])

@@ -10,14 +10,17 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks import CheckpointError, load_checkpoint
 from scripts.checkpoint_config import CONFIG_KEY
+from scripts.trainer import resolve_precision
 
 DECISIVE_KEYS = ("seed_everything", "model", "data", "checkpoint")
 DECISIVE_TRAINER_KEYS = (
     "precision", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches",
     "overfit_batches",
 )  # fmt: skip
-# Where data lies and how fast it is measured; where a network's weights came from, which the checkpoint's replace.
-FREE_KEYS = ("data_dir", "verify", "eval_batch_size", "weights")
+# Where data lies (the split holds its hash) and how fast it is read; where a network's weights came from, which the
+# checkpoint's replace.
+FREE_KEYS = ("data_dir", "verify", "eval_batch_size", "weights", "cache_dir", "num_workers", "path")
+DECISIVE_CALLBACKS = ("GradualUnfreezing", "GradientAccumulationScheduler", "StochasticWeightAveraging")
 FULL_PRECISION = (None, 32, "32", "32-true")
 
 
@@ -56,8 +59,14 @@ def _changed(path: Path, recipe: str, select: Callable[[dict[str, Any]], dict[st
 
 def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
     trainer = {key: (settings.get("trainer") or {}).get(key) for key in DECISIVE_TRAINER_KEYS}
-    if trainer["precision"] in FULL_PRECISION:
-        trainer["precision"] = None
+    precision = resolve_precision(trainer["precision"], (settings.get("trainer") or {}).get("accelerator", "auto"))
+    trainer["precision"] = None if precision in FULL_PRECISION else precision
+    callbacks = (settings.get("trainer") or {}).get("callbacks") or []
+    trainer["callbacks"] = [
+        callback
+        for callback in (callbacks if isinstance(callbacks, list) else [callbacks])
+        if str(callback.get("class_path")).rsplit(".", 1)[-1] in DECISIVE_CALLBACKS
+    ]
     return {key: settings.get(key) for key in DECISIVE_KEYS} | {"trainer": trainer}
 
 

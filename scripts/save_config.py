@@ -31,8 +31,11 @@ class SaveConfig(Callback):
             write_text(folder / "config.yaml", self.recipe)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the recipe into the checkpoint."""
-        checkpoint[CONFIG_KEY] = self.recipe
+        """Put the recipe into the checkpoint, with the precision that "auto" came to: it is measured in that again."""
+        settings = yaml.safe_load(self.recipe)
+        if settings["trainer"]["precision"] == "auto":
+            settings["trainer"]["precision"] = str(trainer.precision)
+        checkpoint[CONFIG_KEY] = yaml.safe_dump(settings, sort_keys=False)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Take the file away from a run that ended within its first epoch and kept nothing."""

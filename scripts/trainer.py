@@ -15,12 +15,44 @@ class Trainer(L.Trainer):
     Args:
         precision: As Lightning has it, or "auto": bf16-mixed where the device computes in bfloat16 by itself, which
             more than doubles the speed of convolutional networks, else 32-true.
+        limit_train_batches: How much of the training part an epoch sees: a whole number of batches, or a share.
+        limit_val_batches: How much of the validation part is measured, likewise.
+        limit_test_batches: How much of the test part is measured, likewise.
+        limit_predict_batches: How much of the test part is predicted, likewise.
+        overfit_batches: Train and validate on so much of the training part, likewise.
+        val_check_interval: Validate after so many batches, or this share of an epoch.
         kwargs: Arguments of `lightning.Trainer`.
     """
 
-    def __init__(self, *, precision: Precision | None = None, **kwargs: Any) -> None:
-        chosen = choose_precision(kwargs.get("accelerator", "auto")) if precision == "auto" else precision
-        super().__init__(precision=chosen, **kwargs)
+    # Types of their own: `Union[int, float]` and `Union[float, int]` are one object to Python, whichever came first, so
+    # that a parser may read 1, one batch, as 1.0, all of them.
+    def __init__(
+        self,
+        *,
+        precision: Precision | None = None,
+        limit_train_batches: int | float | None = None,
+        limit_val_batches: int | float | None = None,
+        limit_test_batches: int | float | None = None,
+        limit_predict_batches: int | float | None = None,
+        overfit_batches: int | float = 0.0,
+        val_check_interval: int | float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            precision=resolve_precision(precision, kwargs.get("accelerator", "auto")),
+            limit_train_batches=limit_train_batches,
+            limit_val_batches=limit_val_batches,
+            limit_test_batches=limit_test_batches,
+            limit_predict_batches=limit_predict_batches,
+            overfit_batches=overfit_batches,
+            val_check_interval=val_check_interval,
+            **kwargs,
+        )
+
+
+def resolve_precision(precision: Any, accelerator: Any) -> Any:
+    """Return the precision that "auto" comes to on this machine; any other as it is."""
+    return choose_precision(accelerator) if precision == "auto" else precision
 
 
 def choose_precision(accelerator: Any) -> Literal["bf16-mixed", "32-true"]:

@@ -22,6 +22,9 @@ def check_values(subcommand: str, settings: Mapping[str, Any]) -> None:
     trainer = settings["trainer"]
     _check_accelerator(trainer["accelerator"])
     if subcommand != "fit":
+        limit = f"limit_{ {'validate': 'val'}.get(subcommand, subcommand) }_batches"
+        if trainer[limit] == 0:
+            raise RunError(f"trainer.{limit}: 0 leaves nothing to {subcommand}")
         return
     if trainer["max_epochs"] == 0:
         raise RunError("trainer.max_epochs: 0 leaves nothing to train (-1 is without end)")

@@ -173,3 +173,35 @@ def test_a_checkpoint_measured_in_another_network_says_so(desk) -> None:
 
 def test_an_overlay_goes_on_top_of_the_checkpoints_own_recipe(desk, tested) -> None:
     assert desk.here("test", "--ckpt_path", BEST, "-c", "configs/trainer/cpu.yaml").stdout == tested.stdout
+
+
+def test_a_part_of_the_test_part_is_told_and_leaves_the_whole_ones_figures(desk, tested) -> None:
+    kept = (desk.folder / RUN / "test.json").read_text()
+    few = desk.here("test", "--ckpt_path", BEST, "--trainer.limit_test_batches", "1", "--data.eval_batch_size", "10")
+    assert "measured on a part alone (limit_test_batches 1)" in few.stdout
+    assert (desk.folder / RUN / "test.json").read_text() == kept
+    assert (
+        "leaves nothing to test"
+        in desk.here("test", "--ckpt_path", BEST, "--trainer.limit_test_batches", "0", status=2).stderr
+    )
+
+
+def test_a_folder_called_like_a_choice_of_an_argument_is_in_nobodys_way(desk) -> None:
+    (desk.folder / "relu").mkdir()
+    desk.here("test", "--ckpt_path", BEST)
+
+
+def test_other_normalization_than_it_was_trained_with_is_refused(desk) -> None:
+    refused = desk.here("test", "--ckpt_path", BEST, "--data.mean", "[0.0]", "--data.std", "[0.01]", status=2)
+    assert "the normalisation was" in refused.stderr
+
+
+def test_a_flag_may_set_an_argument_of_a_class_to_null(new_desk) -> None:
+    printed = new_desk().here(
+        "fit", "-c", "configs/cifar10_transfer.yaml", "--model.network.weights", "null", "--print_config"
+    )
+    assert "weights: null" in printed.stdout
+
+
+def test_help_of_a_dataset_needs_no_recipe(new_desk) -> None:
+    assert "--data.path" in new_desk().here("fit", "--data.help", "SequenceFiles").stdout

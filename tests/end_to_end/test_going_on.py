@@ -180,3 +180,20 @@ def test_gradients_between_two_steps_are_missed_aloud(desk) -> None:
     desk.fit("accumulate", *flags, "--trainer.max_steps", "3", epochs=1)
     with pytest.warns(UserWarning, match="between two optimizer steps"):
         desk.here("fit", *desk.digits(1), "--name", "accumulate", "--ckpt_path", "best", *flags)
+
+
+def test_a_recipe_with_overlays_goes_on_by_the_flags_it_had(new_desk) -> None:
+    desk = new_desk()
+    overlays = ("-c", "configs/regularizers/label_smoothing.yaml", "-c", "configs/regularizers/disturb_label.yaml")
+    flags = (*desk.digits(1), *overlays)
+    desk.here("fit", *flags)
+    done = desk.here("fit", *flags, "--trainer.max_epochs", "2", "--ckpt_path", "last")
+    assert "runs/digits/version_0, going on after epoch 1" in done.stdout
+    assert "2 epochs behind it" in desk.here("fit", *flags, "--ckpt_path", "last", status=2).stderr
+
+
+def test_best_means_that_of_the_recipe_whatever_overlays_follow(new_desk) -> None:
+    desk = new_desk()
+    flags = (*desk.digits(1), "-c", "configs/trainer/cpu.yaml")
+    desk.here("fit", *flags)
+    assert "test/accuracy" in desk.here("test", *flags, "--ckpt_path", "best").stdout

@@ -189,3 +189,26 @@ def test_a_suggestion_is_made_only_for_something_close() -> None:
     assert did_you_mean("dropuot", ["dropout", "norm"]) == "; did you mean dropout?"
     assert did_you_mean("MLP", ["mlp"]) == "; did you mean mlp?"
     assert did_you_mean("widths", ["dropout", "norm"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (RECIPE + "--data.label_noise.rate 0.4", ["data.label_noise", "SymmetricNoise", "MatrixNoise"]),
+        (RECIPE + "--data.label_noise 0.3", ["data.label_noise", "'0.3' is no class"]),
+        ("fit -c configs/diabetes_mlp.yaml --model.loss torch.nn.CrossEntropyLoss", ["CrossEntropyLoss", "continuous"]),
+        (
+            "fit -c configs/breast_cancer_mlp.yaml -c configs/regularizers/augmentation.yaml",
+            ["HorizontalFlip", "images"],
+        ),
+        ("fit -c configs/adding_problem_lstm.yaml --model.network.output every", ["outputs", "--model.network.output"]),
+        (
+            RECIPE + "--data.label_noise SymmetricNoise --data.label_noise.rate 0.1 --data.label_noise.noise_seed -1",
+            ["noise_seed -1"],
+        ),
+    ],
+)
+def test_options_that_do_not_fit_the_data(complaint, command, said) -> None:
+    line = complaint(*shlex.split(command))
+    for words in said:
+        assert words in line

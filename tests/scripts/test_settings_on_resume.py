@@ -1,5 +1,6 @@
 """A run goes on with the settings of its checkpoint, or is refused with a list of those that changed."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def checkpoint(tmp_path: Path) -> Path:
         {"data__init_args__data_dir": "elsewhere"},
         {"early_stopping": None},
         {"trainer__precision": 32},
+        {"trainer__callbacks": [{"class_path": "callbacks.FeatureCache", "init_args": {"folder": "elsewhere"}}]},
+        {"data__init_args__num_workers": 1},
         {"model__init_args__added_in_a_later_version": 1},
     ],
     ids=str,
@@ -65,6 +68,10 @@ def test_a_run_may_get_longer_or_move(checkpoint: Path, changes: dict[str, Any])
     [
         ({"checkpoint__init_args__monitor": "val/accuracy"}, 'checkpoint.init_args.monitor was "val/loss", now'),
         ({"seed_everything": 1}, "seed_everything was 0, now 1"),
+        (
+            {"trainer__callbacks": [{"class_path": "callbacks.GradualUnfreezing", "init_args": {"every_epochs": 5}}]},
+            r"trainer.callbacks was \[\], now \[GradualUnfreezing\]",
+        ),
         ({"trainer__precision": "bf16-mixed"}, 'trainer.precision was null, now "bf16-mixed"'),
         ({"data__init_args__batch_size": 32}, "data.init_args.batch_size was 64, now 32"),
         (
@@ -87,3 +94,11 @@ def test_what_is_learnt_may_not_change(checkpoint: Path, changes: dict[str, Any]
 def test_a_checkpoint_without_a_recipe_claims_nothing(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "plain.ckpt")
     refuse_other_settings(tmp_path / "plain.ckpt", recipe())
+
+
+@pytest.mark.parametrize(("then", "refused"), [("bf16-mixed", False), ("32-true", True)])
+def test_auto_is_compared_by_what_it_comes_to_here(tmp_path: Path, monkeypatch, then: str, refused: bool) -> None:
+    monkeypatch.setattr("scripts.trainer.choose_precision", lambda accelerator: "bf16-mixed")
+    torch.save({"state_dict": {}, CONFIG_KEY: recipe(trainer__precision=then)}, tmp_path / "last.ckpt")
+    with pytest.raises(CheckpointError, match='now "bf16-mixed"') if refused else contextlib.nullcontext():
+        refuse_other_settings(tmp_path / "last.ckpt", recipe(trainer__precision="auto"))
