@@ -124,12 +124,9 @@ def _checked(trainer: L.Trainer, module: L.LightningModule) -> tuple[Pretrained,
 
 def _changes_inputs(module: Task) -> str | None:
     """Return the name of the first regularizer that does not leave its inputs as they are, None if all do."""
-    inputs = torch.zeros(2, *cast("Pretrained", module.network).input_shape, device=module.device)
-    targets = module.chain_targets(torch.zeros(2, dtype=torch.int64, device=module.device))
-    with torch.random.fork_rng(devices=[] if module.device.type == "cpu" else None):
-        for regularizer in cast("list[Regularizer]", module.regularizers):
-            if regularizer.perturb(inputs, targets)[0] is not inputs:
-                return type(regularizer).__name__
+    for regularizer in (member for item in module.regularizers for member in item.members()):
+        if not regularizer.keeps_inputs and type(regularizer).perturb is not Regularizer.perturb:
+            return type(regularizer).__name__
     return None
 
 

@@ -3,7 +3,7 @@
 import sys
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -16,7 +16,7 @@ from models.errors import TrainingError, require_finite, require_finite_figure
 from models.exact_resume import ExactResume
 from models.networks.preprocessing import check_normalization
 from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_plateau, run_length
-from models.regularizers import Regularizer
+from models.regularizers import Regularizer, RegularizerChain
 
 Batch = tuple[Any, Tensor]  # inputs as the network takes them: a tensor, or sequences with their lengths
 Steps = tuple[Tensor, ...]
@@ -62,9 +62,6 @@ class Task(ExactResume):
         layer_decay: float = 1.0,
     ) -> None:
         super().__init__()
-        for regularizer in regularizers or []:
-            if not isinstance(regularizer, Regularizer):
-                raise ValueError(f"regularizers: {type(regularizer).__name__} is not a Regularizer")
         if warmup_steps < 0:
             raise ValueError(f"warmup_steps: {warmup_steps} is less than 0")
         if not 0 < layer_decay <= 1:
@@ -73,7 +70,7 @@ class Task(ExactResume):
             raise ValueError("loss: reduction 'none' leaves one number a sample; it must be 'mean' or 'sum'")
         self.network = network
         self.loss = loss
-        self.regularizers = nn.ModuleList(regularizers or [])
+        self.regularizers = RegularizerChain(regularizers or [])
         self.optimizer_factory = optimizer
         self.lr_scheduler_factory = lr_scheduler
         self.lr_scheduler_interval = lr_scheduler_interval
@@ -140,24 +137,23 @@ class Task(ExactResume):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return what is minimised: the loss of the perturbed batch plus all penalties."""
         inputs, targets, steps = self.unpack(batch)
-        chained = self.chain_targets(targets)
-        chain = cast("list[Regularizer]", self.regularizers)
-        for regularizer in chain:
-            inputs, chained = regularizer.perturb(inputs, chained)
-        outputs = self.outputs(inputs, steps)
-        objective = self.compute_loss(outputs, chained)
-        for regularizer in chain:
-            penalty = regularizer.penalty(outputs, chained, self.network)
-            if penalty is not None:
-                objective = objective + penalty
+
+        def forward(given: Any) -> Tensor:
+            outputs = self.outputs(given, steps)
+            return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+
+        inputs, chained = self.regularizers.perturb(inputs, self.chain_targets(targets))
+        outputs = forward(inputs)
+        chained = self.regularizers.revise(outputs, chained)
+        penalties = self.regularizers.penalties(forward, inputs, outputs, chained, self.network)
+        objective = sum(penalties, self.compute_loss(outputs, chained))
         self._pending.append((self.global_step + 1, objective.detach(), outputs.detach(), targets))
         if len(self._pending) == FLUSH_EVERY:
             self.flush()
         return objective
 
     def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of a training batch, without penalties, in single precision or better."""
-        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        """Return the loss of a training batch, without penalties."""
         loss: Tensor = self.loss(outputs, targets.to(outputs.dtype) if targets.is_floating_point() else targets)
         return loss
 
@@ -264,3 +260,13 @@ class Task(ExactResume):
         """Begin, or go on, with nothing left of what Lightning's sanity check or an earlier fit measured."""
         self._pending.clear()
         super().on_train_start()
+        self.regularizers.start_epoch(self.current_epoch)
+
+    def on_train_epoch_start(self) -> None:
+        """Tell the regularizers the epoch; a run that goes on inside one does not come here."""
+        self.regularizers.start_epoch(self.current_epoch)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then move the parameters back to where the regularizers allow them."""
+        super().optimizer_step(*args, **kwargs)
+        self.regularizers.project(self.network)

@@ -1,31 +1,107 @@
-"""What a regularizer is: two hooks on the training step, both of which may be left as they are."""
+"""What a regularizer is: hooks on the training step, each of which may be left as it is."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
+
+Forward = Callable[[Tensor], Tensor]
 
 
 class Regularizer(nn.Module):
     """Base class of everything that fights overfitting through the batch or the loss.
 
-    A list of regularizers composes: each `perturb` sees what the one before it returned, in the list's order, and the
-    penalties add up. They act while training only; validation and test never see them. State that must survive a
-    resume belongs in buffers.
+    A list of regularizers composes: each `perturb` sees what the one before it returned, in the list's order, so does
+    each `revise`, and the penalties add up. They act while training only; validation and test never see them. State
+    that must survive a resume belongs in buffers.
+
+    Attributes:
+        applies_to: The targets it is made for; None for any.
+        strength: Name of the setting that turns it off at 0, which `Scheduled` scales; None if it has none.
+        keeps_inputs: Whether `perturb` returns the very inputs it was given.
+        mixes_samples: Whether `perturb` mixes samples; one such in a list is enough.
+        moves_mass: Whether it moves probability from the label to other classes; one such in a list is enough.
     """
+
+    applies_to: ClassVar[Literal["classes", "values"] | None] = None
+    strength: ClassVar[str | None] = None
+    keeps_inputs: bool = False
+    mixes_samples: bool = False
+    moves_mass: bool = False
+
+    def check(self, network: nn.Module, num_classes: int, before: Sequence["Regularizer"]) -> None:
+        """Refuse a task, a network or a place in the list that makes no sense; called before training.
+
+        Args:
+            network: The network.
+            num_classes: Number of classes; 0 where targets are continuous.
+            before: The regularizers that stand before this one in the list.
+
+        Raises:
+            ValueError: It makes no sense; the message names the class and says what to do.
+        """
+        name = type(self).__name__
+        if self.applies_to == "classes" and not num_classes:
+            raise ValueError(f"{name} is for classes; the targets are continuous")
+        if self.applies_to == "values" and num_classes:
+            raise ValueError(f"{name} is for continuous targets; there are classes")
+        if any(type(other) is type(self) and _settings(other) == _settings(self) for other in before):
+            raise ValueError(f"{name} is in the list of regularizers twice: leave one out")
+        for alike, what in (("mixes_samples", "mix samples (RandomMix takes turns)"), ("moves_mass", "soften labels")):
+            other = next((type(other).__name__ for other in before if getattr(other, alike)), None)
+            if getattr(self, alike) and other is not None:
+                raise ValueError(f"{other} and {name} both {what}: leave one out")
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Change the training batch; return new tensors and leave those given as they are.
 
         Args:
             inputs: The augmented, normalised batch, (N, ...), float.
-            targets: Class probabilities (N, C) in classification, values in regression.
+            targets: Class probabilities (N, C) in classification, standardised values in regression.
         """
         return inputs, targets
+
+    def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Change the targets once the network's outputs for them are known; return new ones.
+
+        Args:
+            outputs: The network's outputs for the perturbed batch, float32; logits (N, C) in classification.
+            targets: The perturbed targets.
+        """
+        return targets
 
     def penalty(self, outputs: Tensor, targets: Tensor, network: nn.Module) -> Tensor | None:
         """Return a scalar that is added to the loss, or None for nothing.
 
         Args:
-            outputs: The network's outputs for the perturbed batch, logits (N, C) in classification.
-            targets: The perturbed targets, as `perturb` returned them.
+            outputs: The network's outputs for the perturbed batch, float32; logits (N, C) in classification.
+            targets: The perturbed and revised targets.
             network: The network, for penalties on its parameters.
         """
         return None
+
+    def second_pass(self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """Return a scalar that is added to the loss and takes passing inputs through the network again, or None.
+
+        Args:
+            forward: Passes inputs through the network as the training step did, with draws of its own for dropout;
+                the running statistics of batch norm stay as they are.
+            inputs: The perturbed batch.
+            outputs: The network's outputs for it, float32.
+            targets: The perturbed and revised targets.
+        """
+        return None
+
+    def project(self, network: nn.Module) -> None:
+        """Move the parameters back to where they are allowed, in place; called after each step of the optimizer."""
+
+    def start_epoch(self, epoch: int) -> None:
+        """Take note of the number of epochs that were trained before; called whenever training begins one."""
+
+    def members(self) -> "list[Regularizer]":
+        """Return the regularizers that this stands for in a list: itself, unless it wraps another."""
+        return [self]
+
+
+def _settings(regularizer: Regularizer) -> dict[str, Any]:
+    return {name: value for name, value in vars(regularizer).items() if not name.startswith("_")}

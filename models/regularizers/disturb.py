@@ -1,7 +1,9 @@
 """DisturbLabel (Xie et al., "DisturbLabel: Regularizing CNN on the Loss Layer", CVPR 2016)."""
 
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.regularizers.base import Regularizer
 
@@ -36,11 +38,24 @@ class DisturbLabel(Regularizer):
         ValueError: `alpha` is out of range.
     """
 
+    applies_to = "classes"
+    strength = "alpha"
+    keeps_inputs = True
+
     def __init__(self, alpha: float = 10.0) -> None:
         super().__init__()
         if not 0 <= alpha <= 100:
             raise ValueError(f"DisturbLabel: alpha {alpha} is not in [0, 100] (it is a percentage)")
         self.alpha = alpha
+
+    def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
+        """Refuse a single class, and targets of samples that were mixed."""
+        super().check(network, num_classes, before)
+        if num_classes == 1:
+            raise ValueError("DisturbLabel: there is one class, and no other to draw")
+        mixer = next((type(other).__name__ for other in before if other.mixes_samples), None)
+        if mixer is not None:
+            raise ValueError(f"DisturbLabel after {mixer} would put one label on a mixture: put DisturbLabel before it")
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.alpha == 0:

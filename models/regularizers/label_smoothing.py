@@ -38,6 +38,11 @@ class LabelSmoothing(Regularizer):
         ValueError: `epsilon` is out of range.
     """
 
+    applies_to = "classes"
+    strength = "epsilon"
+    keeps_inputs = True
+    moves_mass = True
+
     def __init__(self, epsilon: float = 0.1, share: Share = "all") -> None:
         super().__init__()
         if not 0 <= epsilon < 1:

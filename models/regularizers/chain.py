@@ -1,0 +1,78 @@
+"""A list of regularizers as the training step uses it."""
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from models.batch_norm import frozen_batch_norm_statistics
+from models.regularizers.base import Forward, Regularizer
+
+
+class RegularizerChain(nn.ModuleList):
+    """Regularizers in the order in which they act.
+
+    Args:
+        regularizers: Any number of them.
+
+    Raises:
+        ValueError: An item is no regularizer.
+    """
+
+    def __init__(self, regularizers: Sequence[Regularizer]) -> None:
+        for regularizer in regularizers:
+            if not isinstance(regularizer, Regularizer):
+                raise ValueError(f"regularizers: {type(regularizer).__name__} is not a Regularizer")
+        super().__init__(regularizers)
+
+    def __iter__(self) -> Iterator[Regularizer]:  # type: ignore[override]
+        """Go through the regularizers in order."""
+        return cast("Iterator[Regularizer]", super().__iter__())
+
+    def check(self, network: nn.Module, num_classes: int) -> None:
+        """Let each refuse what makes no sense.
+
+        Args:
+            network: The network.
+            num_classes: Number of classes; 0 where targets are continuous.
+
+        Raises:
+            ValueError: One does.
+        """
+        before: list[Regularizer] = []
+        for regularizer in self:
+            regularizer.check(network, num_classes, tuple(before))
+            before += regularizer.members()
+
+    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the batch as all of them change it."""
+        for regularizer in self:
+            inputs, targets = regularizer.perturb(inputs, targets)
+        return inputs, targets
+
+    def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the targets as all of them change them, given outputs that no gradient flows through."""
+        for regularizer in self:
+            targets = regularizer.revise(outputs.detach(), targets)
+        return targets
+
+    def penalties(
+        self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor, network: nn.Module
+    ) -> list[Tensor]:
+        """Return what is added to the loss, as the hooks `penalty` and `second_pass` describe it."""
+        found = [regularizer.penalty(outputs, targets, network) for regularizer in self]
+        with frozen_batch_norm_statistics(network):
+            found += [regularizer.second_pass(forward, inputs, outputs, targets) for regularizer in self]
+        return [penalty for penalty in found if penalty is not None]
+
+    @torch.no_grad()
+    def project(self, network: nn.Module) -> None:
+        """Move the parameters back to where all of them allow them."""
+        for regularizer in self:
+            regularizer.project(network)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Tell all of them how many epochs were trained before."""
+        for regularizer in self:
+            regularizer.start_epoch(epoch)
