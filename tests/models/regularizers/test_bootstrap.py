@@ -37,7 +37,7 @@ def test_the_papers_shares_are_the_default(kind, share):
 
 
 def test_wrong_arguments_and_company_are_refused():
-    with pytest.raises(ValueError, match="BootstrapLabels: share 1.5"):
+    with pytest.raises(ValueError, match=r"BootstrapLabels: share 1\.5"):
         BootstrapLabels(1.5)
     with pytest.raises(ValueError, match="LabelSmoothing and BootstrapLabels both soften labels"):
         Classifier(Linear((3,), 2), 2, regularizers=[LabelSmoothing(), BootstrapLabels()])

@@ -41,7 +41,11 @@ def test_only_close_predictions_are_disturbed():
 
 @pytest.mark.parametrize("kind", [DisturbValue, DisturbError])
 def test_wrong_arguments_and_classes_are_refused(kind):
-    for arguments, message in (({"alpha": 101}, "alpha 101"), ({"std": 0}, "std 0"), ({"std": float("nan")}, "std nan")):
+    for arguments, message in (
+        ({"alpha": 101}, "alpha 101"),
+        ({"std": 0}, "std 0"),
+        ({"std": float("nan")}, "std nan"),
+    ):
         with pytest.raises(ValueError, match=f"{kind.__name__}: {message}"):
             kind(**arguments)
     with pytest.raises(ValueError, match=f"{kind.__name__} is for continuous targets"):

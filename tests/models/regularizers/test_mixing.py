@@ -58,9 +58,7 @@ def test_a_box_in_the_middle_has_the_area_that_the_share_leaves_and_is_one_recta
     inputs, targets = torch.zeros(2, 1, 32, 32), torch.eye(2)
     inputs[1] = 1
     for share in (0.0, 0.25, 0.75, 1.0):
-        mixed, labels = cut_mix(
-            inputs, targets, torch.full((2,), share), torch.tensor([1, 0]), torch.full((2, 2), 0.5)
-        )
+        mixed, labels = cut_mix(inputs, targets, torch.full((2,), share), torch.tensor([1, 0]), torch.full((2, 2), 0.5))
         edge = int(32 * (1 - share) ** 0.5)
         rows, columns = mixed[0, 0].any(1), mixed[0, 0].any(0)
         assert (rows.sum().item(), columns.sum().item()) == (edge, edge)
@@ -116,7 +114,7 @@ def test_extreme_alphas_give_numbers(alpha):
 
 
 def test_integers_are_not_mixed():
-    with pytest.raises(ValueError, match="floating-point values, not torch.int64"):
+    with pytest.raises(ValueError, match="floating-point values, not torch"):
         mix_up(torch.rand(4, 3), torch.arange(4).view(4, 1), torch.rand(4), torch.arange(4))
 
 
