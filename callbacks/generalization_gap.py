@@ -1,5 +1,7 @@
 """The generalization gap: by how much validation is worse than training, both measured in the same way."""
 
+from typing import Any
+
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -46,9 +48,14 @@ class GeneralizationGap(L.Callback):
         self._evaluation = Evaluation(data, torch.from_numpy(chosen))
         self._measured = {}
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Evaluate the training samples with the weights that are being validated."""
-        if self._evaluation is None or not is_due(trainer, self.every_n_epochs):
+    def on_validation_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Evaluate the training samples with the weights that are being validated, before the first batch.
+
+        At the start and the end of the epoch a callback that averages weights may have put them in already, or not.
+        """
+        if self._evaluation is None or batch_idx or not is_due(trainer, self.every_n_epochs):
             return
         task = as_task(pl_module)
         metrics = task.val_metrics.clone().cpu()

@@ -1,5 +1,7 @@
 """Memorization: what becomes of training samples whose label is wrong on purpose."""
 
+from typing import Any
+
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -81,9 +83,14 @@ class Memorization(L.Callback):
         self._clean = Evaluation(data, torch.from_numpy(clean)) if len(clean) else None
         self._measured = {}
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Evaluate the samples with the weights that are being validated."""
-        if self._wrong is None or not is_due(trainer, self.every_n_epochs):
+    def on_validation_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Evaluate the samples with the weights that are being validated, before the first batch.
+
+        At the start and the end of the epoch a callback that averages weights may have put them in already, or not.
+        """
+        if self._wrong is None or batch_idx or not is_due(trainer, self.every_n_epochs):
             return
         task = as_task(pl_module)
         logits, given = self._wrong(trainer, task)
