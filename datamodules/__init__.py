@@ -1,6 +1,20 @@
 """Datasets: split without leaks, normalised from the training part, batched from memory."""
 
-from datamodules.augmentation import Augmentation, HorizontalFlip, RandomTranslate
+from datamodules.augmentation import (
+    AlternatingFlip,
+    Augmentation,
+    AugMix,
+    ColorJitter,
+    HorizontalFlip,
+    RandAugment,
+    RandomAffine,
+    RandomErasing,
+    RandomGrayscale,
+    RandomResizedCrop,
+    RandomRotation,
+    RandomTranslate,
+    TrivialAugment,
+)
 from datamodules.base import DataModule
 from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.digits import Digits
@@ -25,8 +39,11 @@ __all__ = [
     "CIFAR100",
     "MNIST",
     "AddingProblem",
+    "AlternatingFlip",
+    "AugMix",
     "Augmentation",
     "BreastCancer",
+    "ColorJitter",
     "DataError",
     "DataModule",
     "DelayedEcho",
@@ -46,6 +63,12 @@ __all__ = [
     "MNISTRows",
     "MatrixNoise",
     "PairNoise",
+    "RandAugment",
+    "RandomAffine",
+    "RandomErasing",
+    "RandomGrayscale",
+    "RandomResizedCrop",
+    "RandomRotation",
     "RandomTranslate",
     "RowSequences",
     "Samples",
@@ -58,6 +81,7 @@ __all__ = [
     "SymmetricNoise",
     "Tabular",
     "Thermometer",
+    "TrivialAugment",
     "Wine",
     "make_split",
 ]

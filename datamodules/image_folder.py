@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from datamodules.augmentation import Augmentation, HorizontalFlip
+from datamodules.augmentation import AlternatingFlip, Augmentation, HorizontalFlip
 from datamodules.duplicates import Digests
 from datamodules.errors import DataError
 from datamodules.image_cache import Broken, DecodedImages, decode_images
@@ -76,6 +76,8 @@ class ImageFolder(InMemoryDataModule):
             raise DataError("train_transforms: images that are kept decoded see none; stream them (memory_limit_gb: 0)")
         chosen = [v2.RandomResizedCrop(self.form.shape[1:])] if train_transforms is None else train_transforms
         self.train_transforms = v2.Compose(chosen) if chosen else None
+        if self.streamed and chosen and any(isinstance(step, AlternatingFlip) for step in self.augmentation):
+            raise DataError("AlternatingFlip knows images by their content, which train_transforms change: set them []")
         self.broken: Broken = broken
         self.cache_dir = Path(cache_dir) if cache_dir is not None else Path(data_dir) / ".cache"
         self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers

@@ -184,8 +184,15 @@ class InMemoryDataModule(DataModule):
             return (self.transform(inputs), *rest)
         if self._features is not None:
             return (self.trainer.precision_plugin.convert_input(inputs), *rest)
+        if self.trainer.training:
+            self._observe(inputs, self.trainer.current_epoch)
         transformed = self.transform(inputs, self.augmentation if self.trainer.training else None)
         return (self.trainer.precision_plugin.convert_input(transformed), *rest)
+
+    def _observe(self, inputs: Tensor, epoch: int) -> None:
+        for step in self.augmentation:
+            if isinstance(step, Augmentation):  # torchvision's transforms know nothing of epochs
+                step.observe(inputs, epoch)
 
     def transform(self, inputs: Tensor, augment: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Turn raw inputs, as `samples` holds them, into what a network is given.

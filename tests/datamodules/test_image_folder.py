@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
 
-from datamodules import DataError, ImageFolder
+from datamodules import AlternatingFlip, DataError, ImageFolder
 from models import Classifier
 from models.networks import Linear
 
@@ -317,6 +317,7 @@ def test_ignored_files_are_told(root):
         ({"num_workers": -1}, "num_workers: -1 is less than 0"),
         ({"memory_limit_gb": -1.0}, "memory_limit_gb: -1.0 is less than 0"),
         ({"train_transforms": [nn.Identity()]}, "train_transforms: images that are kept decoded see none"),
+        ({"size": 8, "memory_limit_gb": 0, "augmentation": [AlternatingFlip()]}, "AlternatingFlip knows images by"),
     ],
 )
 def test_arguments_out_of_range_are_refused(root, options, message):

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau,
 from callbacks import AtomicCheckpointIO, Checkpoint, History, LastCheckpoint
 from callbacks.trainer import find_callback
 from datamodules import Digits
-from datamodules.augmentation import RandomTranslate
+from datamodules.augmentation import AlternatingFlip, RandAugment, RandomTranslate
 from models import Classifier, WarmupCosine
 from models.networks import MLP
 from models.regularizers import DisturbLabel, LabelSmoothing
@@ -42,7 +42,7 @@ RECIPES = {
     "every kind of noise, StepLR": Recipe(
         network={"dropout": 0.3},
         regularizers=lambda: [DisturbLabel(20), LabelSmoothing(0.1)],
-        augmentation=lambda: [RandomTranslate(1)],
+        augmentation=lambda: [AlternatingFlip(), RandomTranslate(1), RandAugment()],
         schedule=partial(StepLR, step_size=1, gamma=0.5),
     ),
     "batch norm, AdamW": Recipe(network={"norm": "batch"}, optimizer=partial(torch.optim.AdamW, lr=0.01)),

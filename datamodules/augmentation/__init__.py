@@ -1,0 +1,33 @@
+"""Augmentation of whole batches, one random draw a sample, on the batch's own device."""
+
+from datamodules.augmentation.affine import RandomAffine, RandomRotation, affine, rotate
+from datamodules.augmentation.augmix import AugMix
+from datamodules.augmentation.base import Augmentation
+from datamodules.augmentation.color import ColorJitter, RandomGrayscale
+from datamodules.augmentation.crop import RandomResizedCrop, crop_and_resize
+from datamodules.augmentation.erase import RandomErasing, erase
+from datamodules.augmentation.flip import AlternatingFlip, HorizontalFlip, flip_horizontally
+from datamodules.augmentation.rand_augment import RandAugment, TrivialAugment
+from datamodules.augmentation.translate import RandomTranslate, translate
+
+__all__ = [
+    "AlternatingFlip",
+    "AugMix",
+    "Augmentation",
+    "ColorJitter",
+    "HorizontalFlip",
+    "RandAugment",
+    "RandomAffine",
+    "RandomErasing",
+    "RandomGrayscale",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomTranslate",
+    "TrivialAugment",
+    "affine",
+    "crop_and_resize",
+    "erase",
+    "flip_horizontally",
+    "rotate",
+    "translate",
+]
