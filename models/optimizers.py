@@ -24,6 +24,7 @@ from models.errors import TrainingError
 from models.parameter_groups import parameter_groups, share_rates
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
+OptimizerWrapper = Callable[[Optimizer], Optimizer]
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
 # Schedules that set the learning rate from its initial value, whatever another has made of it since.
 ABSOLUTE_SCHEDULES = (CosineAnnealingWarmRestarts, CyclicLR, LambdaLR, OneCycleLR, SequentialLR)
@@ -89,6 +90,25 @@ def build_optimizer(
         return optimizer
     grouped: Optimizer = _made("model.optimizer", factory, groups)
     return grouped
+
+
+def wrap_optimizer(wrapper: OptimizerWrapper, optimizer: Optimizer) -> Optimizer:
+    """Build an optimizer around another.
+
+    Args:
+        wrapper: Makes it from the other.
+        optimizer: The other.
+
+    Raises:
+        ValueError: What is made of it is no optimizer, or it is refused.
+    """
+    try:
+        wrapped: Optimizer = _made("model.optimizer_wrapper", wrapper, optimizer)
+    except TypeError as error:
+        raise ValueError(
+            f"model.optimizer_wrapper: {_unwrap(wrapper)[0].__name__} wraps no optimizer ({error})"
+        ) from error
+    return wrapped
 
 
 def build_scheduler(factory: SchedulerFactory, optimizer: Optimizer, total_steps: int | float) -> LRScheduler:
