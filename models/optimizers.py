@@ -1,4 +1,10 @@
-"""Optimizers and learning-rate schedules, as a task builds them from what YAML or a notebook names."""
+"""Optimizers and learning-rate schedules, as a task builds them from what YAML or a notebook names.
+
+Weight decay is coupled, part of the gradient as an L2 penalty is, in torch's SGD, Adam, RMSprop and most others; where
+the optimizer rescales gradients, weights with large gradients decay less. It is decoupled, a shrinking of the weights
+by lr · weight_decay a step beside the gradient, in AdamW, Adafactor and Muon, and in Adam, NAdam and RAdam with
+`decoupled_weight_decay` (Loshchilov and Hutter, arXiv 1711.05101). The same figure means different strengths.
+"""
 
 import functools
 import inspect
