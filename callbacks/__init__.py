@@ -1,5 +1,6 @@
 """Callbacks: when to stop, what to keep, what to draw and report."""
 
+from callbacks.adaptive_clipping import AdaptiveGradientClipping
 from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_checkpoint
 from callbacks.curves import Curves
 from callbacks.feature_cache import FeatureCache
@@ -13,6 +14,7 @@ from callbacks.progress import EpochLines, Header
 from callbacks.summary import Summary
 
 __all__ = [
+    "AdaptiveGradientClipping",
     "AtomicCheckpointIO",
     "Checkpoint",
     "CheckpointError",
