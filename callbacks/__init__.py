@@ -12,8 +12,11 @@ from callbacks.misclassified import MisclassifiedGallery
 from callbacks.presets import Checkpoint, EarlyStopping, LastCheckpoint
 from callbacks.progress import EpochLines, Header
 from callbacks.summary import Summary
+from callbacks.weight_averaging import EMA, SWA
 
 __all__ = [
+    "EMA",
+    "SWA",
     "AdaptiveGradientClipping",
     "AtomicCheckpointIO",
     "Checkpoint",

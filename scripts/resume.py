@@ -21,7 +21,8 @@ DECISIVE_TRAINER_KEYS = (
 # checkpoint's replace.
 FREE_KEYS = ("data_dir", "verify", "eval_batch_size", "weights", "cache_dir", "num_workers", "path")
 DECISIVE_CALLBACKS = (
-    "GradualUnfreezing", "GradientAccumulationScheduler", "AdaptiveGradientClipping", "StochasticWeightAveraging",
+    "GradualUnfreezing", "GradientAccumulationScheduler", "AdaptiveGradientClipping", "EMA", "SWA",
+    "EMAWeightAveraging", "StochasticWeightAveraging", "WeightAveraging",
 )  # fmt: skip
 FULL_PRECISION = (None, 32, "32", "32-true")
 
