@@ -1,5 +1,6 @@
 """Callbacks: when to stop, what to keep, what to draw and report."""
 
+from callbacks.adaptive_clipping import AdaptiveGradientClipping
 from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_checkpoint
 from callbacks.curves import Curves
 from callbacks.feature_cache import FeatureCache
@@ -13,8 +14,12 @@ from callbacks.misclassified import MisclassifiedGallery
 from callbacks.presets import Checkpoint, EarlyStopping, LastCheckpoint
 from callbacks.progress import EpochLines, Header
 from callbacks.summary import Summary
+from callbacks.weight_averaging import EMA, SWA
 
 __all__ = [
+    "EMA",
+    "SWA",
+    "AdaptiveGradientClipping",
     "AtomicCheckpointIO",
     "Checkpoint",
     "CheckpointError",

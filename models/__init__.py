@@ -4,6 +4,7 @@ from models.classifier import Classifier
 from models.errors import TrainingError
 from models.optimizers import WarmupCosine
 from models.regressor import Regressor
+from models.sam import SAM
 from models.task import Task
 
-__all__ = ["Classifier", "Regressor", "Task", "TrainingError", "WarmupCosine"]
+__all__ = ["SAM", "Classifier", "Regressor", "Task", "TrainingError", "WarmupCosine"]

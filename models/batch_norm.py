@@ -1,4 +1,4 @@
-"""Batch norm where a batch goes through the network a second time."""
+"""Batch norm in a pass that leaves no trace: the batch's own statistics normalise, the running ones stay."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +9,20 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 @contextmanager
 def frozen_batch_norm_statistics(network: nn.Module) -> Iterator[None]:
-    """Leave the running statistics as they are; batches are still normalised by their own where they were before.
+    """Let a network normalise in training as ever, without moving running means, variances or batch counts.
 
-    A batch would count twice otherwise, the second time as something else than what is evaluated later.
+    For a second pass over a batch that was counted already, such as SAM's. Layers in evaluation mode, as those of a
+    frozen backbone are, use their running statistics as ever.
+
+    Args:
+        network: The network; its batch norms are meant, synchronised ones too.
     """
-    tracking = [norm for norm in network.modules() if isinstance(norm, _BatchNorm) and norm.track_running_stats]
-    for norm in tracking:
-        norm.track_running_stats = False
+    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
+    tracking = [layer for layer in layers if layer.track_running_stats]
+    for layer in tracking:
+        layer.track_running_stats = False
     try:
         yield
     finally:
-        for norm in tracking:
-            norm.track_running_stats = True
+        for layer in tracking:
+            layer.track_running_stats = True

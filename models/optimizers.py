@@ -1,4 +1,10 @@
-"""Optimizers and learning-rate schedules, as a task builds them from what YAML or a notebook names."""
+"""Optimizers and learning-rate schedules, as a task builds them from what YAML or a notebook names.
+
+Weight decay is coupled, part of the gradient as an L2 penalty is, in torch's SGD, Adam, RMSprop and most others; where
+the optimizer rescales gradients, weights with large gradients decay less. It is decoupled, a shrinking of the weights
+by lr · weight_decay a step beside the gradient, in AdamW, Adafactor and Muon, and in Adam, NAdam and RAdam with
+`decoupled_weight_decay` (Loshchilov and Hutter, arXiv 1711.05101). The same figure means different strengths.
+"""
 
 import functools
 import inspect
@@ -24,6 +30,7 @@ from models.errors import TrainingError
 from models.parameter_groups import parameter_groups, share_rates
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
+OptimizerWrapper = Callable[[Optimizer], Optimizer]
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
 # Schedules that set the learning rate from its initial value, whatever another has made of it since.
 ABSOLUTE_SCHEDULES = (CosineAnnealingWarmRestarts, CyclicLR, LambdaLR, OneCycleLR, SequentialLR)
@@ -89,6 +96,25 @@ def build_optimizer(
         return optimizer
     grouped: Optimizer = _made("model.optimizer", factory, groups)
     return grouped
+
+
+def wrap_optimizer(wrapper: OptimizerWrapper, optimizer: Optimizer) -> Optimizer:
+    """Build an optimizer around another.
+
+    Args:
+        wrapper: Makes it from the other.
+        optimizer: The other.
+
+    Raises:
+        ValueError: What is made of it is no optimizer, or it is refused.
+    """
+    try:
+        wrapped: Optimizer = _made("model.optimizer_wrapper", wrapper, optimizer)
+    except TypeError as error:
+        raise ValueError(
+            f"model.optimizer_wrapper: {_unwrap(wrapper)[0].__name__} wraps no optimizer ({error})"
+        ) from error
+    return wrapped
 
 
 def build_scheduler(factory: SchedulerFactory, optimizer: Optimizer, total_steps: int | float) -> LRScheduler:

@@ -15,8 +15,17 @@ from torchmetrics import MetricCollection
 from models.errors import TrainingError, require_finite, require_finite_figure
 from models.exact_resume import ExactResume
 from models.networks.preprocessing import check_normalization
-from models.optimizers import build_optimizer, build_scheduler, build_warmup, check_plateau, run_length
+from models.optimizers import (
+    OptimizerWrapper,
+    build_optimizer,
+    build_scheduler,
+    build_warmup,
+    check_plateau,
+    run_length,
+    wrap_optimizer,
+)
 from models.regularizers import Regularizer, RegularizerChain
+from models.second_pass import prepare_second_pass
 
 Batch = tuple[Any, Tensor]  # inputs as the network takes them: a tensor, or sequences with their lengths
 Steps = tuple[Tensor, ...]
@@ -36,6 +45,7 @@ class Task(ExactResume):
         loss: Maps (outputs, targets) to a scalar; what is minimised.
         regularizers: Applied to each training batch in order.
         optimizer: Makes the optimizer; `AdamW` with torch's defaults if not given.
+        optimizer_wrapper: Makes another one of it, such as `SAM`.
         lr_scheduler: Makes the learning-rate schedule; a schedule that takes `total_steps` is told the run's length.
         lr_scheduler_interval: Advance the schedule by epoch or by step.
         lr_scheduler_monitor: What ReduceLROnPlateau watches.
@@ -54,6 +64,7 @@ class Task(ExactResume):
         loss: nn.Module,
         regularizers: list[Regularizer] | None = None,
         optimizer: OptimizerCallable | None = None,
+        optimizer_wrapper: OptimizerWrapper | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_scheduler_interval: Literal["epoch", "step"] = "epoch",
         lr_scheduler_monitor: str = "val/loss",
@@ -72,6 +83,7 @@ class Task(ExactResume):
         self.loss = loss
         self.regularizers = RegularizerChain(regularizers or [])
         self.optimizer_factory = optimizer
+        self.optimizer_wrapper = optimizer_wrapper
         self.lr_scheduler_factory = lr_scheduler
         self.lr_scheduler_interval = lr_scheduler_interval
         self.lr_scheduler_monitor = lr_scheduler_monitor
@@ -82,6 +94,7 @@ class Task(ExactResume):
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
         self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
+        self.recording = True  # not in a batch's second pass
 
     loss_name: ClassVar[str]  # what the figure `loss` measures
 
@@ -147,7 +160,8 @@ class Task(ExactResume):
         chained = self.regularizers.revise(outputs, chained)
         penalties = self.regularizers.penalties(forward, inputs, outputs, chained, self.network)
         objective = sum(penalties, self.compute_loss(outputs, chained))
-        self._pending.append((self.global_step + 1, objective.detach(), outputs.detach(), targets))
+        if self.recording:
+            self._pending.append((self.global_step + 1, objective.detach(), outputs.detach(), targets))
         if len(self._pending) == FLUSH_EVERY:
             self.flush()
         return objective
@@ -235,6 +249,9 @@ class Task(ExactResume):
     def _optimizer_and_schedules(self) -> OptimizerLRScheduler:
         options = (self.decay_norms_and_biases, self.layer_decay)
         optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
+        if self.optimizer_wrapper is not None:
+            optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
+            prepare_second_pass(optimizer, self)
         configs: list[dict[str, Any]] = []
         schedule = None
         if self.lr_scheduler_factory is not None:

@@ -20,7 +20,10 @@ DECISIVE_TRAINER_KEYS = (
 # Where data lies (the split holds its hash) and how fast it is read; where a network's weights came from, which the
 # checkpoint's replace.
 FREE_KEYS = ("data_dir", "verify", "eval_batch_size", "weights", "cache_dir", "num_workers", "path")
-DECISIVE_CALLBACKS = ("GradualUnfreezing", "GradientAccumulationScheduler", "StochasticWeightAveraging")
+DECISIVE_CALLBACKS = (
+    "GradualUnfreezing", "GradientAccumulationScheduler", "AdaptiveGradientClipping", "EMA", "SWA",
+    "EMAWeightAveraging", "StochasticWeightAveraging", "WeightAveraging",
+)  # fmt: skip
 FULL_PRECISION = (None, 32, "32", "32-true")
 
 

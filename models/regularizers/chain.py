@@ -61,6 +61,8 @@ class RegularizerChain(nn.ModuleList):
         self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor, network: nn.Module
     ) -> list[Tensor]:
         """Return what is added to the loss, as the hooks `penalty` and `second_pass` describe it."""
+        if not len(self):
+            return []
         found = [regularizer.penalty(outputs, targets, network) for regularizer in self]
         with frozen_batch_norm_statistics(network):
             found += [regularizer.second_pass(forward, inputs, outputs, targets) for regularizer in self]
