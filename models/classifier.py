@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from models.errors import TrainingError, require_fitting_loss
+from models.measured import Batch, Steps
 from models.metrics import class_accuracy, evaluation_metrics, training_metrics
 from models.regularizers.losses import ClassCountLoss
-from models.task import Batch, Steps, Task
+from models.task import Task
 
 UNUSED_LABEL = -100  # torch's own default of `ignore_index`, which no class has
 

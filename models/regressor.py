@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import TrainingError, require_fitting_loss
+from models.measured import Batch, Steps
 from models.regression_metrics import evaluation_metrics, training_metrics
 from models.regularizers.losses import ClassCountLoss
-from models.task import Batch, Steps, Task
+from models.task import Task
 
 
 class Regressor(Task):
