@@ -4,9 +4,11 @@ from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_ch
 from callbacks.curves import Curves
 from callbacks.feature_cache import FeatureCache
 from callbacks.fitted_line import FittedLine
+from callbacks.generalization_gap import GeneralizationGap
 from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.history import History
 from callbacks.manifest import SaveSplit
+from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
 from callbacks.presets import Checkpoint, EarlyStopping, LastCheckpoint
 from callbacks.progress import EpochLines, Header
@@ -21,10 +23,12 @@ __all__ = [
     "EpochLines",
     "FeatureCache",
     "FittedLine",
+    "GeneralizationGap",
     "GradualUnfreezing",
     "Header",
     "History",
     "LastCheckpoint",
+    "Memorization",
     "MisclassifiedGallery",
     "SaveSplit",
     "Summary",

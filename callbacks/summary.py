@@ -107,10 +107,9 @@ class Summary(L.Callback):
         for stage in ("val", "train"):
             figures = [f"{name} {value:.4f}" for name, value in best.items() if name.startswith(f"{stage}/")]
             lines += ["  " + "   ".join(figures)] if figures else []
-        if gap:
-            shown = [f"{name} {value:+.4f}" for name, value in gap.items()]
-            shown += [BELOW_ZERO] if min(gap.values()) < 0 else []
-            lines.append("  gap, training to validation: " + "   ".join(shown))
+        lines += _gap_lines(best, gap)
+        memorized = {name: value for name, value in best.items() if name.startswith("memorization/")}
+        lines += ["  " + "   ".join(f"{name} {value:.4f}" for name, value in memorized.items())] if memorized else []
         checkpoint = find_callback(trainer, Checkpoint)
         path = checkpoint.best_model_path if checkpoint is not None else ""
         if path:
@@ -124,10 +123,25 @@ class Summary(L.Callback):
 
 
 def generalization_gap(row: Row) -> dict[str, float]:
-    """Return by how much validation is worse than training, figure by figure; above 0 is the usual direction."""
+    """Return by how much validation is worse than training, figure by figure; above 0 is the usual direction.
+
+    What `GeneralizationGap` measured, if it did; the difference to the epoch's training figures otherwise.
+    """
+    measured = {name.removeprefix("gap/"): value for name, value in row.items() if name.startswith("gap/")}
+    if measured:
+        return measured
     names = [name for name in shared_figures([row]) if f"val/{name}" in row]
     signs = {name: -1 if monitor_mode(name) == "max" else 1 for name in names}
     return {name: signs[name] * (row[f"val/{name}"] - row[f"train/{name}"]) for name in names}
+
+
+def _gap_lines(best: Row, gap: dict[str, float]) -> list[str]:
+    if not gap:
+        return []
+    alike = any(name.startswith("gap/") for name in best)
+    shown = [f"{name} {value:+.4f}" for name, value in gap.items()]
+    shown += [BELOW_ZERO] if min(gap.values()) < 0 and not alike else []
+    return [f"  gap, {'training samples evaluated alike' if alike else 'training'} to validation: " + "   ".join(shown)]
 
 
 def describe_device(trainer: L.Trainer) -> str:

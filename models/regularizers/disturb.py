@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.regularizers.base import Regularizer
@@ -24,8 +25,27 @@ def disturb_labels(targets: Tensor, probability: float, generator: torch.Generat
     samples, classes = targets.shape
     chosen = torch.rand(samples, device=targets.device, generator=generator) < probability
     drawn = torch.randint(classes, (samples,), device=targets.device, generator=generator)
-    one_hot = torch.nn.functional.one_hot(drawn, classes).to(targets.dtype)
+    one_hot = F.one_hot(drawn, classes).to(targets.dtype)
     return torch.where(chosen.unsqueeze(1), one_hot, targets)
+
+
+def confuse_labels(targets: Tensor, probability: float, confusion: Tensor) -> Tensor:
+    """Replace each label, with a probability, by one drawn from its class's row of a confusion matrix.
+
+    Args:
+        targets: Class probabilities, (N, C); a mixture draws from the same mixture of rows.
+        probability: Probability of a draw, in [0, 1].
+        confusion: (C, C), float; row t holds the probability that each class is drawn where t is true.
+
+    Returns:
+        Class probabilities, (N, C): a row is either untouched or one-hot.
+    """
+    samples, classes = targets.shape
+    chosen = torch.rand(samples, device=targets.device) < probability
+    bounds = (targets.to(confusion.dtype) @ confusion).cumsum(-1)
+    uniform = torch.rand(samples, 1, device=targets.device, dtype=confusion.dtype) * bounds[:, -1:]
+    drawn = (uniform >= bounds).sum(-1).clamp_max(classes - 1)
+    return torch.where(chosen.unsqueeze(1), F.one_hot(drawn, classes).to(targets.dtype), targets)
 
 
 class DisturbLabel(Regularizer):
@@ -33,26 +53,36 @@ class DisturbLabel(Regularizer):
 
     Args:
         alpha: Noise rate in percent, in [0, 100]: γ = α/100. The paper's best are 10 (MNIST) to 20.
+        confusion: C rows of C probabilities: what a label that is drawn anew is drawn from, by its class; by default
+            all classes alike, as the paper has it.
 
     Raises:
-        ValueError: `alpha` is out of range.
+        ValueError: `alpha` is out of range, or a row of `confusion` is no distribution.
     """
 
     applies_to = "classes"
     strength = "alpha"
     keeps_inputs = True
+    confusion: Tensor | None
 
-    def __init__(self, alpha: float = 10.0) -> None:
+    def __init__(self, alpha: float = 10.0, confusion: list[list[float]] | None = None) -> None:
         super().__init__()
         if not 0 <= alpha <= 100:
             raise ValueError(f"DisturbLabel: alpha {alpha} is not in [0, 100] (it is a percentage)")
+        for number, row in enumerate(confusion or []):
+            if len(row) != len(confusion or []) or min(row) < 0 or abs(sum(row) - 1) > 1e-6:
+                raise ValueError(f"DisturbLabel: row {number} of confusion, {row}, is not {len(row)} shares of 1")
         self.alpha = alpha
+        matrix = None if confusion is None else torch.tensor(confusion, dtype=torch.float64)
+        self.register_buffer("confusion", matrix, persistent=False)
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
-        """Refuse a single class, and targets of samples that were mixed."""
+        """Refuse a single class, a confusion of other classes, and targets of samples that were mixed."""
         super().check(network, num_classes, before)
         if num_classes == 1:
             raise ValueError("DisturbLabel: there is one class, and no other to draw")
+        if self.confusion is not None and len(self.confusion) != num_classes:
+            raise ValueError(f"DisturbLabel: confusion has {len(self.confusion)} rows; there are {num_classes} classes")
         mixer = next((type(other).__name__ for other in before if other.mixes_samples), None)
         if mixer is not None:
             raise ValueError(f"DisturbLabel after {mixer} would put one label on a mixture: put DisturbLabel before it")
@@ -60,7 +90,9 @@ class DisturbLabel(Regularizer):
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.alpha == 0:
             return inputs, targets
-        return inputs, disturb_labels(targets, self.alpha / 100)
+        if self.confusion is None:
+            return inputs, disturb_labels(targets, self.alpha / 100)
+        return inputs, confuse_labels(targets, self.alpha / 100, self.confusion)
 
     def extra_repr(self) -> str:  # noqa: D102
-        return f"alpha={self.alpha}"
+        return f"alpha={self.alpha}" + (", confusion" if self.confusion is not None else "")

@@ -7,7 +7,7 @@ import lightning as L
 import pytest
 import torch
 
-from callbacks import Checkpoint, Curves, EarlyStopping, History, LastCheckpoint, Summary
+from callbacks import Checkpoint, Curves, EarlyStopping, GeneralizationGap, History, LastCheckpoint, Summary
 from callbacks.summary import generalization_gap, git_commit
 
 
@@ -220,3 +220,13 @@ def test_a_gap_below_zero_is_explained_on_its_line(fit, tmp_path, capsys, epochs
         )
         is explained
     )
+
+
+def test_a_gap_that_was_measured_alike_is_the_one_reported(fit, tmp_path, capsys) -> None:
+    history = History()
+    fit(history, GeneralizationGap(samples=200), Summary(), epochs=2)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["gap"] == {name: summary["best"][f"gap/{name}"] for name in ("loss", "accuracy")}
+    (line,) = [line.strip() for line in reported(capsys) if "gap, " in line]
+    assert line.startswith("gap, training samples evaluated alike to validation: ")
+    assert f"loss {summary['gap']['loss']:+.4f}" in line

@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 from scipy import stats
 
+from models import Classifier
+from models.networks import Linear
 from models.regularizers import DisturbLabel
 from models.regularizers.disturb import disturb_labels
 
@@ -104,3 +106,37 @@ def test_a_generator_of_ones_own_leaves_torchs_alone():
 def test_an_alpha_out_of_range_is_refused(alpha):
     with pytest.raises(ValueError, match=r"DisturbLabel: alpha .* percentage"):
         DisturbLabel(alpha)
+
+
+CONFUSION = [[0.0, 1.0, 0.0, 0.0], [0.1, 0.2, 0.3, 0.4], [0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize("label", range(4))
+def test_with_a_confusion_matrix_labels_are_drawn_from_their_classs_row(label):
+    torch.manual_seed(0)
+    targets = F.one_hot(torch.full((SAMPLES,), label), 4).float()
+    _, drawn = DisturbLabel(60, CONFUSION).perturb(torch.empty(SAMPLES, 1), targets)
+    expected = 0.6 * torch.tensor(CONFUSION[label], dtype=torch.float64)
+    expected[label] += 0.4
+    observed = drawn.argmax(-1).bincount(minlength=4)
+    possible = expected > 0
+    assert not observed[~possible].any()
+    assert (
+        stats.chisquare(observed[possible].numpy(), (expected[possible] * SAMPLES).numpy()).pvalue > ERROR_PROBABILITY
+    )
+
+
+@pytest.mark.parametrize(
+    ("confusion", "message"),
+    [([[0.5, 0.4], [0.5, 0.5]], "row 0 of confusion"), ([[1.0, 0.0]], "row 0"), ([[1.5, -0.5], [0.5, 0.5]], "row 0")],
+)
+def test_a_confusion_that_is_none_is_refused(confusion, message):
+    with pytest.raises(ValueError, match=f"DisturbLabel: {message}"):
+        DisturbLabel(10, confusion)
+
+
+def test_one_class_and_a_confusion_of_other_classes_are_refused():
+    with pytest.raises(ValueError, match="there is one class, and no other to draw"):
+        Classifier(Linear((3,), 1), 1, regularizers=[DisturbLabel()])
+    with pytest.raises(ValueError, match="confusion has 4 rows; there are 3 classes"):
+        Classifier(Linear((3,), 3), 3, regularizers=[DisturbLabel(10, CONFUSION)])

@@ -1,0 +1,145 @@
+"""Memorization: what becomes of training samples whose label is wrong on purpose."""
+
+import lightning as L
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.evaluation import Evaluation, as_task, forget, is_due, require_positive, require_task
+from callbacks.figures import new_figure, plain_axes, save_figure
+from callbacks.generalization_gap import clean_subset
+from callbacks.history import History, Row
+from callbacks.trainer import find_callback
+from datamodules.in_memory import InMemoryDataModule
+from datamodules.subsets import nested_subset
+
+# Figures without their prefix, what to call them, and their colours; the first three are shares that add up to 1.
+SHARES = {
+    "wrong_label": ("predicted as the wrong label: memorised", "#d1495b"),
+    "true_label": ("predicted as the true label: learnt", "#1f6fb4"),
+    "neither": ("neither", "#cccccc"),
+}
+CLEAN = ("clean_accuracy", "accuracy on training samples with true labels", "#222222")
+
+
+def memorization_shares(predicted: Tensor, given: Tensor, true: Tensor) -> dict[str, float]:
+    """Return which share of samples with wrong labels is predicted as what.
+
+    Args:
+        predicted: Predicted classes, (n,), n above 0.
+        given: The wrong labels that training is given, (n,).
+        true: The true labels, (n,).
+
+    Returns:
+        "wrong_label", "true_label" and "neither", which add up to 1.
+    """
+    wrong, right = (predicted == given).float().mean().item(), (predicted == true).float().mean().item()
+    return {"wrong_label": wrong, "true_label": right, "neither": 1 - wrong - right}
+
+
+class Memorization(L.Callback):
+    """Logs which share of the wrongly labelled training samples the network has memorised, and which it has learnt.
+
+    With `label_noise` in the data (Zhang et al., arXiv 1611.03530; Arpit et al., arXiv 1706.05394), a sample that is
+    predicted as its wrong label was memorised: nothing else leads there more often than chance. One that is predicted
+    as its true label was learnt from the others. `memorization/wrong_label`, `/true_label` and `/neither` are shares of
+    those samples; `/clean_accuracy` is the accuracy on as many training samples with true labels. All are evaluated as
+    validation is: in evaluation mode, without augmentation. Draws `figures/memorization.png` when training ends; needs
+    a `History` for that.
+
+    Args:
+        samples: Largest number of samples of either kind.
+        every_n_epochs: Measure in every nth epoch, and in the last.
+
+    Raises:
+        MisconfigurationException: An argument is less than 1.
+    """
+
+    def __init__(self, samples: int = 5000, every_n_epochs: int = 1) -> None:
+        require_positive("Memorization", samples=samples, every_n_epochs=every_n_epochs)
+        self.samples = samples
+        self.every_n_epochs = every_n_epochs
+        self._wrong: Evaluation | None = None
+        self._clean: Evaluation | None = None
+        self._true: Tensor
+        self._measured: dict[str, float] = {}
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Choose the samples.
+
+        Raises:
+            MisconfigurationException: No label is wrong.
+        """
+        _, data = require_task("Memorization", trainer, pl_module)
+        wrong = corrupted_samples(data, self.samples)
+        if not len(wrong):
+            raise MisconfigurationException("Memorization: no training label is wrong on purpose; set data.label_noise")
+        self._true = data.samples.targets[wrong]
+        self._wrong = Evaluation(data, wrong)
+        clean = clean_subset(data, self.samples)
+        self._clean = Evaluation(data, torch.from_numpy(clean)) if len(clean) else None
+        self._measured = {}
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Evaluate the samples with the weights that are being validated."""
+        if self._wrong is None or not is_due(trainer, self.every_n_epochs):
+            return
+        task = as_task(pl_module)
+        logits, given = self._wrong(trainer, task)
+        self._measured = memorization_shares(logits.argmax(-1), given, self._true)
+        if self._clean is not None:
+            logits, given = self._clean(trainer, task)
+            self._measured[CLEAN[0]] = (logits.argmax(-1) == given).float().mean().item()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Forget what was measured in another epoch."""
+        forget(trainer, "memorization/")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log what was measured."""
+        for name, value in self._measured.items():
+            pl_module.log(f"memorization/{name}", value, sync_dist=True)
+        self._measured = {}
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw the shares over the epochs."""
+        history = find_callback(trainer, History)
+        rows = [] if history is None else history.measured("memorization/wrong_label")
+        if rows and trainer.is_global_zero:
+            save_figure(trainer, draw_memorization(rows), "memorization")
+
+
+def corrupted_samples(data: InMemoryDataModule, count: int) -> Tensor:
+    """Return a random subset of the training samples whose labels are wrong, (n,), int64, n at most `count`."""
+    data.setup()
+    assert data.split is not None
+    train = data.split.train
+    given, true = data.targets[train], data.samples.targets[train]
+    wrong = train[(given != true).numpy()] if data.label_noise is not None else train[:0]
+    chosen = nested_subset(wrong, None, min(count, len(wrong)), data.options.split_seed) if len(wrong) else wrong
+    return torch.from_numpy(chosen)
+
+
+def draw_memorization(rows: list[Row]) -> Figure:
+    """Draw the shares over epochs, stacked, and the accuracy on clean samples and on validation as lines.
+
+    Args:
+        rows: One dictionary an epoch, as `History.rows`, all with "memorization/" figures.
+    """
+    figure = new_figure(6.4, 4.4, "training samples with wrong labels")
+    axes = plain_axes(figure.add_subplot())
+    epochs = [row["epoch"] + 1 for row in rows]
+    stacked = [[row[f"memorization/{name}"] for row in rows] for name in SHARES]
+    labels, colors = zip(*SHARES.values(), strict=True)
+    axes.stackplot(epochs, stacked, labels=labels, colors=colors, alpha=0.75, linewidth=0)
+    lines = ((f"memorization/{CLEAN[0]}", *CLEAN[1:], "-"), ("val/accuracy", "validation accuracy", "#222222", "--"))
+    for name, label, color, style in lines:
+        points = [(row["epoch"] + 1, row[name]) for row in rows if name in row]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=color, linestyle=style, label=label)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("share")
+    axes.set_ylim(0, 1)
+    figure.legend(loc="outside lower center", ncols=1, frameon=False, fontsize=8)
+    return figure

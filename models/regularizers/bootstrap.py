@@ -1,0 +1,63 @@
+"""Bootstrapped labels (Reed et al., "Training Deep Neural Networks on Noisy Labels with Bootstrapping", ICLR 2015)."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.regularizers.base import Regularizer
+
+Kind = Literal["soft", "hard"]
+
+
+def bootstrap_labels(targets: Tensor, logits: Tensor, share: float, kind: Kind = "soft") -> Tensor:
+    """Move a share of the targets to what the network itself predicts.
+
+    With cross entropy this is the paper's equation 6 (soft) or 7 (hard), where β is 1 − `share`. No gradient flows
+    through the predictions: they stand for labels.
+
+    Args:
+        targets: Class probabilities, (N, C).
+        logits: The network's, (N, C).
+        share: In [0, 1].
+        kind: "soft" takes the predicted probabilities, "hard" the predicted class.
+
+    Returns:
+        Class probabilities, (N, C).
+    """
+    logits = logits.detach()
+    predicted = torch.softmax(logits, -1) if kind == "soft" else F.one_hot(logits.argmax(-1), logits.shape[-1])
+    return torch.lerp(targets, predicted.to(targets.dtype), share)
+
+
+class BootstrapLabels(Regularizer):
+    """Trains against labels mixed with the network's own predictions: wrong ones lose their hold as it learns.
+
+    Args:
+        share: How much the prediction counts, in [0, 1]: 1 − β; the paper's β is 0.95 (soft) and 0.8 (hard). By default
+            the paper's for the kind.
+        kind: "soft" mixes in the predicted probabilities, "hard" the predicted class.
+
+    Raises:
+        ValueError: `share` is out of range.
+    """
+
+    applies_to = "classes"
+    strength = "share"
+    keeps_inputs = True
+    moves_mass = True
+
+    def __init__(self, share: float | None = None, kind: Kind = "soft") -> None:
+        super().__init__()
+        share = {"soft": 0.05, "hard": 0.2}[kind] if share is None else share
+        if not 0 <= share <= 1:
+            raise ValueError(f"BootstrapLabels: share {share} is not in [0, 1]")
+        self.share = share
+        self.kind: Kind = kind
+
+    def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
+        return targets if self.share == 0 else bootstrap_labels(targets, outputs, self.share, self.kind)
+
+    def extra_repr(self) -> str:  # noqa: D102
+        return f"share={self.share}, kind={self.kind!r}"

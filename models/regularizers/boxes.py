@@ -1,0 +1,25 @@
+"""Boxes in images, one an image."""
+
+import torch
+from torch import Tensor
+
+
+def box_mask(centres: Tensor, size: Tensor, height: int, width: int) -> Tensor:
+    """Return which pixels lie in each image's box; what sticks out of the image is clipped.
+
+    Args:
+        centres: Where the centre lies as a share of height and width, (N, 2), float in [0, 1): the pixel that it
+            falls into is the box's middle, or the first one after it.
+        size: Height and width of each box in pixels, (N, 2), int.
+        height: Height of the images.
+        width: Width of the images.
+
+    Returns:
+        (N, height, width), bool.
+    """
+    middle = (centres * torch.tensor([height, width], device=centres.device)).int()
+    start = middle - size // 2
+    rows, columns = (torch.arange(length, device=centres.device) for length in (height, width))
+    down = (rows >= start[:, :1]) & (rows < (start + size)[:, :1])
+    along = (columns >= start[:, 1:]) & (columns < (start + size)[:, 1:])
+    return down.unsqueeze(2) & along.unsqueeze(1)

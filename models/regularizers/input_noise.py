@@ -1,0 +1,86 @@
+"""Noise and holes in the inputs, after normalisation."""
+
+import torch
+from torch import Tensor
+
+from models.errors import TrainingError
+from models.regularizers.base import Regularizer
+from models.regularizers.boxes import box_mask
+
+
+class InputNoise(Regularizer):
+    """Adds Gaussian noise to the inputs (Bishop, "Training with Noise is Equivalent to Tikhonov Regularization", 1995).
+
+    Args:
+        std: Standard deviation of the noise, 0 or more; normalised inputs have about 1.
+
+    Raises:
+        ValueError: `std` is out of range.
+    """
+
+    strength = "std"
+
+    def __init__(self, std: float = 0.1) -> None:
+        super().__init__()
+        if not 0 <= std < float("inf"):
+            raise ValueError(f"InputNoise: std {std} is not a number of at least 0")
+        self.std = std
+
+    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        if self.std == 0:
+            return inputs, targets
+        _require_tensor(self, inputs)
+        return inputs + self.std * torch.randn_like(inputs), targets
+
+    def extra_repr(self) -> str:  # noqa: D102
+        return f"std={self.std}"
+
+
+def cut_out(images: Tensor, centres: Tensor, size: int) -> Tensor:
+    """Set a square of each image to 0, which is the mean of normalised images (DeVries & Taylor, arXiv 1708.04552).
+
+    Args:
+        images: (N, C, H, W), float, normalised.
+        centres: Where the square's centre lies as a share of height and width, (N, 2), float in [0, 1).
+        size: Edge of the square in pixels; what sticks out of the image is clipped.
+    """
+    sizes = torch.full((len(images), 2), size, device=images.device, dtype=torch.int32)
+    return images.masked_fill(box_mask(centres, sizes, *images.shape[-2:]).unsqueeze(1), 0)
+
+
+class Cutout(Regularizer):
+    """Hides a square of each training image behind the mean colour.
+
+    Args:
+        size: Edge of the square in pixels, 0 or more; the paper's is 16 for CIFAR-10, 8 for CIFAR-100.
+
+    Raises:
+        ValueError: `size` is below 0.
+    """
+
+    def __init__(self, size: int = 16) -> None:
+        super().__init__()
+        if size < 0:
+            raise ValueError(f"Cutout: size {size} is below 0")
+        self.size = size
+
+    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut the squares out.
+
+        Raises:
+            TrainingError: Inputs are no images.
+        """
+        if self.size == 0:
+            return inputs, targets
+        _require_tensor(self, inputs)
+        if inputs.ndim != 4:
+            raise TrainingError(f"Cutout takes images, not samples {tuple(inputs.shape[1:])}")
+        return cut_out(inputs, torch.rand(len(inputs), 2, device=inputs.device), self.size), targets
+
+    def extra_repr(self) -> str:  # noqa: D102
+        return f"size={self.size}"
+
+
+def _require_tensor(regularizer: Regularizer, inputs: Tensor) -> None:
+    if not isinstance(inputs, Tensor):
+        raise TrainingError(f"{type(regularizer).__name__} takes no sequences of different lengths")

@@ -1,0 +1,102 @@
+"""Times what each regularizer adds to a training step of ResNet-18 on 128 images of 3×32×32.
+
+python -m scripts.regularizer_cost
+
+A regularizer's time is that of all its hooks, the backward pass of its penalty included; the step's is forward,
+backward and SGD. All are measured in turn, round after round; what is quoted are medians.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models import regularizers
+from models.networks import ResNet
+from models.regularizers import MixUp, RandomMix, Regularizer, RegularizerChain, Scheduled
+
+SAMPLES, CLASSES, SHAPE = 128, 10, (3, 32, 32)
+# Those that cannot be made without arguments.
+MADE = {
+    "RandomMix": lambda: RandomMix([MixUp(), regularizers.CutMix()]),
+    "Scheduled": lambda: Scheduled(MixUp(), end_epoch=0),
+}
+
+
+def every_regularizer() -> dict[str, Regularizer]:
+    """Return one of each regularizer for classes, with its default settings, by name."""
+    found: dict[str, Regularizer] = {}
+    for name in regularizers.__all__:
+        kind = getattr(regularizers, name)
+        if issubclass(kind, Regularizer) and kind is not Regularizer and kind.applies_to != "values":
+            found[name] = MADE.get(name, kind)()
+    return found
+
+
+def regularizer_work(network: ResNet, regularizer: Regularizer, inputs: Tensor, targets: Tensor) -> Callable[[], None]:
+    """Return what a regularizer adds to a step, to be called and timed."""
+    chain = RegularizerChain([regularizer])
+    parameters = list(network.parameters())
+    outputs = torch.randn(SAMPLES, CLASSES, requires_grad=True)
+
+    def work() -> None:
+        changed, soft = chain.perturb(inputs, targets)
+        soft = chain.revise(outputs, soft)
+        penalties = chain.penalties(network, changed, outputs, soft, network)
+        if penalties and penalties[0].requires_grad:
+            torch.autograd.grad(torch.stack(penalties).sum(), [outputs, *parameters], allow_unused=True)
+        chain.project(network)
+
+    return work
+
+
+def step_work(network: ResNet, inputs: Tensor, targets: Tensor) -> Callable[[], None]:
+    """Return a training step without regularizers, to be called and timed."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+
+    def work() -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(network(inputs), targets).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    return work
+
+
+def seconds(work: Callable[[], None], repeats: int) -> float:
+    """Return the mean time of a call."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    return (time.perf_counter() - start) / repeats
+
+
+def main() -> None:
+    """Time all of them and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds, each of everything in turn (default: 5)")
+    rounds = parser.parse_args().rounds
+    torch.manual_seed(0)
+    network = ResNet(SHAPE, CLASSES, depth=18)
+    inputs, targets = torch.randn(SAMPLES, *SHAPE), F.one_hot(torch.randint(CLASSES, (SAMPLES,)), CLASSES).float()
+    step = step_work(network, inputs, targets)
+    works = {name: regularizer_work(network, item, inputs, targets) for name, item in every_regularizer().items()}
+    times: dict[str, list[float]] = {name: [] for name in ("step", *works)}
+    seconds(step, 1)
+    for _ in range(rounds):
+        times["step"].append(seconds(step, 1))
+        for name, work in works.items():
+            once = seconds(work, 1)
+            times[name].append(seconds(work, min(20, max(1, round(0.2 / once)))))
+    median = {name: statistics.median(values) for name, values in times.items()}
+    print(f"a step of ResNet-18, {SAMPLES} images, float32: {median['step'] * 1e3:.0f} ms")
+    print(f"{'regularizer':<24} {'µs a batch':>12} {'of the step':>12}")
+    for name in sorted(works, key=lambda name: median[name]):
+        print(f"{name:<24} {median[name] * 1e6:>12,.0f} {median[name] / median['step']:>12.2%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The gap compares like with like: the same weights, evaluation mode, true labels, no augmentation."""
+
+import functools
+
+import lightning as L
+import pytest
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch.optim import SGD
+
+from callbacks import GeneralizationGap, History
+from datamodules import Digits, RandomTranslate, SymmetricNoise
+from models import Classifier
+from models.networks import MLP
+from models.regularizers import MixUp
+
+sgd = functools.partial(SGD, lr=0.1)
+
+
+def network():
+    torch.manual_seed(0)
+    return MLP((1, 8, 8), 10, dropout=0.5)
+
+
+def trained(quiet_trainer, data, *callbacks, epochs=2, **options):
+    L.seed_everything(0, verbose=False)
+    task = Classifier(network(), 10, optimizer=sgd, regularizers=[MixUp(1.0)])
+    trainer = quiet_trainer(callbacks=list(callbacks), max_epochs=epochs, **options)
+    trainer.fit(task, data)
+    return trainer, task
+
+
+@pytest.mark.parametrize("noise", [None, SymmetricNoise(0.4)])
+def test_the_gap_is_that_of_clean_samples_evaluated_with_the_weights_that_were_validated(quiet_trainer, noise):
+    data = Digits(batch_size=200, label_noise=noise, augmentation=[RandomTranslate(2)])
+    trainer, task = trained(quiet_trainer, data, GeneralizationGap(samples=10_000))
+    task.eval()
+    train = torch.from_numpy(data.split.train)
+    clean = train[data.targets[train] == data.samples.targets[train]]
+    figures = {}
+    for part, indices in (("train", clean), ("val", torch.from_numpy(data.split.val))):
+        with torch.no_grad():
+            logits = task.network(data.transform(data.samples.inputs[indices]))
+        labels = data.samples.targets[indices]
+        figures[f"{part}/loss"] = torch.nn.functional.cross_entropy(logits, labels).item()
+        figures[f"{part}/accuracy"] = (logits.argmax(-1) == labels).float().mean().item()
+    logged = trainer.callback_metrics
+    assert logged["gap/loss"].item() == pytest.approx(figures["val/loss"] - figures["train/loss"], abs=1e-5)
+    assert logged["gap/accuracy"].item() == pytest.approx(figures["train/accuracy"] - figures["val/accuracy"], abs=1e-6)
+
+
+def test_it_changes_nothing_of_the_training(quiet_trainer):
+    weights = []
+    for callbacks in ([], [GeneralizationGap(samples=100)]):
+        _, task = trained(quiet_trainer, Digits(batch_size=200), *callbacks)
+        weights.append(torch.cat([parameter.flatten() for parameter in task.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_it_is_measured_every_nth_epoch_and_in_the_last(quiet_trainer, tmp_path):
+    history = History()
+    trained(
+        quiet_trainer, Digits(batch_size=500), GeneralizationGap(100, 2), history, epochs=5, enable_checkpointing=True
+    )
+    assert [row["epoch"] for row in history.measured("gap/loss")] == [1, 3, 4]
+
+
+def test_the_subset_has_the_size_asked_for_and_every_class(quiet_trainer):
+    callback, data = GeneralizationGap(samples=100), Digits(batch_size=500)
+    trained(quiet_trainer, data, callback, epochs=1)
+    labels = data.targets[callback._evaluation.indices]
+    assert len(labels) == 100
+    assert labels.bincount(minlength=10).tolist() == pytest.approx([10] * 10, abs=1)
+
+
+def test_wrong_arguments_and_labels_are_refused(quiet_trainer):
+    with pytest.raises(MisconfigurationException, match="GeneralizationGap: samples 0 is less than 1"):
+        GeneralizationGap(samples=0)
+    with pytest.raises(MisconfigurationException, match="no training sample has its true label"):
+        trained(quiet_trainer, Digits(label_noise=SymmetricNoise(1.0)), GeneralizationGap())

@@ -1,0 +1,43 @@
+"""Bootstrapped labels give the paper's losses."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import Classifier
+from models.networks import Linear
+from models.regularizers import BootstrapLabels, LabelSmoothing
+from models.regularizers.bootstrap import bootstrap_labels
+
+quick = settings(max_examples=40, deadline=None)
+
+
+@quick
+@given(seed=st.integers(0, 2**32 - 1), beta=st.floats(0, 1))
+def test_cross_entropy_of_bootstrapped_labels_is_the_papers(seed, beta):
+    generator = torch.Generator().manual_seed(seed)
+    logits, labels = torch.randn(8, 5, generator=generator), torch.randint(5, (8,), generator=generator)
+    targets, log_q = F.one_hot(labels, 5).float(), logits.log_softmax(-1)
+    soft = -((beta * targets + (1 - beta) * log_q.exp()) * log_q).sum(1).mean()
+    torch.testing.assert_close(F.cross_entropy(logits, bootstrap_labels(targets, logits, 1 - beta, "soft")), soft)
+    z = F.one_hot(logits.argmax(1), 5)
+    hard = -((beta * targets + (1 - beta) * z) * log_q).sum(1).mean()
+    torch.testing.assert_close(F.cross_entropy(logits, bootstrap_labels(targets, logits, 1 - beta, "hard")), hard)
+
+
+@pytest.mark.parametrize(("kind", "share"), [("soft", 0.05), ("hard", 0.2)])
+def test_the_papers_shares_are_the_default(kind, share):
+    assert BootstrapLabels(kind=kind).share == share
+    logits = torch.randn(4, 3, requires_grad=True)
+    revised = BootstrapLabels(kind=kind).revise(logits, torch.eye(4, 3))
+    assert not revised.requires_grad
+    torch.testing.assert_close(revised, bootstrap_labels(torch.eye(4, 3), logits, share, kind))
+
+
+def test_wrong_arguments_and_company_are_refused():
+    with pytest.raises(ValueError, match=r"BootstrapLabels: share 1\.5"):
+        BootstrapLabels(1.5)
+    with pytest.raises(ValueError, match="LabelSmoothing and BootstrapLabels both soften labels"):
+        Classifier(Linear((3,), 2), 2, regularizers=[LabelSmoothing(), BootstrapLabels()])

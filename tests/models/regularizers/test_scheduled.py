@@ -1,0 +1,89 @@
+"""A scheduled regularizer has the strength of its epoch, after a resume too."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import Classifier
+from models.networks import Linear
+from models.regularizers import DisturbLabel, LabelSmoothing, MixUp, Regularizer, Scheduled
+from models.regularizers.scheduled import ramp
+
+
+class Recorder(Regularizer):
+    """Counts nothing and changes nothing; keeps the strength of each step."""
+
+    strength = "level"
+
+    def __init__(self, level):
+        super().__init__()
+        self.level, self.seen = level, []
+
+    def perturb(self, inputs, targets):
+        self.seen.append(self.level)
+        return inputs, targets
+
+
+@given(start=st.integers(0, 20), length=st.integers(1, 20), epoch=st.integers(0, 60))
+def test_a_ramp_goes_from_0_to_1_between_its_epochs(start, length, epoch):
+    progress = min(max((epoch - start) / length, 0), 1)
+    assert ramp(epoch, start, start + length) == pytest.approx(progress)
+    assert ramp(epoch, start, start + length, "cosine") == pytest.approx((1 - math.cos(math.pi * progress)) / 2)
+
+
+def test_a_ramp_without_length_is_a_step():
+    assert [ramp(epoch, 3, 3) for epoch in (0, 2, 3, 4)] == [0, 0, 1, 1]
+
+
+def test_the_strength_is_that_of_the_epoch(fit):
+    recorder = Recorder(10)
+    task = Classifier(
+        Linear((1, 8, 8), 10), 10, regularizers=[Scheduled(recorder, start_epoch=1, end_epoch=3, initial=0.2)]
+    )
+    fit(task, max_epochs=5)
+    assert recorder.seen == pytest.approx([2.0] * 6 + [6.0] * 3 + [10.0] * 6)
+
+
+def test_a_run_that_goes_on_has_the_strength_of_its_epoch(fit, tmp_path):
+    def task():
+        recorder = Recorder(10)
+        return Classifier(Linear((1, 8, 8), 10), 10, regularizers=[Scheduled(recorder, end_epoch=4)]), recorder
+
+    first, _ = task()
+    fit(first, max_epochs=2).save_checkpoint(tmp_path / "two.ckpt")
+    second, recorder = task()
+    fit(second, max_epochs=4, ckpt_path=tmp_path / "two.ckpt")
+    assert recorder.seen == pytest.approx([5.0] * 3 + [7.5] * 3)
+
+
+def test_strength_0_is_the_identity_and_full_strength_what_was_wrapped():
+    inputs, targets = torch.rand(50, 3), torch.eye(50)
+    scheduled = Scheduled(DisturbLabel(100), end_epoch=2)
+    assert scheduled.perturb(inputs, targets)[1] is targets
+    scheduled.start_epoch(2)
+    results = []
+    for regularizer in (scheduled, DisturbLabel(100)):
+        torch.manual_seed(0)
+        results.append(regularizer.perturb(inputs, targets)[1])
+    assert torch.equal(*results)
+
+
+def test_it_counts_as_what_it_wraps():
+    network = Linear((3,), 2)
+    with pytest.raises(ValueError, match="LabelSmoothing and LabelSmoothing both soften"):
+        Classifier(network, 2, regularizers=[Scheduled(LabelSmoothing(), 0, final=1), LabelSmoothing(0.0)])
+    with pytest.raises(ValueError, match="DisturbLabel after MixUp"):
+        Classifier(network, 2, regularizers=[Scheduled(MixUp(), 3), Scheduled(DisturbLabel(), 3)])
+
+
+def test_wrong_arguments_are_refused():
+    for make, message in (
+        (lambda: Scheduled(Regularizer(), 3), "Regularizer has no strength"),
+        (lambda: Scheduled(MixUp(), 3, start_epoch=4), "start_epoch 4"),
+        (lambda: Scheduled(MixUp(), 3, initial=2), "initial 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
