@@ -27,9 +27,10 @@ class _ElasticNet(torch.autograd.Function):
         weights, gradient = ctx.saved_tensors, gradients[0]
         if not ctx.l1:
             return None, None, *torch._foreach_mul(weights, gradient * ctx.l2)
-        slopes = torch._foreach_mul(torch._foreach_sign(weights), gradient * ctx.l1)
+        slopes = torch._foreach_sign(weights)
         if ctx.l2:
-            slopes = torch._foreach_add(slopes, torch._foreach_mul(weights, gradient * ctx.l2))
+            torch._foreach_add_(slopes, weights, alpha=ctx.l2 / ctx.l1)
+        torch._foreach_mul_(slopes, gradient * ctx.l1)
         return None, None, *slopes
 
 
