@@ -2,13 +2,21 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from models.networks.stages import stages
 
 FACTOR = "lr_factor"  # in a group: its learning rate as a share of the head's
+
+
+def is_weight(parameter: Tensor) -> bool:
+    """Return whether a parameter is a weight, not a bias or a norm's scale.
+
+    Those have one dimension; decay does not regularize them (He et al., arXiv 1812.01187, section 3.1).
+    """
+    return parameter.ndim > 1
 
 
 def parameter_groups(
@@ -19,8 +27,7 @@ def parameter_groups(
     Args:
         network: The network; frozen parameters are left out.
         defaults: The optimizer's options, "lr" and perhaps "weight_decay" among them.
-        decay_norms_and_biases: Let weight decay act on one-dimensional parameters too. They are biases and the
-            scales of norms, which decay does not regularize (He et al., arXiv 1812.01187, section 3.1).
+        decay_norms_and_biases: Let weight decay act on all parameters, not on weights only as `is_weight` tells them.
         layer_decay: Factor of the learning rate from each stage to the one before it: the head has the full rate, the
             last stage `layer_decay` times that (ELECTRA, arXiv 2003.10555; BEiT, arXiv 2106.08254). 1 is one rate.
     """
@@ -32,7 +39,7 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         depth = depths.get(id(parameter), 0) if layer_decay != 1 else 0
-        spared = parameter.ndim <= 1 and bool(defaults.get("weight_decay")) and not decay_norms_and_biases
+        spared = not is_weight(parameter) and bool(defaults.get("weight_decay")) and not decay_norms_and_biases
         group = found.setdefault((depth, spared), {"params": []})
         group["params"].append(parameter)
         if spared:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models.errors import TrainingError, require_fitting_loss
 from models.measured import Batch, Steps
 from models.regression_metrics import evaluation_metrics, training_metrics
-from models.regularizers.losses import ClassCountLoss
+from models.regularizers.losses import ClassificationLoss
 from models.task import Task
 
 
@@ -47,7 +47,7 @@ class Regressor(Task):
             raise ValueError(
                 "the data has classes, not continuous targets: use models.Classifier, or set Tabular's data.continuous"
             )
-        if isinstance(loss, nn.CrossEntropyLoss | ClassCountLoss):
+        if isinstance(loss, nn.CrossEntropyLoss | ClassificationLoss):
             raise ValueError(f"loss: {type(loss).__name__} compares classes; targets are continuous")
         super().__init__(network, nn.MSELoss() if loss is None else loss, **kwargs)
         self.regularizers.check(network, num_classes=0)

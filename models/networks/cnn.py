@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from models.networks.drop_block import DropBlock
+from models.networks.norms import Norm, image_norm
 from models.networks.shapes import count_features, require_image
 
 
@@ -15,10 +17,14 @@ class CNN(nn.Module):
         input_shape: (C, H, W) of one image, 16×16 or larger.
         num_classes: Number of logits.
         dropout: Probability that one of the 120 units is dropped, in [0, 1).
-        batch_norm: Normalise after each convolution.
+        norm: Normalisation after each convolution; "group" is of groups of two channels, "layer" of all channels.
+        spatial_dropout: Probability that a whole channel is dropped, after each pooling, in [0, 1) (Tompson et al.,
+            "Efficient Object Localization Using Convolutional Networks", CVPR 2015, section 3.2).
+        drop_block: About the share of the feature maps that is dropped in squares, after each pooling, in [0, 1).
+        block_size: Height and width of those squares, odd.
 
     Raises:
-        ValueError: Images are too small for the two convolutions, or `dropout` is out of range.
+        ValueError: Images are too small for the two convolutions, or an argument is out of range.
     """
 
     def __init__(
@@ -26,23 +32,27 @@ class CNN(nn.Module):
         input_shape: tuple[int, ...],
         num_classes: int,
         dropout: float = 0.5,
-        batch_norm: bool = True,
+        norm: Norm = "batch",
+        spatial_dropout: float = 0.0,
+        drop_block: float = 0.0,
+        block_size: int = 5,
     ) -> None:
         super().__init__()
         require_image("CNN", input_shape, 16)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"CNN: dropout {dropout} is not in [0, 1)")
-        self.features = nn.Sequential(
-            *self._block(input_shape[0], 6, batch_norm), *self._block(6, 16, batch_norm), nn.Flatten()
-        )
+        rates = {"dropout": dropout, "spatial_dropout": spatial_dropout, "drop_block": drop_block}
+        for name, value in rates.items():
+            if not 0 <= value < 1:
+                raise ValueError(f"CNN: {name} {value} is not in [0, 1)")
+        blocks: list[nn.Module] = []
+        for in_channels, out_channels in ((input_shape[0], 6), (6, 16)):
+            between = [] if norm == "none" else [image_norm(norm, out_channels)]
+            # In one module with the pooling, so that weights have the same names with and without.
+            pool = nn.Sequential(nn.MaxPool2d(2), DropBlock(drop_block, block_size), nn.Dropout2d(spatial_dropout))
+            blocks += [nn.Conv2d(in_channels, out_channels, 5), *between, nn.ReLU(), pool]
+        self.features = nn.Sequential(*blocks, nn.Flatten())
         width = count_features(self.features, input_shape)
         self.body = nn.Sequential(nn.Linear(width, 120), nn.ReLU(), nn.Dropout(dropout), nn.Linear(120, 64), nn.ReLU())
         self.head = nn.Linear(64, num_classes)
-
-    @staticmethod
-    def _block(in_channels: int, out_channels: int, batch_norm: bool) -> list[nn.Module]:
-        norm: list[nn.Module] = [nn.BatchNorm2d(out_channels)] if batch_norm else []
-        return [nn.Conv2d(in_channels, out_channels, 5), *norm, nn.ReLU(), nn.MaxPool2d(2)]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map images (N, C, H, W) to logits (N, num_classes)."""

@@ -5,6 +5,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from models.networks.norms import Norm, vector_norm
+
 Activation = Literal["relu", "gelu", "tanh", "silu"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
@@ -35,7 +37,7 @@ class MLP(nn.Module):
         num_classes: Number of logits, or of outputs in regression.
         widths: Number of units of each hidden layer; [256, 128] is tutorial 003's.
         dropout: Probability that a hidden unit is dropped, in [0, 1).
-        norm: Normalisation of each hidden layer.
+        norm: Normalisation of each hidden layer; "group" is of at most 32 groups of units.
         activation: Activation of each hidden layer.
 
     Raises:
@@ -48,7 +50,7 @@ class MLP(nn.Module):
         num_classes: int,
         widths: list[int] | None = None,
         dropout: float = 0.0,
-        norm: Literal["none", "batch", "layer"] = "none",
+        norm: Norm = "none",
         activation: Activation = "relu",
     ) -> None:
         super().__init__()
@@ -57,13 +59,12 @@ class MLP(nn.Module):
             raise ValueError(f"MLP: widths {widths} must be 1 or more each")
         if not 0 <= dropout < 1:
             raise ValueError(f"MLP: dropout {dropout} is not in [0, 1)")
-        norms: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
         layers: list[nn.Module] = [nn.Flatten()]
         features = math.prod(input_shape)
         for width in widths:
             layers.append(nn.Linear(features, width))
             if norm != "none":
-                layers.append(norms[norm](width))
+                layers.append(vector_norm(norm, width))
             layers.append(ACTIVATIONS[activation]())
             if dropout:
                 layers.append(nn.Dropout(dropout))

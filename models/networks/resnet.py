@@ -7,10 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
+from models.networks.drop_block import DropBlock
+from models.networks.norms import image_norm
 from models.networks.shapes import require_image
 from models.networks.weights import load_weights
 
 Depth = Literal[18, 20, 32, 34, 44, 50, 56, 110]
+ImageNorm = Literal["batch", "group", "layer"]
 IMAGENET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 # Prefixes and names of torchvision's ResNet, and of the common public CIFAR ResNets, on the left; ours on the right.
 WEIGHT_NAMES = {"module.": "", "network.": "", "fc.": "head.", "linear.": "head.", ".shortcut.": ".downsample."}
@@ -41,25 +44,35 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, channels: int, stride: int, shortcut: nn.Module, drop_path: float) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        shortcut: nn.Module,
+        drop_path: float,
+        norm: ImageNorm,
+        drop_block: nn.Module,
+    ) -> None:
         super().__init__()
         self.conv1 = conv(in_channels, channels, 3, stride)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.bn1 = image_norm(norm, channels)
         self.conv2 = conv(channels, channels, 3)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.bn2 = image_norm(norm, channels)
         self.downsample = shortcut
         self.drop_path = StochasticDepth(drop_path, "row")
+        self.drop_block = drop_block
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> nn.Module:
         """The norm before the sum."""
         return self.bn2
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, channels, H / stride, W / stride)."""
-        hidden = F.relu(self.bn1(self.conv1(inputs)))
-        hidden = self.bn2(self.conv2(hidden))
-        return F.relu(self.drop_path(hidden) + self.downsample(inputs))
+        hidden = F.relu(self.drop_block(self.bn1(self.conv1(inputs))))
+        hidden = self.drop_block(self.bn2(self.conv2(hidden)))
+        return F.relu(self.drop_path(hidden) + self.drop_block(self.downsample(inputs)))
 
 
 class Bottleneck(nn.Module):
@@ -67,28 +80,38 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, in_channels: int, channels: int, stride: int, shortcut: nn.Module, drop_path: float) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        shortcut: nn.Module,
+        drop_path: float,
+        norm: ImageNorm,
+        drop_block: nn.Module,
+    ) -> None:
         super().__init__()
         self.conv1 = conv(in_channels, channels, 1)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.bn1 = image_norm(norm, channels)
         self.conv2 = conv(channels, channels, 3, stride)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.bn2 = image_norm(norm, channels)
         self.conv3 = conv(channels, channels * self.expansion, 1)
-        self.bn3 = nn.BatchNorm2d(channels * self.expansion)
+        self.bn3 = image_norm(norm, channels * self.expansion)
         self.downsample = shortcut
         self.drop_path = StochasticDepth(drop_path, "row")
+        self.drop_block = drop_block
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> nn.Module:
         """The norm before the sum."""
         return self.bn3
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, 4 · channels, H / stride, W / stride)."""
-        hidden = F.relu(self.bn1(self.conv1(inputs)))
-        hidden = F.relu(self.bn2(self.conv2(hidden)))
-        hidden = self.bn3(self.conv3(hidden))
-        return F.relu(self.drop_path(hidden) + self.downsample(inputs))
+        hidden = F.relu(self.drop_block(self.bn1(self.conv1(inputs))))
+        hidden = F.relu(self.drop_block(self.bn2(self.conv2(hidden))))
+        hidden = self.drop_block(self.bn3(self.conv3(hidden)))
+        return F.relu(self.drop_path(hidden) + self.drop_block(self.downsample(inputs)))
 
 
 class ResNet(nn.Module):
@@ -108,6 +131,11 @@ class ResNet(nn.Module):
         dropout: Probability that an input of the head is dropped, in [0, 1).
         stochastic_depth: Probability that the last block is skipped for a sample, in [0, 1); it grows linearly with
             depth (Huang et al., arXiv 1603.09382).
+        drop_block: About the share of the feature maps that is dropped in squares, in [0, 1): after every convolution
+            and on every shortcut of the last two stages, as the paper has it (arXiv 1810.12890; there it grows with
+            time).
+        block_size: Height and width of those squares, odd; the paper's is 7, for maps of 14×14 and 7×7.
+        norm: "batch", "group" (32 groups at most) or "layer" (one group), everywhere.
         weights: File of weights made elsewhere (.pt or .safetensors): a state dict of this class, with torchvision's
             names, or with those of the public CIFAR ResNets (`linear`, `shortcut`, a `module.` before). Every weight
             must fit.
@@ -126,28 +154,35 @@ class ResNet(nn.Module):
         zero_init_last_norm: bool = False,
         dropout: float = 0.0,
         stochastic_depth: float = 0.0,
+        drop_block: float = 0.0,
+        block_size: int = 5,
+        norm: ImageNorm = "batch",
         weights: str | None = None,
     ) -> None:
         super().__init__()
         require_image("ResNet", input_shape, 32 if stem == "imagenet" else 8)
-        for name, value in (("dropout", dropout), ("stochastic_depth", stochastic_depth)):
+        rates = {"dropout": dropout, "stochastic_depth": stochastic_depth, "drop_block": drop_block}
+        for name, value in rates.items():
             if not 0 <= value < 1:
                 raise ValueError(f"ResNet: {name} {value} is not in [0, 1)")
         large = depth in IMAGENET_BLOCKS
         self.block: type[BasicBlock | Bottleneck] = Bottleneck if depth == 50 else BasicBlock
         self.shortcut = shortcut or ("projection" if large else "padding")
         counts = IMAGENET_BLOCKS[depth] if large else ((depth - 2) // 6,) * 3
+        self.norm: ImageNorm = norm
         channels = 64 if large else 16
         imagenet = stem == "imagenet"
         self.conv1 = conv(input_shape[0], channels, 7 if imagenet else 3, stride=2 if imagenet else 1)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.bn1 = image_norm(norm, channels)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if imagenet else nn.Identity()
         self.stages = [f"layer{number}" for number in range(1, len(counts) + 1)]
         in_channels, done = channels, 0
         for number, count in enumerate(counts):
             width = channels * 2**number
-            rates = [stochastic_depth * (done + k + 1) / sum(counts) for k in range(count)]
-            self.add_module(self.stages[number], self._stage(in_channels, width, 2 if number else 1, rates))
+            skipped = [stochastic_depth * (done + k + 1) / sum(counts) for k in range(count)]
+            squares = DropBlock(drop_block if number >= len(counts) - 2 else 0.0, block_size)
+            stage = self._stage(in_channels, width, 2 if number else 1, skipped, squares)
+            self.add_module(self.stages[number], stage)
             in_channels, done = width * self.block.expansion, done + count
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
         self.head = nn.Linear(in_channels, num_classes)
@@ -155,11 +190,13 @@ class ResNet(nn.Module):
         if weights is not None:
             load_weights(self, weights, WEIGHT_NAMES)
 
-    def _stage(self, in_channels: int, channels: int, stride: int, rates: list[float]) -> nn.Sequential:
+    def _stage(
+        self, in_channels: int, channels: int, stride: int, skipped: list[float], squares: DropBlock
+    ) -> nn.Sequential:
         blocks = []
-        for rate in rates:
+        for rate in skipped:
             beside = self._shortcut(in_channels, channels * self.block.expansion, stride)
-            blocks.append(self.block(in_channels, channels, stride, beside, rate))
+            blocks.append(self.block(in_channels, channels, stride, beside, rate, self.norm, squares))
             in_channels, stride = channels * self.block.expansion, 1
         return nn.Sequential(*blocks)
 
@@ -168,14 +205,14 @@ class ResNet(nn.Module):
             return nn.Identity()
         if self.shortcut == "padding":
             return PaddingShortcut(in_channels, out_channels, stride)
-        return nn.Sequential(conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
+        return nn.Sequential(conv(in_channels, out_channels, 1, stride), image_norm(self.norm, out_channels))
 
     def _initialise(self, zero_init_last_norm: bool) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if zero_init_last_norm and isinstance(module, BasicBlock | Bottleneck):
-                nn.init.zeros_(module.last_norm.weight)
+                nn.init.zeros_(module.last_norm.get_parameter("weight"))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map images (N, C, H, W) to logits (N, num_classes)."""

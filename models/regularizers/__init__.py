@@ -3,28 +3,61 @@
 from models.regularizers.base import Regularizer
 from models.regularizers.bootstrap import BootstrapLabels
 from models.regularizers.chain import RegularizerChain
+from models.regularizers.confidence_penalty import ConfidencePenalty
 from models.regularizers.disturb import DisturbLabel
 from models.regularizers.disturb_value import DisturbError, DisturbValue
 from models.regularizers.input_noise import Cutout, InputNoise
+from models.regularizers.jacobian_penalty import JacobianPenalty
 from models.regularizers.label_smoothing import LabelSmoothing
-from models.regularizers.losses import BalancedCrossEntropy, ClassCountLoss
+from models.regularizers.losses import (
+    BalancedCrossEntropy,
+    ClassBalancedCrossEntropy,
+    ClassCountLoss,
+    ClassificationLoss,
+    FocalLoss,
+    GeneralizedCrossEntropy,
+    LogitAdjustedCrossEntropy,
+    PolyLoss,
+    ProbabilityMAE,
+    SymmetricCrossEntropy,
+)
+from models.regularizers.max_norm import MaxNorm
 from models.regularizers.mixing import CutMix, MixUp, RandomMix
+from models.regularizers.norm_penalties import L1, L2, ElasticNet
+from models.regularizers.orthogonality import Orthogonality
+from models.regularizers.r_drop import RDrop
 from models.regularizers.scheduled import Scheduled
 
 __all__ = [
+    "L1",
+    "L2",
     "BalancedCrossEntropy",
     "BootstrapLabels",
+    "ClassBalancedCrossEntropy",
     "ClassCountLoss",
+    "ClassificationLoss",
+    "ConfidencePenalty",
     "CutMix",
     "Cutout",
     "DisturbError",
     "DisturbLabel",
     "DisturbValue",
+    "ElasticNet",
+    "FocalLoss",
+    "GeneralizedCrossEntropy",
     "InputNoise",
+    "JacobianPenalty",
     "LabelSmoothing",
+    "LogitAdjustedCrossEntropy",
+    "MaxNorm",
     "MixUp",
+    "Orthogonality",
+    "PolyLoss",
+    "ProbabilityMAE",
+    "RDrop",
     "RandomMix",
     "Regularizer",
     "RegularizerChain",
     "Scheduled",
+    "SymmetricCrossEntropy",
 ]

@@ -11,7 +11,7 @@ from datamodules import DataError, Diabetes, Digits, ExponentialImbalance, StepI
 from datamodules.samplers import balanced_order
 from models import Classifier, TrainingError
 from models.networks import Linear
-from models.regularizers import BalancedCrossEntropy
+from models.regularizers import BalancedCrossEntropy, ClassBalancedCrossEntropy, LogitAdjustedCrossEntropy
 
 
 def counts(data):
@@ -87,7 +87,8 @@ def test_a_balanced_loss_and_balanced_batches_help_rare_classes(quiet_trainer):
         return sum(trainer.callback_metrics[f"test/class_accuracy/{label}"].item() for label in range(5, 10)) / 5
 
     plain = rare_accuracy()
-    assert rare_accuracy(BalancedCrossEntropy()) > plain + 0.1
+    for loss in (BalancedCrossEntropy(), ClassBalancedCrossEntropy(0.99), LogitAdjustedCrossEntropy()):
+        assert rare_accuracy(loss) > plain + 0.1
     assert rare_accuracy(balanced_batches=True) > plain + 0.1
 
 

@@ -35,7 +35,7 @@ def test_the_convolutional_network_fits_images_of_any_size(shape, features):
 def test_the_convolutional_network_has_the_stated_parameters():
     convolutions = 3 * 25 * 6 + 6 + 6 * 25 * 16 + 16
     layers = 400 * 120 + 120 + 120 * 64 + 64 + 64 * 10 + 10
-    assert parameters(CNN((3, 32, 32), 10, batch_norm=False)) == convolutions + layers
+    assert parameters(CNN((3, 32, 32), 10, norm="none")) == convolutions + layers
     assert parameters(CNN((3, 32, 32), 10)) == convolutions + layers + 2 * (6 + 16)
 
 

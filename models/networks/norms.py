@@ -1,0 +1,35 @@
+"""The choice of a norm, by name."""
+
+import math
+from typing import Literal
+
+from torch import nn
+
+Norm = Literal["none", "batch", "group", "layer"]
+
+
+def group_count(channels: int) -> int:
+    """Return into how many groups group norm divides channels: at most 32, of two channels or more where that goes."""
+    return math.gcd(channels, min(32, max(channels // 2, 1)))
+
+
+def image_norm(norm: Norm, channels: int) -> nn.Module:
+    """Return a norm of feature maps (N, channels, H, W).
+
+    "layer" is group norm of one group, over channels and places, with a scale a channel (Wu & He, "Group
+    Normalization", ECCV 2018, section 3.1); "none" is the identity.
+    """
+    if norm == "none":
+        return nn.Identity()
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.GroupNorm(1 if norm == "layer" else group_count(channels), channels)
+
+
+def vector_norm(norm: Norm, features: int) -> nn.Module:
+    """Return a norm of vectors (N, features); "none" is the identity."""
+    if norm == "none":
+        return nn.Identity()
+    if norm == "batch":
+        return nn.BatchNorm1d(features)
+    return nn.LayerNorm(features) if norm == "layer" else nn.GroupNorm(group_count(features), features)

@@ -1,0 +1,72 @@
+"""Jacobian regularization (Hoffman et al., "Robust Learning with Jacobian Regularization", arXiv 1908.02729)."""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.regularizers.base import Forward, Regularizer
+from models.regularizers.weights import require_coefficient
+
+
+def jacobian_norm(forward: Forward, inputs: Tensor, projections: int = 1) -> Tensor:
+    """Return an estimate, without bias, of ‖J‖²: the squared Frobenius norm of outputs by inputs, mean of the batch.
+
+    C/n · Σ ‖∂(v·z)/∂x‖² over n directions v, each drawn evenly from the unit sphere, afresh for each sample (the
+    paper's algorithm 1). The gradient flows to the parameters.
+
+    Args:
+        forward: Maps inputs (N, ...) to outputs z, (N, C), each sample by itself.
+        inputs: (N, ...), x.
+        projections: n, 1 or more.
+
+    Returns:
+        A scalar in single precision or better.
+    """
+    inputs = inputs.detach().requires_grad_()
+    outputs = forward(inputs)
+    total = outputs.new_zeros((), dtype=torch.promote_types(outputs.dtype, torch.float32))
+    for _ in range(projections):
+        direction = F.normalize(torch.randn_like(outputs), dim=-1)
+        (slope,) = torch.autograd.grad(outputs, inputs, direction, create_graph=True)
+        total = total + slope.to(total.dtype).square().sum() / len(inputs)
+    return total * (outputs.shape[-1] / projections)
+
+
+class JacobianPenalty(Regularizer):
+    """Adds λ/2 · ‖J‖² to the loss, J being the outputs' slopes by the inputs: small changes of an input change little.
+
+    The batch is passed again and differentiated twice, which cuDNN cannot do with recurrent layers on a GPU. Under
+    batch norm a sample's outputs depend on the others of its batch too; those slopes count as well.
+
+    Args:
+        coefficient: λ, 0 or more; the paper's is 0.01.
+        projections: Number of random directions in the space of outputs, 1 or more; the paper's is 1.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    strength = "coefficient"
+    keeps_inputs = True
+
+    def __init__(self, coefficient: float = 0.01, projections: int = 1) -> None:
+        super().__init__()
+        require_coefficient("JacobianPenalty", "coefficient", coefficient)
+        if projections < 1:
+            raise ValueError(f"JacobianPenalty: projections {projections} is less than 1")
+        self.coefficient = coefficient
+        self.projections = projections
+
+    def second_pass(  # noqa: D102
+        self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor
+    ) -> Tensor | None:
+        if not self.coefficient:
+            return None
+        if not isinstance(cast("object", inputs), Tensor):
+            raise ValueError("JacobianPenalty: sequences of different lengths have no slopes here; leave it out")
+        return self.coefficient / 2 * jacobian_norm(forward, inputs, self.projections)
+
+    def extra_repr(self) -> str:  # noqa: D102
+        return f"coefficient={self.coefficient}, projections={self.projections}"

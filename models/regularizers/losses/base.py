@@ -1,0 +1,35 @@
+"""What losses for classification share: targets that are labels or mixtures of them, and single precision."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ClassificationLoss(nn.Module):
+    """Base class of losses that map logits (N, C) and targets to the mean over the batch.
+
+    Targets are labels (N,), int64, or class probabilities (N, C). Computed in single precision, or in the logits' own
+    if that is better.
+    """
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Return the logarithm of the softmax, (N, C), in single precision or better."""
+    return F.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
+def expected_loss(losses: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean over the batch of a loss that is known for every label; of a mixture, its expectation.
+
+    Args:
+        losses: What each label would cost, (N, C), finite.
+        targets: Labels (N,), int64, or class probabilities (N, C).
+
+    Raises:
+        ValueError: Class probabilities are of another shape than the losses.
+    """
+    if not targets.is_floating_point():
+        return losses.gather(1, targets.unsqueeze(1)).mean()
+    if targets.shape != losses.shape:
+        raise ValueError(f"class probabilities {tuple(targets.shape)} do not fit logits {tuple(losses.shape)}")
+    return (losses * targets).sum(-1).mean()
