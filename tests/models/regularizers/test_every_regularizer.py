@@ -13,16 +13,24 @@ from datamodules import Digits
 from models import Classifier, Regressor, regularizers
 from models.networks import CNN, MLP
 from models.regularizers import (
+    L1,
+    L2,
     BootstrapLabels,
+    ConfidencePenalty,
     CutMix,
     Cutout,
     DisturbError,
     DisturbLabel,
     DisturbValue,
+    ElasticNet,
     InputNoise,
+    JacobianPenalty,
     LabelSmoothing,
+    MaxNorm,
     MixUp,
+    Orthogonality,
     RandomMix,
+    RDrop,
     Regularizer,
     RegularizerChain,
     Scheduled,
@@ -32,14 +40,22 @@ BASES = {"Regularizer"}
 CLASSIFICATION = {
     "BootstrapLabels": lambda: BootstrapLabels(0.3),
     "BootstrapLabels hard": lambda: BootstrapLabels(0.3, "hard"),
+    "ConfidencePenalty": lambda: ConfidencePenalty(0.2),
     "CutMix": lambda: CutMix(1.0),
     "Cutout": lambda: Cutout(4),
     "DisturbLabel": lambda: DisturbLabel(50),
     "DisturbLabel confusion": lambda: DisturbLabel(50, torch.full((10, 10), 0.1).tolist()),
+    "ElasticNet": lambda: ElasticNet(1e-3),
     "InputNoise": lambda: InputNoise(0.2),
+    "JacobianPenalty": lambda: JacobianPenalty(0.1),
+    "L1": lambda: L1(1e-3),
+    "L2": lambda: L2(1e-3),
     "LabelSmoothing": lambda: LabelSmoothing(0.2),
+    "MaxNorm": lambda: MaxNorm(0.5),
     "MixUp": lambda: MixUp(1.0),
     "MixUp batch": lambda: MixUp(1.0, each="batch"),
+    "Orthogonality": lambda: Orthogonality(1e-2),
+    "RDrop": lambda: RDrop(0.5),
     "RandomMix": lambda: RandomMix([MixUp(1.0), CutMix(1.0)]),
     "Scheduled": lambda: Scheduled(MixUp(1.0), end_epoch=0),
 }
@@ -47,6 +63,8 @@ REGRESSION = {
     "DisturbError": lambda: DisturbError(100, threshold=10.0),
     "DisturbValue": lambda: DisturbValue(50),
     "InputNoise": lambda: InputNoise(0.2),
+    "JacobianPenalty": lambda: JacobianPenalty(0.1),
+    "L2": lambda: L2(1e-2),
     "MixUp": lambda: MixUp(1.0),
 }
 every = pytest.mark.parametrize("name", CLASSIFICATION)
@@ -182,7 +200,9 @@ def test_regression_alone(name):
         task_with(REGRESSION[name]())
 
 
-@pytest.mark.parametrize("name", ["BootstrapLabels", "CutMix", "DisturbLabel", "LabelSmoothing"])
+@pytest.mark.parametrize(
+    "name", ["BootstrapLabels", "ConfidencePenalty", "CutMix", "DisturbLabel", "LabelSmoothing", "RDrop"]
+)
 def test_classes_alone(name):
     with pytest.raises(ValueError, match=f"{name} is for classes"):
         Regressor(MLP((3,), 1, [8]), [0.0], [1.0], regularizers=[CLASSIFICATION[name]()])
