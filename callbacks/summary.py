@@ -127,9 +127,9 @@ def generalization_gap(row: Row) -> dict[str, float]:
 
     What `GeneralizationGap` measured, if it did; the difference to the epoch's training figures otherwise.
     """
-    measured = {name.removeprefix("gap/"): value for name, value in row.items() if name.startswith("gap/")}
+    measured = sorted((name for name in row if name.startswith("gap/")), key=lambda name: (name != "gap/loss", name))
     if measured:
-        return measured
+        return {name.removeprefix("gap/"): row[name] for name in measured}
     names = [name for name in shared_figures([row]) if f"val/{name}" in row]
     signs = {name: -1 if monitor_mode(name) == "max" else 1 for name in names}
     return {name: signs[name] * (row[f"val/{name}"] - row[f"train/{name}"]) for name in names}
