@@ -84,7 +84,7 @@ def test_a_short_name_of_several_classes(complaint, flag, value, paths) -> None:
         (RECIPE + "--model.network.dropout much", ["model.network.dropout", "'much'", "number"]),
         (RECIPE + "--model.network.widths wide", ["model.network.widths", "wide"]),
         (RECIPE + "--trainer.detect_anomaly maybe", ["trainer.detect_anomaly", "'maybe'", "true or false"]),
-        (RECIPE + "--model.network.norm bach", ["model.network.norm", "'bach'", "none, batch, layer"]),
+        (RECIPE + "--model.network.norm bach", ["model.network.norm", "'bach'", "none, batch, group, layer"]),
         (RECIPE + "--data.duplicates dropp", ["data.duplicates", "'dropp'", "warn, raise, drop"]),
         (RECIPE + "--early_stopping.mode mix", ["early_stopping.mode", "mix", "min, max"]),
         (RECIPE + "--trainer.precision bf17", ["trainer.precision", "bf17"]),
