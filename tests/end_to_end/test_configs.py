@@ -100,7 +100,8 @@ def test_recipe_splits_its_real_data(recipe, monkeypatch, tmp_path):
         (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.setattr("socket.getaddrinfo", _no_network)  # what is not there is not downloaded by a test
     settings = yaml.safe_load(recipe.read_text())["data"]
-    arguments = {key: value for key, value in settings.get("init_args", {}).items() if key != "augmentation"}
+    arguments = {key: value for key, value in settings.get("init_args", {}).items() if not isinstance(value, dict)}
+    arguments.pop("augmentation", None)
     data = getattr(datamodules, settings["class_path"].split(".")[-1])(**arguments)
     try:
         data.prepare_data()
