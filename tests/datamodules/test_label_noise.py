@@ -26,7 +26,7 @@ def prepared(**options):
 @pytest.mark.parametrize(
     "noise",
     [SymmetricNoise(0.3), SymmetricNoise(1.0), PairNoise(0.45), SymmetricNoise(0.9)],
-    ids=str,
+    ids=["symmetric 0.3", "symmetric 1", "pair 0.45", "symmetric 0.9"],
 )
 def test_each_class_is_confused_as_its_row_says(noise, classes):
     draws, transition = 20_000, noise.transition(classes)
