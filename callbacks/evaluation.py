@@ -32,13 +32,13 @@ class Evaluation:
         """
         if self._loader is None:
             self._loader = self.data.make_loader(self.indices, self.data.eval_batch_size)
-        found = []
+        predictions, given = [], []
         for batch in self._loader:
             inputs, targets, steps = task.unpack(trainer.strategy.batch_to_device(batch))
             with trainer.precision_plugin.val_step_context():
-                found.append((task.predictions(task.outputs(inputs, steps)).cpu(), targets.cpu()))
-        predictions, targets = zip(*found, strict=True)
-        return torch.cat(predictions), torch.cat(targets)
+                predictions.append(task.predictions(task.outputs(inputs, steps)).cpu())
+            given.append(targets.cpu())
+        return torch.cat(predictions), torch.cat(given)
 
 
 def require_task(name: str, trainer: L.Trainer, module: L.LightningModule) -> tuple[Task, InMemoryDataModule]:
