@@ -61,11 +61,13 @@ class RegularizerChain(nn.ModuleList):
         self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor, network: nn.Module
     ) -> list[Tensor]:
         """Return what is added to the loss, as the hooks `penalty` and `second_pass` describe it."""
-        if not len(self):
-            return []
+
+        def again(given: Tensor) -> Tensor:
+            with frozen_batch_norm_statistics(network):
+                return forward(given)
+
         found = [regularizer.penalty(outputs, targets, network) for regularizer in self]
-        with frozen_batch_norm_statistics(network):
-            found += [regularizer.second_pass(forward, inputs, outputs, targets) for regularizer in self]
+        found += [regularizer.second_pass(again, inputs, outputs, targets) for regularizer in self]
         return [penalty for penalty in found if penalty is not None]
 
     @torch.no_grad()
