@@ -45,7 +45,7 @@ class Regularizer(nn.Module):
             raise ValueError(f"{name} is for classes; the targets are continuous")
         if self.applies_to == "values" and num_classes:
             raise ValueError(f"{name} is for continuous targets; there are classes")
-        if any(type(other) is type(self) and _settings(other) == _settings(self) for other in before):
+        if any(type(other) is type(self) and other.settings() == self.settings() for other in before):
             raise ValueError(f"{name} is in the list of regularizers twice: leave one out")
         for alike, what in (("mixes_samples", "mix samples (RandomMix takes turns)"), ("moves_mass", "soften labels")):
             other = next((type(other).__name__ for other in before if getattr(other, alike)), None)
@@ -102,6 +102,25 @@ class Regularizer(nn.Module):
         """Return the regularizers that this stands for in a list: itself, unless it wraps another."""
         return [self]
 
+    def settings(self) -> dict[str, Any]:
+        """Return what it was made with, by name."""
+        return {name: value for name, value in vars(self).items() if name[0] != "_" and name != "training"}
 
-def _settings(regularizer: Regularizer) -> dict[str, Any]:
-    return {name: value for name, value in vars(regularizer).items() if not name.startswith("_")}
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.settings().items() if value is not None)
+
+
+def require_coefficient(name: str, argument: str, value: float) -> None:
+    """Check a coefficient.
+
+    Args:
+        name: Name of the class, for the message.
+        argument: Name of the argument, likewise.
+        value: Its value.
+
+    Raises:
+        ValueError: It is less than 0, or no number.
+    """
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name}: {argument} {value} must be 0 or more, and finite")

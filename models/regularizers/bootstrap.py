@@ -58,6 +58,3 @@ class BootstrapLabels(Regularizer):
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
         return targets if self.share == 0 else bootstrap_labels(targets, outputs, self.share, self.kind)
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"share={self.share}, kind={self.kind!r}"

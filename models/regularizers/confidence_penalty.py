@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.regularizers.base import Regularizer
-from models.regularizers.weights import require_coefficient
+from models.regularizers.base import Regularizer, require_coefficient
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -35,6 +34,3 @@ class ConfidencePenalty(Regularizer):
 
     def penalty(self, outputs: Tensor, targets: Tensor, network: nn.Module) -> Tensor | None:  # noqa: D102
         return -self.beta * entropy(outputs).mean() if self.beta else None
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"beta={self.beta}"

@@ -44,9 +44,6 @@ class DisturbValue(Regularizer):
         chosen = torch.rand(len(targets), device=targets.device) < self.alpha / 100
         return inputs, add_noise(targets, chosen, self.std)
 
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"alpha={self.alpha}, std={self.std}"
-
 
 class DisturbError(Regularizer):
     """Adds noise to the targets of samples that the network predicts closely already, so that they are not fitted on.
@@ -78,9 +75,6 @@ class DisturbError(Regularizer):
         close = (outputs - targets).abs().mean(-1) <= self.threshold
         chosen = close & (torch.rand(len(targets), device=targets.device) < self.alpha / 100)
         return add_noise(targets, chosen, self.std)
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"alpha={self.alpha}, threshold={self.threshold}, std={self.std}"
 
 
 def _check(regularizer: Regularizer, alpha: float, **sizes: float) -> None:

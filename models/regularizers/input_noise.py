@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from models.errors import TrainingError
-from models.regularizers.base import Regularizer
+from models.regularizers.base import Regularizer, require_coefficient
 from models.regularizers.boxes import box_mask
 
 
@@ -22,8 +22,7 @@ class InputNoise(Regularizer):
 
     def __init__(self, std: float = 0.1) -> None:
         super().__init__()
-        if not 0 <= std < float("inf"):
-            raise ValueError(f"InputNoise: std {std} is not a number of at least 0")
+        require_coefficient("InputNoise", "std", std)
         self.std = std
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
@@ -31,9 +30,6 @@ class InputNoise(Regularizer):
             return inputs, targets
         _require_tensor(self, inputs)
         return inputs + self.std * torch.randn_like(inputs), targets
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"std={self.std}"
 
 
 def cut_out(images: Tensor, centres: Tensor, size: int) -> Tensor:
@@ -76,9 +72,6 @@ class Cutout(Regularizer):
         if inputs.ndim != 4:
             raise TrainingError(f"Cutout takes images, not samples {tuple(inputs.shape[1:])}")
         return cut_out(inputs, torch.rand(len(inputs), 2, device=inputs.device), self.size), targets
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"size={self.size}"
 
 
 def _require_tensor(regularizer: Regularizer, inputs: Tensor) -> None:

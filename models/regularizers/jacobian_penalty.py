@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.regularizers.base import Forward, Regularizer
-from models.regularizers.weights import require_coefficient
+from models.regularizers.base import Forward, Regularizer, require_coefficient
 
 
 def jacobian_norm(forward: Forward, inputs: Tensor, projections: int = 1) -> Tensor:
@@ -67,6 +66,3 @@ class JacobianPenalty(Regularizer):
         if not isinstance(cast("object", inputs), Tensor):
             raise ValueError("JacobianPenalty: sequences of different lengths have no slopes here; leave it out")
         return self.coefficient / 2 * jacobian_norm(forward, inputs, self.projections)
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"coefficient={self.coefficient}, projections={self.projections}"

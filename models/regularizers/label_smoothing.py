@@ -54,6 +54,3 @@ class LabelSmoothing(Regularizer):
         if self.epsilon == 0:
             return inputs, targets
         return inputs, smooth_labels(targets, self.epsilon, self.share)
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"epsilon={self.epsilon}, share={self.share!r}"

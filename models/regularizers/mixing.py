@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import TrainingError
-from models.regularizers.base import Regularizer
+from models.regularizers.base import Regularizer, require_coefficient
 from models.regularizers.boxes import box_mask
 
 Each = Literal["sample", "batch"]
@@ -67,8 +67,7 @@ class Mixing(Regularizer):
 
     def __init__(self, alpha: float, each: Each = "sample") -> None:
         super().__init__()
-        if not 0 <= alpha < float("inf"):
-            raise ValueError(f"{type(self).__name__}: alpha {alpha} is not a number of at least 0")
+        require_coefficient(type(self).__name__, "alpha", alpha)
         self.alpha = alpha
         self.each: Each = each
 
@@ -95,9 +94,6 @@ class Mixing(Regularizer):
     def mix(self, inputs: Tensor, targets: Tensor, shares: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mixed batch, given λ and the partner of each sample, (N,)."""
         raise NotImplementedError
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"alpha={self.alpha}, each={self.each!r}"
 
 
 class MixUp(Mixing):
@@ -185,9 +181,6 @@ class RandomMix(Regularizer):
                 return choice.perturb(inputs, targets)
             drawn -= share
         return inputs, targets
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"probabilities={self.probabilities}"
 
 
 def _blend(values: Tensor, shares: Tensor, partners: Tensor) -> Tensor:

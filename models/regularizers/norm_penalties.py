@@ -3,9 +3,9 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.regularizers.weights import WeightRegularizer, require_coefficient
+from models.regularizers.weights import WeightPenalty
 
 
 class _ElasticNet(torch.autograd.Function):
@@ -46,7 +46,7 @@ def elastic_net(weights: list[Tensor], l1: float, l2: float) -> Tensor:
     return total
 
 
-class L1(WeightRegularizer):
+class L1(WeightPenalty):
     """Adds λ Σ|w| to the loss, which draws weights to exactly 0 (Tibshirani's lasso, 1996).
 
     Args:
@@ -58,19 +58,14 @@ class L1(WeightRegularizer):
         ValueError: An argument is out of range, or `pattern` no regular expression.
     """
 
-    strength = "coefficient"
-
     def __init__(self, coefficient: float = 1e-5, pattern: str | None = None) -> None:
-        super().__init__(pattern)
-        require_coefficient("L1", "coefficient", coefficient)
-        self.coefficient = coefficient
+        super().__init__(coefficient, pattern)
 
-    def penalty(self, outputs: Tensor, targets: Tensor, network: nn.Module) -> Tensor | None:  # noqa: D102
-        weights = self.weights(network)
-        return elastic_net(weights, self.coefficient, 0) if self.coefficient and weights else None
+    def penalize(self, weights: list[Tensor]) -> Tensor:  # noqa: D102
+        return elastic_net(weights, self.coefficient, 0)
 
 
-class L2(WeightRegularizer):
+class L2(WeightPenalty):
     """Adds λ/2 · Σw² to the loss: its gradient is λw, as of SGD's `weight_decay` λ.
 
     In SGD the two are one. In Adam this equals Adam's own `weight_decay`, coupled, and differs from AdamW's, decoupled,
@@ -86,19 +81,14 @@ class L2(WeightRegularizer):
         ValueError: An argument is out of range, or `pattern` no regular expression.
     """
 
-    strength = "coefficient"
-
     def __init__(self, coefficient: float = 5e-4, pattern: str | None = None) -> None:
-        super().__init__(pattern)
-        require_coefficient("L2", "coefficient", coefficient)
-        self.coefficient = coefficient
+        super().__init__(coefficient, pattern)
 
-    def penalty(self, outputs: Tensor, targets: Tensor, network: nn.Module) -> Tensor | None:  # noqa: D102
-        weights = self.weights(network)
-        return elastic_net(weights, 0, self.coefficient) if self.coefficient and weights else None
+    def penalize(self, weights: list[Tensor]) -> Tensor:  # noqa: D102
+        return elastic_net(weights, 0, self.coefficient)
 
 
-class ElasticNet(WeightRegularizer):
+class ElasticNet(WeightPenalty):
     """Adds λ (ρ Σ|w| + (1 − ρ)/2 · Σw²) to the loss, in scikit-learn's parametrisation.
 
     Args:
@@ -111,18 +101,11 @@ class ElasticNet(WeightRegularizer):
         ValueError: An argument is out of range, or `pattern` no regular expression.
     """
 
-    strength = "coefficient"
-
     def __init__(self, coefficient: float = 1e-4, l1_ratio: float = 0.5, pattern: str | None = None) -> None:
-        super().__init__(pattern)
-        require_coefficient("ElasticNet", "coefficient", coefficient)
+        super().__init__(coefficient, pattern)
         if not 0 <= l1_ratio <= 1:
             raise ValueError(f"ElasticNet: l1_ratio {l1_ratio} is not in [0, 1]")
-        self.coefficient = coefficient
         self.l1_ratio = l1_ratio
 
-    def penalty(self, outputs: Tensor, targets: Tensor, network: nn.Module) -> Tensor | None:  # noqa: D102
-        weights = self.weights(network)
-        if not self.coefficient or not weights:
-            return None
+    def penalize(self, weights: list[Tensor]) -> Tensor:  # noqa: D102
         return elastic_net(weights, self.coefficient * self.l1_ratio, self.coefficient * (1 - self.l1_ratio))

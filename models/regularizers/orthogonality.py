@@ -1,9 +1,9 @@
 """Soft orthogonality (Bansal et al., "Can We Gain More from Orthogonality Regularizations", NeurIPS 2018)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.regularizers.weights import WeightRegularizer, require_coefficient
+from models.regularizers.weights import WeightPenalty
 
 
 def orthogonality_gap(weight: Tensor, units: int | None = None) -> Tensor:
@@ -28,7 +28,7 @@ def orthogonality_gap(weight: Tensor, units: int | None = None) -> Tensor:
         return (rows[drawn] @ rows.T - identity[drawn]).square().sum() * (count / units)
 
 
-class Orthogonality(WeightRegularizer):
+class Orthogonality(WeightPenalty):
     """Adds λ Σ ‖WWᵀ − I‖² over the layers to the loss: the units of a layer stay apart, and none grows.
 
     Comparing all units of a layer costs some 5 to 10 % of a ResNet-18's training step with 128 small images. So each
@@ -43,18 +43,11 @@ class Orthogonality(WeightRegularizer):
         ValueError: An argument is out of range, or `pattern` no regular expression.
     """
 
-    strength = "coefficient"
-
     def __init__(self, coefficient: float = 1e-4, units: int | None = 32, pattern: str | None = None) -> None:
-        super().__init__(pattern)
-        require_coefficient("Orthogonality", "coefficient", coefficient)
+        super().__init__(coefficient, pattern)
         if units is not None and units < 1:
             raise ValueError(f"Orthogonality: units {units} is less than 1; null compares all")
-        self.coefficient = coefficient
         self.units = units
 
-    def penalty(self, outputs: Tensor, targets: Tensor, network: nn.Module) -> Tensor | None:  # noqa: D102
-        weights = self.weights(network)
-        if not self.coefficient or not weights:
-            return None
+    def penalize(self, weights: list[Tensor]) -> Tensor:  # noqa: D102
         return self.coefficient * torch.stack([orthogonality_gap(weight, self.units) for weight in weights]).sum()

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.regularizers.base import Forward, Regularizer
-from models.regularizers.weights import require_coefficient
+from models.regularizers.base import Forward, Regularizer, require_coefficient
 
 
 def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
@@ -67,6 +66,3 @@ class RDrop(Regularizer):
         self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor
     ) -> Tensor | None:
         return self.alpha * symmetric_divergence(outputs, forward(inputs)) if self.alpha else None
-
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"alpha={self.alpha}"

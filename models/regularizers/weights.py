@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from models.parameter_groups import is_weight
-from models.regularizers.base import Regularizer
+from models.regularizers.base import Regularizer, require_coefficient
 
 
 def matching_weights(network: nn.Module, pattern: str | None = None) -> list[nn.Parameter]:
@@ -59,22 +59,29 @@ class WeightRegularizer(Regularizer):
         """Return the weights that it acts on: what is frozen now is left out."""
         return [weight for weight in matching_weights(network, self.pattern) if weight.requires_grad]
 
-    def extra_repr(self) -> str:
-        """Return the settings."""
-        settings = {name: value for name, value in vars(self).items() if name[0] != "_" and name != "training"}
-        return ", ".join(f"{name}={value!r}" for name, value in settings.items() if value is not None)
 
-
-def require_coefficient(name: str, argument: str, value: float) -> None:
-    """Check a coefficient.
+class WeightPenalty(WeightRegularizer):
+    """Base class of what adds λ times a measure of the weights to the loss.
 
     Args:
-        name: Name of the class, for the message.
-        argument: Name of the argument, likewise.
-        value: Its value.
+        coefficient: λ, 0 or more.
+        pattern: Only weights in whose name this regular expression is found.
 
     Raises:
-        ValueError: It is less than 0, or no number.
+        ValueError: `coefficient` is out of range, or `pattern` no regular expression.
     """
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"{name}: {argument} {value} must be 0 or more")
+
+    strength = "coefficient"
+
+    def __init__(self, coefficient: float, pattern: str | None = None) -> None:
+        super().__init__(pattern)
+        require_coefficient(type(self).__name__, "coefficient", coefficient)
+        self.coefficient = coefficient
+
+    def penalty(self, outputs: Tensor, targets: Tensor, network: nn.Module) -> Tensor | None:  # noqa: D102
+        weights = self.weights(network)
+        return self.penalize(weights) if self.coefficient and weights else None
+
+    def penalize(self, weights: list[Tensor]) -> Tensor:
+        """Return what is added for these weights, one or more, λ included: a scalar."""
+        raise NotImplementedError
