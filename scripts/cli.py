@@ -34,7 +34,7 @@ from datamodules import DataModule
 from models import Task
 from models.networks.weights import weights_come_later
 from scripts.arguments import Invocation, complete
-from scripts.figures import report_figures, write_figures
+from scripts.figures import held_weights, report_figures, write_figures
 from scripts.hyperparameters import with_linked_values
 from scripts.mistakes import checked
 from scripts.parser import (
@@ -222,12 +222,13 @@ class HoldoutCLI(LightningCLI):
         if self.trainer.is_global_zero:
             limit = self._get(self.config, "trainer")[f"limit_{part}_batches"]
             whole = limit in (None, 1.0) and not isinstance(limit, int)
-            report_figures(self.invocation.checkpoint, self.datamodule.describe(), figures)
+            weights = held_weights(self.invocation.checkpoint)
+            report_figures(self.invocation.checkpoint, weights, self.datamodule.describe(), figures)
             folder = self._folder()
             if not whole:
                 print(f"  measured on a part alone (limit_{part}_batches {limit}): {job}.json is left as it is")
             elif folder is not None:
-                write_figures(folder / f"{job}.json", self.invocation.checkpoint, figures)
+                write_figures(folder / f"{job}.json", self.invocation.checkpoint, weights, figures)
 
     def predict(self, **kwargs: Any) -> None:
         """Write the predictions for the test part to a CSV file."""
