@@ -1,13 +1,16 @@
-"""A task's predictions for chosen samples, as validation would compute them."""
+"""What is measured on chosen samples beside validation, in the way that validation is."""
 
-from typing import Any, cast
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, cast
 
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from datamodules.in_memory import InMemoryDataModule, Loader
+from datamodules.subsets import Indices, nested_subset
 from models.task import Task
 
 
@@ -41,32 +44,102 @@ class Evaluation:
         return torch.cat(predictions), torch.cat(given)
 
 
-def require_task(name: str, trainer: L.Trainer, module: L.LightningModule) -> tuple[Task, InMemoryDataModule]:
-    """Return the task and the data, which must be this project's.
+class Instrument(L.Callback, ABC):
+    """Measures in every nth epoch, and in the last, and logs what it measured when the epoch ends.
+
+    A subclass chooses its samples in `choose` and evaluates them in `measure`.
+
+    Args:
+        samples: Largest number of samples.
+        every_n_epochs: Measure in every nth epoch, and in the last.
 
     Raises:
-        MisconfigurationException: One is not; the message names the callback.
+        MisconfigurationException: An argument is less than 1.
     """
-    data: Any = getattr(trainer, "datamodule", None)
-    if not isinstance(module, Task) or not isinstance(data, InMemoryDataModule):
-        raise MisconfigurationException(
-            f"{name} needs a task and a datamodule of Holdout, not {type(module).__name__} and {type(data).__name__}"
-        )
-    return module, data
+
+    prefix: ClassVar[str]  # of the figures that it logs
+
+    def __init__(self, samples: int, every_n_epochs: int) -> None:
+        require_positive(type(self).__name__, samples=samples, every_n_epochs=every_n_epochs)
+        self.samples = samples
+        self.every_n_epochs = every_n_epochs
+        self._measured: dict[str, float] = {}
+
+    @abstractmethod
+    def choose(self, data: InMemoryDataModule) -> None:
+        """Choose the samples, before training.
+
+        Raises:
+            MisconfigurationException: There are none.
+        """
+
+    @abstractmethod
+    def measure(self, trainer: L.Trainer, task: Task) -> dict[str, float]:
+        """Return figures by name, without the prefix, of the weights that are being validated."""
+
+    def figures(self, trainer: L.Trainer, task: Task, measured: dict[str, float]) -> dict[str, float]:
+        """Return what to log of what was measured, now that the epoch's validation is done."""
+        return measured
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Choose the samples.
+
+        Raises:
+            MisconfigurationException: There are none, or the module or the data is not of this project.
+        """
+        data: Any = getattr(trainer, "datamodule", None)
+        if not isinstance(pl_module, Task) or not isinstance(data, InMemoryDataModule):
+            kinds = f"{type(pl_module).__name__} and {type(data).__name__}"
+            raise MisconfigurationException(
+                f"{type(self).__name__} needs a task and a datamodule of Holdout, not {kinds}"
+            )
+        self._measured = {}
+        self.choose(data)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take the figures of an earlier epoch away, which Lightning would show as this one's if none are measured."""
+        for name in [name for name in trainer.callback_metrics if name.startswith(self.prefix)]:
+            trainer.callback_metrics.pop(name)
+
+    def on_validation_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Measure with the weights that are being validated, before the first batch.
+
+        At the start and the end of the epoch a callback that averages weights may have put them in already, or not.
+        """
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or batch_idx:
+            return
+        epoch = trainer.current_epoch + 1
+        if epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs:
+            self._measured = self.measure(trainer, cast("Task", pl_module))
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log what was measured in this epoch."""
+        measured, self._measured = self._measured, {}
+        for name, value in self.figures(trainer, cast("Task", pl_module), measured).items():
+            pl_module.log(f"{self.prefix}{name}", value, sync_dist=True)
 
 
-def is_due(trainer: L.Trainer, every_n_epochs: int) -> bool:
-    """Return whether a validation in training is one after which to measure: of every nth epoch, and of the last."""
-    if trainer.sanity_checking or trainer.state.fn != "fit":
-        return False
-    epoch = trainer.current_epoch + 1
-    return epoch % every_n_epochs == 0 or epoch == trainer.max_epochs
+def clean_samples(data: InMemoryDataModule, count: int) -> Tensor:
+    """Return a stratified subset of the training samples whose labels are true, (n,), int64, n at most `count`."""
+    assert data.split is not None
+    targets, train = data.samples.targets.numpy(), data.split.train
+    true = (targets[train] == data.targets.numpy()[train]).reshape(len(train), -1).all(axis=1)
+    return some_samples(data, train[true], data.strata(targets), count)
 
 
-def forget(trainer: L.Trainer, prefix: str) -> None:
-    """Take the figures of an earlier epoch away, which Lightning would show as this one's where none are measured."""
-    for name in [name for name in trainer.callback_metrics if name.startswith(prefix)]:
-        trainer.callback_metrics.pop(name)
+def some_samples(data: InMemoryDataModule, indices: Indices, strata: Indices | None, count: int) -> Tensor:
+    """Return a subset of samples, (n,), int64, n at most `count`: the same one for the same seed of the split.
+
+    Args:
+        data: Where the samples are.
+        indices: What to choose from.
+        strata: What to keep in proportion, of every sample of the dataset; None keeps nothing.
+        count: How many.
+    """
+    count = min(count, len(indices))
+    return torch.from_numpy(nested_subset(indices, strata, count, data.options.split_seed) if count else indices)
 
 
 def require_positive(name: str, **values: int) -> None:
@@ -78,8 +151,3 @@ def require_positive(name: str, **values: int) -> None:
     for argument, value in values.items():
         if value < 1:
             raise MisconfigurationException(f"{name}: {argument} {value} is less than 1")
-
-
-def as_task(module: L.LightningModule) -> Task:
-    """Return a module that was checked before."""
-    return cast("Task", module)

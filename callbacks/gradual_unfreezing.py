@@ -4,6 +4,7 @@ import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.strategies import DDPStrategy
 
+from callbacks.evaluation import require_positive
 from models.networks import Pretrained
 
 DDP = "ddp_find_unused_parameters_true"
@@ -25,9 +26,7 @@ class GradualUnfreezing(L.Callback):
     """
 
     def __init__(self, every_epochs: int = 1, blocks: int = 1) -> None:
-        for name, value in (("every_epochs", every_epochs), ("blocks", blocks)):
-            if value < 1:
-                raise MisconfigurationException(f"GradualUnfreezing: {name} {value} is less than 1")
+        require_positive("GradualUnfreezing", every_epochs=every_epochs, blocks=blocks)
         self.every_epochs = every_epochs
         self.blocks = blocks
 

@@ -1,20 +1,17 @@
 """Memorization: what becomes of training samples whose label is wrong on purpose."""
 
-from typing import Any
-
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.evaluation import Evaluation, as_task, forget, is_due, require_positive, require_task
+from callbacks.evaluation import Evaluation, Instrument, clean_samples, some_samples
 from callbacks.figures import new_figure, plain_axes, save_figure
-from callbacks.generalization_gap import clean_subset
 from callbacks.history import History, Row
 from callbacks.trainer import find_callback
 from datamodules.in_memory import InMemoryDataModule
-from datamodules.subsets import nested_subset
+from models.task import Task
 
 # Figures without their prefix, what to call them, and their colours; the first three are shares that add up to 1.
 SHARES = {
@@ -40,7 +37,7 @@ def memorization_shares(predicted: Tensor, given: Tensor, true: Tensor) -> dict[
     return {"wrong_label": wrong, "true_label": right, "neither": 1 - wrong - right}
 
 
-class Memorization(L.Callback):
+class Memorization(Instrument):
     """Logs which share of the wrongly labelled training samples the network has memorised, and which it has learnt.
 
     With `label_noise` in the data (Zhang et al., arXiv 1611.03530; Arpit et al., arXiv 1706.05394), a sample that is
@@ -58,56 +55,30 @@ class Memorization(L.Callback):
         MisconfigurationException: An argument is less than 1.
     """
 
+    prefix = "memorization/"
+
     def __init__(self, samples: int = 5000, every_n_epochs: int = 1) -> None:
-        require_positive("Memorization", samples=samples, every_n_epochs=every_n_epochs)
-        self.samples = samples
-        self.every_n_epochs = every_n_epochs
-        self._wrong: Evaluation | None = None
+        super().__init__(samples, every_n_epochs)
+        self._wrong: Evaluation
         self._clean: Evaluation | None = None
         self._true: Tensor
-        self._measured: dict[str, float] = {}
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Choose the samples.
-
-        Raises:
-            MisconfigurationException: No label is wrong.
-        """
-        _, data = require_task("Memorization", trainer, pl_module)
+    def choose(self, data: InMemoryDataModule) -> None:  # noqa: D102
         wrong = corrupted_samples(data, self.samples)
         if not len(wrong):
             raise MisconfigurationException("Memorization: no training label is wrong on purpose; set data.label_noise")
         self._true = data.samples.targets[wrong]
         self._wrong = Evaluation(data, wrong)
-        clean = clean_subset(data, self.samples)
-        self._clean = Evaluation(data, torch.from_numpy(clean)) if len(clean) else None
-        self._measured = {}
+        clean = clean_samples(data, self.samples)
+        self._clean = Evaluation(data, clean) if len(clean) else None
 
-    def on_validation_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        """Evaluate the samples with the weights that are being validated, before the first batch.
-
-        At the start and the end of the epoch a callback that averages weights may have put them in already, or not.
-        """
-        if self._wrong is None or batch_idx or not is_due(trainer, self.every_n_epochs):
-            return
-        task = as_task(pl_module)
+    def measure(self, trainer: L.Trainer, task: Task) -> dict[str, float]:  # noqa: D102
         logits, given = self._wrong(trainer, task)
-        self._measured = memorization_shares(logits.argmax(-1), given, self._true)
+        measured = memorization_shares(logits.argmax(-1), given, self._true)
         if self._clean is not None:
             logits, given = self._clean(trainer, task)
-            self._measured[CLEAN[0]] = (logits.argmax(-1) == given).float().mean().item()
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Forget what was measured in another epoch."""
-        forget(trainer, "memorization/")
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log what was measured."""
-        for name, value in self._measured.items():
-            pl_module.log(f"memorization/{name}", value, sync_dist=True)
-        self._measured = {}
+            measured[CLEAN[0]] = (logits.argmax(-1) == given).float().mean().item()
+        return measured
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the shares over the epochs."""
@@ -119,13 +90,12 @@ class Memorization(L.Callback):
 
 def corrupted_samples(data: InMemoryDataModule, count: int) -> Tensor:
     """Return a random subset of the training samples whose labels are wrong, (n,), int64, n at most `count`."""
-    data.setup()
     assert data.split is not None
     train = data.split.train
-    given, true = data.targets[train], data.samples.targets[train]
-    wrong = train[(given != true).numpy()] if data.label_noise is not None else train[:0]
-    chosen = nested_subset(wrong, None, min(count, len(wrong)), data.options.split_seed) if len(wrong) else wrong
-    return torch.from_numpy(chosen)
+    if data.label_noise is None:
+        return torch.from_numpy(train[:0])
+    wrong = train[(data.targets[train] != data.samples.targets[train]).numpy()]
+    return some_samples(data, wrong, None, count)
 
 
 def draw_memorization(rows: list[Row]) -> Figure:
