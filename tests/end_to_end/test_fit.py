@@ -232,3 +232,12 @@ class TestQuestions:
         assert config["model"]["init_args"]["network"]["class_path"] == "models.networks.MLP"
         (desk.folder / "printed.yaml").write_text(done.stdout)
         assert desk.here("fit", "-c", "printed.yaml", "--print_config").stdout == done.stdout
+
+
+def test_numbers_too_small_to_matter_do_not_slow_a_run_down(desk) -> None:
+    try:
+        torch.set_flush_denormal(False)
+        desk.fit("flushed", epochs=1)
+        assert not (torch.full((1000,), 1e-40) * 1.5).any()
+    finally:
+        torch.set_flush_denormal(False)
