@@ -65,6 +65,51 @@ def test_a_checkpoint_is_tested_alike_on_one_process_and_on_two(run_of_two) -> N
     assert two.stdout == one.stdout
 
 
+def test_regularizers_that_draw_nothing_teach_two_processes_what_they_teach_one(new_desk) -> None:
+    desk = new_desk()
+    names = ("label_smoothing", "confidence_penalty", "elastic_net", "orthogonality", "max_norm", "sam", "ema")
+    listed = [part for name in names for part in ("-c", f"configs/regularizers/{name}.yaml")]
+    desk.run("fit", *desk.digits(2), *listed, *PLAIN, "--model.network.norm", "none", *TWO)
+    alone = desk.fit("alone", *listed, *PLAIN, "--model.network.norm", "none")
+    two, one = (
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for run in (desk.folder / "runs" / "digits" / "version_0", alone)
+    )
+    for key in one:
+        assert torch.allclose(two[key], one[key], atol=1e-3), key
+
+
+WATCHED = """
+import os
+
+from models.regularizers import DisturbLabel
+
+
+class Watched(DisturbLabel):
+    def perturb(self, inputs, targets):
+        _, drawn = super().perturb(inputs, targets)
+        changed = (drawn != targets).any(1).int().tolist()
+        with open("drawn" + os.environ.get("LOCAL_RANK", "0"), "a") as file:
+            print(*changed, file=file)
+        return inputs, drawn
+"""
+
+
+def test_each_process_draws_for_itself_and_at_the_same_rate(new_desk) -> None:
+    desk = new_desk()
+    (desk.folder / "watched.py").write_text(WATCHED)
+    desk.run(
+        "fit", *desk.digits(2), "--model.regularizers+", "watched.Watched", "--model.regularizers.alpha", "50", *TWO
+    )
+    first, second = ((desk.folder / name).read_text().split() for name in ("drawn0", "drawn1"))
+    assert len(first) == len(second) > 1000
+    alike = sum(one == other for one, other in zip(first, second, strict=True)) / len(first)
+    for drawn in (first, second):
+        rate = drawn.count("1") / len(drawn)
+        assert rate == pytest.approx(0.45, abs=0.07)  # 4.5 standard deviations of 1,000 draws
+    assert alike == pytest.approx(0.45**2 + 0.55**2, abs=0.07)
+
+
 def test_processes_that_torchrun_starts_make_one_run(new_desk) -> None:
     desk = new_desk()
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
