@@ -50,7 +50,8 @@ class Classifier(Task):
             )
         super().__init__(network, nn.CrossEntropyLoss() if loss is None else loss, **kwargs)
         self.regularizers.check(network, num_classes)
-        smoothing = next((type(item).__name__ for item in self.regularizers if item.moves_mass), None)
+        members = [member for item in self.regularizers for member in item.members()]
+        smoothing = next((type(member).__name__ for member in members if member.moves_mass), None)
         if smoothing and getattr(loss, "label_smoothing", None):
             raise ValueError(f"the loss's label_smoothing and {smoothing} both soften labels: leave one out")
         self.num_classes = num_classes

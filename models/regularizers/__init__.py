@@ -24,6 +24,7 @@ from models.regularizers.losses import (
 from models.regularizers.max_norm import MaxNorm
 from models.regularizers.mixing import CutMix, MixUp, RandomMix
 from models.regularizers.norm_penalties import L1, L2, ElasticNet
+from models.regularizers.online_label_smoothing import OnlineLabelSmoothing
 from models.regularizers.orthogonality import Orthogonality
 from models.regularizers.r_drop import RDrop
 from models.regularizers.scheduled import Scheduled
@@ -51,6 +52,7 @@ __all__ = [
     "LogitAdjustedCrossEntropy",
     "MaxNorm",
     "MixUp",
+    "OnlineLabelSmoothing",
     "Orthogonality",
     "PolyLoss",
     "ProbabilityMAE",

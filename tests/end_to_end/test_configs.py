@@ -55,6 +55,8 @@ def small_enough(recipe: Path, data: Path) -> list[str]:
     arguments = settings["data"].get("init_args", {})
     network = settings["model"]["init_args"]["network"].get("init_args", {})
     flags: list[str] = []
+    if "check_val_every_n_epoch" in settings.get("trainer", {}):
+        flags += ["--trainer.check_val_every_n_epoch", "1"]
     if any(name in settings["data"]["class_path"] for name in ("MNIST", "CIFAR")):
         flags += ["--data.data_dir", str(data), "--data.verify", "false"]
     if arguments.get("val_size", 0) > 50:

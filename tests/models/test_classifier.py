@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from datamodules import Digits
 from models import Classifier, TrainingError
 from models.networks import MLP, Linear
-from models.regularizers import DisturbLabel, LabelSmoothing
+from models.regularizers import DisturbLabel, LabelSmoothing, Scheduled
 
 CHAINS = [[], [DisturbLabel(20)], [LabelSmoothing(0.1)], [LabelSmoothing(0.1, "others"), DisturbLabel(10)]]
 
@@ -150,3 +150,9 @@ def test_a_loss_that_does_not_fit_the_targets_is_refused_before_training(quiet_t
     task = Classifier(Linear((1, 8, 8), 10), 10, loss=loss, regularizers=regularizers)
     with pytest.raises(TrainingError, match=said):
         quiet_trainer(max_epochs=1).fit(task, Digits())
+
+
+@pytest.mark.parametrize("listed", [LabelSmoothing(0.1), Scheduled(LabelSmoothing(0.1), end_epoch=2)])
+def test_labels_are_softened_by_the_loss_or_by_a_regularizer(listed):
+    with pytest.raises(ValueError, match="the loss's label_smoothing and LabelSmoothing both soften labels"):
+        Classifier(Linear((3,), 2), 2, loss=nn.CrossEntropyLoss(label_smoothing=0.1), regularizers=[listed])

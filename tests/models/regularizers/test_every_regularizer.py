@@ -28,6 +28,7 @@ from models.regularizers import (
     LabelSmoothing,
     MaxNorm,
     MixUp,
+    OnlineLabelSmoothing,
     Orthogonality,
     RandomMix,
     RDrop,
@@ -54,6 +55,7 @@ CLASSIFICATION = {
     "MaxNorm": lambda: MaxNorm(0.5),
     "MixUp": lambda: MixUp(1.0),
     "MixUp batch": lambda: MixUp(1.0, each="batch"),
+    "OnlineLabelSmoothing": lambda: OnlineLabelSmoothing(0.3),
     "Orthogonality": lambda: Orthogonality(1e-2),
     "RDrop": lambda: RDrop(0.5),
     "RandomMix": lambda: RandomMix([MixUp(1.0), CutMix(1.0)]),
@@ -201,7 +203,16 @@ def test_regression_alone(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["BootstrapLabels", "ConfidencePenalty", "CutMix", "DisturbLabel", "LabelSmoothing", "RDrop"]
+    "name",
+    [
+        "BootstrapLabels",
+        "ConfidencePenalty",
+        "CutMix",
+        "DisturbLabel",
+        "LabelSmoothing",
+        "OnlineLabelSmoothing",
+        "RDrop",
+    ],
 )
 def test_classes_alone(name):
     with pytest.raises(ValueError, match=f"{name} is for classes"):
