@@ -24,7 +24,10 @@ def second_pass(task: "Task") -> Iterator[None]:
     Args:
         task: The task; batch norm's running statistics and the regularizers' buffers end as they began.
     """
-    kept = [(buffer, buffer.clone()) for buffer in task.regularizers.buffers()]
+    buffers = [
+        (module, name, buffer) for module in task.regularizers.modules() for name, buffer in module._buffers.items()
+    ]
+    kept = [(module, name, buffer, buffer.clone()) for module, name, buffer in buffers if buffer is not None]
     task.recording = False
     try:
         with frozen_batch_norm_statistics(task.network):
@@ -32,8 +35,8 @@ def second_pass(task: "Task") -> Iterator[None]:
     finally:
         task.recording = True
         with torch.no_grad():
-            for buffer, value in kept:
-                buffer.copy_(value)
+            for module, name, buffer, value in kept:
+                setattr(module, name, buffer.copy_(value))
 
 
 def prepare_second_pass(optimizer: Optimizer, task: "Task") -> None:

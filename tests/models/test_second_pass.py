@@ -18,14 +18,16 @@ sgd = functools.partial(SGD, lr=0.1, momentum=0.9)
 
 
 class Count(Regularizer):
-    """Counts the batches it has seen."""
+    """Counts the batches it has seen, in place and in a tensor that is new each time."""
 
     def __init__(self):
         super().__init__()
         self.register_buffer("seen", torch.tensor(0))
+        self.register_buffer("counted", torch.tensor(0))
 
     def perturb(self, inputs, targets):
         self.seen += 1
+        self.counted = self.counted + 1
         return inputs, targets
 
 
@@ -71,7 +73,7 @@ def test_a_batch_counts_once_whatever_is_drawn(fit):
     trainer = fit(twice, data(), max_epochs=2, callbacks=[watch])
     assert trainer.callback_metrics == expected.callback_metrics
     assert same(network_state(once), network_state(twice)), "running statistics and counts of batches too"
-    assert twice.regularizers[1].seen == trainer.global_step == 14
+    assert twice.regularizers[1].seen == twice.regularizers[1].counted == trainer.global_step == 14
     assert watch.hooks == 28, "both gradients can be clipped"
 
 
