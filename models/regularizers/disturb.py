@@ -63,18 +63,18 @@ class DisturbLabel(Regularizer):
     applies_to = "classes"
     strength = "alpha"
     keeps_inputs = True
-    confusion: Tensor | None
 
     def __init__(self, alpha: float = 10.0, confusion: list[list[float]] | None = None) -> None:
         super().__init__()
         if not 0 <= alpha <= 100:
             raise ValueError(f"DisturbLabel: alpha {alpha} is not in [0, 100] (it is a percentage)")
         for number, row in enumerate(confusion or []):
-            if len(row) != len(confusion or []) or min(row) < 0 or abs(sum(row) - 1) > 1e-6:
+            if len(row) != len(confusion or []) or not min(row) >= 0 or not abs(sum(row) - 1) <= 1e-6:
                 raise ValueError(f"DisturbLabel: row {number} of confusion, {row}, is not {len(row)} shares of 1")
         self.alpha = alpha
-        matrix = None if confusion is None else torch.tensor(confusion, dtype=torch.float64)
-        self.register_buffer("confusion", matrix, persistent=False)
+        self.confusion = confusion
+        # No buffer, which trainer.precision bf16-true would round.
+        self._confusion = None if confusion is None else torch.tensor(confusion, dtype=torch.float64)
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
         """Refuse a single class, a confusion of other classes, and targets of samples that were mixed."""
@@ -90,9 +90,10 @@ class DisturbLabel(Regularizer):
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.alpha == 0:
             return inputs, targets
-        if self.confusion is None:
+        if self._confusion is None:
             return inputs, disturb_labels(targets, self.alpha / 100)
-        return inputs, confuse_labels(targets, self.alpha / 100, self.confusion)
+        self._confusion = self._confusion.to(targets.device)
+        return inputs, confuse_labels(targets, self.alpha / 100, self._confusion)
 
     def extra_repr(self) -> str:  # noqa: D102
         return f"alpha={self.alpha}" + (", confusion" if self.confusion is not None else "")

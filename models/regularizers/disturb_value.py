@@ -50,7 +50,7 @@ class DisturbError(Regularizer):
 
     Args:
         alpha: Share of those samples in percent, in [0, 100].
-        threshold: Largest absolute error, the mean over the outputs, that counts as close; 0 or more, as a share of
+        threshold: Largest absolute error, the mean over the outputs, that counts as close; above 0, as a share of
             the targets' standard deviation over the training part.
         std: Standard deviation of the noise, above 0, likewise.
 

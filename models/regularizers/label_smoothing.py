@@ -1,8 +1,9 @@
 """Label smoothing (Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016, section 7)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.regularizers.base import Regularizer
 
@@ -49,6 +50,11 @@ class LabelSmoothing(Regularizer):
             raise ValueError(f"LabelSmoothing: epsilon {epsilon} is not in [0, 1)")
         self.epsilon = epsilon
         self.share: Share = share
+
+    def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:  # noqa: D102
+        super().check(network, num_classes, before)
+        if self.share == "others" and num_classes == 1:
+            raise ValueError("LabelSmoothing: there is one class, and no others to share with")
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.epsilon == 0:

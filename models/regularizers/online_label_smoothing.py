@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from models.regularizers.base import Regularizer
 
+UNIT = 2**20  # probabilities are counted in integers, which no trainer.precision rounds
+
 
 def correct_predictions(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return, by class, the sum of the predicted probabilities of samples that are predicted as it, and their number.
+    """Return, by class, the summed predictions for samples that are rightly predicted as it, and their number.
 
     The paper's equation 6.
 
@@ -19,7 +21,7 @@ def correct_predictions(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor
         logits: The network's, (N, C).
 
     Returns:
-        Sums (C, C), a row for each class, and numbers (C,); float32.
+        Sums of probabilities (C, C), a row for each class, and numbers of samples (C,); float32.
     """
     labels, classes = targets.argmax(-1), targets.shape[-1]
     correct = F.one_hot(labels, classes).float() * (logits.argmax(-1) == labels).unsqueeze(-1)
@@ -36,7 +38,7 @@ def soften_labels(targets: Tensor, soft_labels: Tensor, share: float) -> Tensor:
         share: In [0, 1].
     """
     with torch.autocast(targets.device.type, enabled=False):
-        return torch.lerp(targets, targets @ soft_labels, share)
+        return torch.lerp(targets, targets @ soft_labels.to(targets.dtype), share)
 
 
 class OnlineLabelSmoothing(Regularizer):
@@ -57,9 +59,10 @@ class OnlineLabelSmoothing(Regularizer):
     strength = "share"
     keeps_inputs = True
     moves_mass = True
-    soft_labels: Tensor | None
-    sums: Tensor
+    sums: Tensor | None
     counts: Tensor
+    sums_before: Tensor
+    counts_before: Tensor
     epoch: Tensor
 
     def __init__(self, share: float = 0.5) -> None:
@@ -67,7 +70,7 @@ class OnlineLabelSmoothing(Regularizer):
         if not 0 <= share <= 1:
             raise ValueError(f"OnlineLabelSmoothing: share {share} is not in [0, 1]")
         self.share = share
-        self.register_buffer("soft_labels", None)
+        self.register_buffer("sums", None)
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
         """Make room for a soft label of each class: a checkpoint finds it there."""
@@ -75,28 +78,33 @@ class OnlineLabelSmoothing(Regularizer):
         self._begin(num_classes, torch.device("cpu"))
 
     def _begin(self, classes: int, device: torch.device) -> Tensor:
-        soft_labels = torch.full((classes, classes), 1 / classes, device=device)
-        self.register_buffer("soft_labels", soft_labels)
-        self.register_buffer("sums", torch.zeros(classes, classes, device=device))
-        self.register_buffer("counts", torch.zeros(classes, device=device))
+        for suffix in ("", "_before"):
+            self.register_buffer(f"sums{suffix}", torch.zeros(classes, classes, dtype=torch.int64, device=device))
+            self.register_buffer(f"counts{suffix}", torch.zeros(classes, dtype=torch.int64, device=device))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
-        return soft_labels
+        assert self.sums is not None
+        return self.sums
+
+    def soft_labels(self) -> Tensor:
+        """Return the soft label of each class, (C, C), float32; needs a task, or a batch, to have begun with."""
+        counts = self.counts_before.unsqueeze(-1)
+        means = self.sums_before / UNIT / counts.clamp_min(1)
+        return torch.where(counts > 0, means, 1 / len(counts))
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
-        soft_labels = self.soft_labels
-        if soft_labels is None:
-            soft_labels = self._begin(targets.shape[-1], targets.device)
-        sums, counts = correct_predictions(targets, outputs)
-        self.sums += sums
-        self.counts += counts
-        return targets if self.share == 0 else soften_labels(targets, soft_labels, self.share)
+        totals = self._begin(targets.shape[-1], targets.device) if self.sums is None else self.sums
+        sums, counts = correct_predictions(targets, outputs.detach())
+        totals += (sums * UNIT).round().long()
+        self.counts += counts.long()
+        return targets if self.share == 0 else soften_labels(targets, self.soft_labels(), self.share)
 
     def start_epoch(self, epoch: int) -> None:
         """Take what was predicted in the epoch before for the soft labels; told of the same epoch again, do nothing."""
-        if self.soft_labels is None or epoch == self.epoch:
+        if self.sums is None or epoch == self.epoch:
             return
         self.epoch.fill_(epoch)
-        means = self.sums / self.counts.unsqueeze(-1)
-        self.soft_labels.copy_(torch.where(self.counts.unsqueeze(-1) > 0, means, self.soft_labels))
+        seen = self.counts > 0
+        self.sums_before.copy_(torch.where(seen.unsqueeze(-1), self.sums, self.sums_before))
+        self.counts_before.copy_(torch.where(seen, self.counts, self.counts_before))
         self.sums.zero_()
         self.counts.zero_()
