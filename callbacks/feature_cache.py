@@ -116,17 +116,19 @@ def _checked(trainer: L.Trainer, module: L.LightningModule) -> tuple[Pretrained,
         problem = f"images change from epoch to epoch ({names}); set data.augmentation [], or leave the cache out"
     else:
         changing = _changes_inputs(cast("Task", module))
-        problem = f"{changing} changes images from epoch to epoch; leave it or the cache out" if changing else None
+        problem = f"{changing} works on images, from epoch to epoch; leave it or the cache out" if changing else None
     if problem is not None:
         raise MisconfigurationException(f"FeatureCache: {problem}")
     return cast("Pretrained", network), cast("InMemoryDataModule", data)
 
 
 def _changes_inputs(module: Task) -> str | None:
-    """Return the name of the first regularizer that does not leave its inputs as they are, None if all do."""
+    """Return the name of the first regularizer that would not do with features what it does with images."""
     for regularizer in (member for item in module.regularizers for member in item.members()):
-        if not regularizer.keeps_inputs and type(regularizer).perturb is not Regularizer.perturb:
-            return type(regularizer).__name__
+        kind = type(regularizer)
+        untouched = kind.perturb is Regularizer.perturb and kind.second_pass is Regularizer.second_pass
+        if not regularizer.keeps_inputs and not untouched:
+            return kind.__name__
     return None
 
 

@@ -97,6 +97,7 @@ class Task(Measured):
             outputs = self.outputs(given, steps)
             return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
+        self.regularizers.check_batch(inputs, of_steps=steps is not None)
         inputs, chained = self.regularizers.perturb(inputs, self.chain_targets(targets))
         outputs = forward(inputs)
         chained = self.regularizers.revise(outputs, chained)

@@ -22,11 +22,12 @@ from models.regularizers.losses import (
     SymmetricCrossEntropy,
 )
 from models.regularizers.max_norm import MaxNorm
-from models.regularizers.mixing import CutMix, MixUp, RandomMix
+from models.regularizers.mixing import CutMix, MixUp
 from models.regularizers.norm_penalties import L1, L2, ElasticNet
 from models.regularizers.online_label_smoothing import OnlineLabelSmoothing
 from models.regularizers.orthogonality import Orthogonality
 from models.regularizers.r_drop import RDrop
+from models.regularizers.random_mix import RandomMix
 from models.regularizers.scheduled import Scheduled
 
 __all__ = [

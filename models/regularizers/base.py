@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 Forward = Callable[[Tensor], Tensor]
@@ -18,7 +19,8 @@ class Regularizer(nn.Module):
     Attributes:
         applies_to: The targets it is made for; None for any.
         strength: Name of the setting that turns it off at 0, which `Scheduled` scales; None if it has none.
-        keeps_inputs: Whether `perturb` returns the very inputs it was given.
+        keeps_inputs: Whether it passes inputs through the network as they are, and that is all: `perturb` returns the
+            very ones that it was given, and `second_pass` does not differentiate by them.
         mixes_samples: Whether `perturb` mixes samples; one such in a list is enough.
         moves_mass: Whether it moves probability from the label to other classes; one such in a list is enough.
     """
@@ -45,12 +47,23 @@ class Regularizer(nn.Module):
             raise ValueError(f"{name} is for classes; the targets are continuous")
         if self.applies_to == "values" and num_classes:
             raise ValueError(f"{name} is for continuous targets; there are classes")
-        if any(type(other) is type(self) and other.settings() == self.settings() for other in before):
+        if any(self._is_like(other) for other in before):
             raise ValueError(f"{name} is in the list of regularizers twice: leave one out")
         for alike, what in (("mixes_samples", "mix samples (RandomMix takes turns)"), ("moves_mass", "soften labels")):
             other = next((type(other).__name__ for other in before if getattr(other, alike)), None)
             if getattr(self, alike) and other is not None:
                 raise ValueError(f"{other} and {name} both {what}: leave one out")
+
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:
+        """Refuse batches that it cannot act on; called for each before `perturb`, whatever the strength.
+
+        Args:
+            inputs: The training batch, (N, ...), or sequences with their lengths.
+            of_steps: Whether targets are of the labelled steps of sequences, not of samples.
+
+        Raises:
+            TrainingError: It cannot; the message names the class.
+        """
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Change the training batch; return new tensors and leave those given as they are.
@@ -65,7 +78,8 @@ class Regularizer(nn.Module):
         """Change the targets once the network's outputs for them are known; return new ones.
 
         Args:
-            outputs: The network's outputs for the perturbed batch, float32; logits (N, C) in classification.
+            outputs: The network's outputs for the perturbed batch, float32; logits (N, C) in classification. Gradients
+                flow through them: `detach` what shall be taken as given.
             targets: The perturbed targets.
         """
         return targets
@@ -105,6 +119,12 @@ class Regularizer(nn.Module):
     def settings(self) -> dict[str, Any]:
         """Return what it was made with, by name."""
         return {name: value for name, value in vars(self).items() if name[0] != "_" and name != "training"}
+
+    def _is_like(self, other: "Regularizer") -> bool:
+        if type(self) is not type(other) or self.settings() != other.settings():
+            return False
+        mine, its = dict(self.named_buffers()), dict(other.named_buffers())
+        return mine.keys() == its.keys() and all(torch.equal(mine[name], its[name]) for name in mine)
 
     def extra_repr(self) -> str:
         """Return the settings."""

@@ -14,8 +14,9 @@ Kind = Literal["soft", "hard"]
 def bootstrap_labels(targets: Tensor, logits: Tensor, share: float, kind: Kind = "soft") -> Tensor:
     """Move a share of the targets to what the network itself predicts.
 
-    With cross entropy this is the paper's equation 6 (soft) or 7 (hard), where β is 1 − `share`. No gradient flows
-    through the predictions: they stand for labels.
+    With cross entropy this is the paper's equation 6 (soft) or 7 (hard), where β is 1 − `share`. Gradients flow through
+    soft predictions, as in the paper: that rewards predictions that are sure of themselves. Taken as given, they would
+    leave of it no more than β times the cross entropy.
 
     Args:
         targets: Class probabilities, (N, C).
@@ -26,13 +27,14 @@ def bootstrap_labels(targets: Tensor, logits: Tensor, share: float, kind: Kind =
     Returns:
         Class probabilities, (N, C).
     """
-    logits = logits.detach()
     predicted = torch.softmax(logits, -1) if kind == "soft" else F.one_hot(logits.argmax(-1), logits.shape[-1])
     return torch.lerp(targets, predicted.to(targets.dtype), share)
 
 
 class BootstrapLabels(Regularizer):
     """Trains against labels mixed with the network's own predictions: wrong ones lose their hold as it learns.
+
+    "soft" is (1 − share) times the loss plus `share` times the predictions' entropy (minimum-entropy regularization).
 
     Args:
         share: How much the prediction counts, in [0, 1]: 1 − β; the paper's β is 0.95 (soft) and 0.8 (hard). By default

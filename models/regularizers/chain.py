@@ -1,7 +1,7 @@
 """A list of regularizers as the training step uses it."""
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,19 @@ class RegularizerChain(nn.ModuleList):
             regularizer.check(network, num_classes, tuple(before))
             before += regularizer.members()
 
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:
+        """Let each refuse a batch that it cannot act on.
+
+        Args:
+            inputs: The batch, (N, ...), or sequences with their lengths.
+            of_steps: Whether targets are of the labelled steps of sequences, not of samples.
+
+        Raises:
+            TrainingError: One does.
+        """
+        for regularizer in self:
+            regularizer.check_batch(inputs, of_steps)
+
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the batch as all of them change it."""
         for regularizer in self:
@@ -52,9 +65,9 @@ class RegularizerChain(nn.ModuleList):
         return inputs, targets
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the targets as all of them change them, given outputs that no gradient flows through."""
+        """Return the targets as all of them change them."""
         for regularizer in self:
-            targets = regularizer.revise(outputs.detach(), targets)
+            targets = regularizer.revise(outputs, targets)
         return targets
 
     def penalties(

@@ -1,10 +1,12 @@
 """Noise and holes in the inputs, after normalisation."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from models.errors import TrainingError
 from models.regularizers.base import Regularizer, require_coefficient
+from models.regularizers.batches import require_images, require_tensor
 from models.regularizers.boxes import box_mask
 
 
@@ -12,7 +14,8 @@ class InputNoise(Regularizer):
     """Adds Gaussian noise to the inputs (Bishop, "Training with Noise is Equivalent to Tikhonov Regularization", 1995).
 
     Args:
-        std: Standard deviation of the noise, 0 or more; normalised inputs have about 1.
+        std: Standard deviation of the noise, 0 or more; normalised inputs have about 1. (`Pretrained` normalises by
+            itself: there it is of the images as they come, in [0, 1].)
 
     Raises:
         ValueError: `std` is out of range.
@@ -25,10 +28,12 @@ class InputNoise(Regularizer):
         require_coefficient("InputNoise", "std", std)
         self.std = std
 
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
+        require_tensor("InputNoise", inputs)
+
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.std == 0:
             return inputs, targets
-        _require_tensor(self, inputs)
         return inputs + self.std * torch.randn_like(inputs), targets
 
 
@@ -45,7 +50,9 @@ def cut_out(images: Tensor, centres: Tensor, size: int) -> Tensor:
 
 
 class Cutout(Regularizer):
-    """Hides a square of each training image behind the mean colour.
+    """Hides a square of each training image behind 0, the mean colour of normalised images.
+
+    `Pretrained` normalises by itself, and gets images that are not: there the square is black.
 
     Args:
         size: Edge of the square in pixels, 0 or more; the paper's is 16 for CIFAR-10, 8 for CIFAR-100.
@@ -60,20 +67,10 @@ class Cutout(Regularizer):
             raise ValueError(f"Cutout: size {size} is below 0")
         self.size = size
 
-    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Cut the squares out.
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
+        require_images("Cutout", inputs)
 
-        Raises:
-            TrainingError: Inputs are no images.
-        """
+    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.size == 0:
             return inputs, targets
-        _require_tensor(self, inputs)
-        if inputs.ndim != 4:
-            raise TrainingError(f"Cutout takes images, not samples {tuple(inputs.shape[1:])}")
         return cut_out(inputs, torch.rand(len(inputs), 2, device=inputs.device), self.size), targets
-
-
-def _require_tensor(regularizer: Regularizer, inputs: Tensor) -> None:
-    if not isinstance(inputs, Tensor):
-        raise TrainingError(f"{type(regularizer).__name__} takes no sequences of different lengths")

@@ -1,22 +1,23 @@
 """Jacobian regularization (Hoffman et al., "Robust Learning with Jacobian Regularization", arXiv 1908.02729)."""
 
-from typing import cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from models.regularizers.base import Forward, Regularizer, require_coefficient
+from models.regularizers.batches import require_tensor
 
 
 def jacobian_norm(forward: Forward, inputs: Tensor, projections: int = 1) -> Tensor:
-    """Return an estimate, without bias, of ‖J‖²: the squared Frobenius norm of outputs by inputs, mean of the batch.
+    """Return an estimate, without bias, of ‖J‖²: the squared Frobenius norm of an output's slopes by the inputs.
 
     C/n · Σ ‖∂(v·z)/∂x‖² over n directions v, each drawn evenly from the unit sphere, afresh for each sample (the
     paper's algorithm 1). The gradient flows to the parameters.
 
     Args:
-        forward: Maps inputs (N, ...) to outputs z, (N, C), each sample by itself.
+        forward: Maps inputs (N, ...) to outputs z, (N, C), each sample by itself; or to those of M steps, (M, C).
         inputs: (N, ...), x.
         projections: n, 1 or more.
 
@@ -29,7 +30,7 @@ def jacobian_norm(forward: Forward, inputs: Tensor, projections: int = 1) -> Ten
     for _ in range(projections):
         direction = F.normalize(torch.randn_like(outputs), dim=-1)
         (slope,) = torch.autograd.grad(outputs, inputs, direction, create_graph=True)
-        total = total + slope.to(total.dtype).square().sum() / len(inputs)
+        total = total + slope.to(total.dtype).square().sum() / len(outputs)
     return total * (outputs.shape[-1] / projections)
 
 
@@ -48,7 +49,6 @@ class JacobianPenalty(Regularizer):
     """
 
     strength = "coefficient"
-    keeps_inputs = True
 
     def __init__(self, coefficient: float = 0.01, projections: int = 1) -> None:
         super().__init__()
@@ -58,11 +58,10 @@ class JacobianPenalty(Regularizer):
         self.coefficient = coefficient
         self.projections = projections
 
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
+        require_tensor("JacobianPenalty", inputs)
+
     def second_pass(  # noqa: D102
         self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor
     ) -> Tensor | None:
-        if not self.coefficient:
-            return None
-        if not isinstance(cast("object", inputs), Tensor):
-            raise ValueError("JacobianPenalty: sequences of different lengths have no slopes here; leave it out")
-        return self.coefficient / 2 * jacobian_norm(forward, inputs, self.projections)
+        return self.coefficient / 2 * jacobian_norm(forward, inputs, self.projections) if self.coefficient else None

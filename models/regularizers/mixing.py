@@ -1,20 +1,40 @@
-"""Mixed samples: MixUp, CutMix, and taking turns among them.
+"""Mixed samples: MixUp and CutMix.
 
 torchvision's `MixUp` and `CutMix` draw one λ for a whole batch and mix neighbours of a rolled batch, each sample with
 the next; here λ is drawn for every sample (by option for the batch), and partners are a random permutation.
 """
 
-from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.errors import TrainingError
 from models.regularizers.base import Regularizer, require_coefficient
+from models.regularizers.batches import require_images
 from models.regularizers.boxes import box_mask
 
 Each = Literal["sample", "batch"]
+
+
+def draw_shares(alpha: float, count: int, device: torch.device) -> Tensor:
+    """Draw from Beta(α, α).
+
+    A gamma variate of a small α is below what floats hold, and that of two such is undefined. Their logarithms are not:
+    Gamma(α) is Gamma(α + 1) · U^(1/α) (Devroye, "Non-Uniform Random Variate Generation", 1986, chapter IX.3.5).
+
+    Args:
+        alpha: α, above 0.
+        count: Number of draws.
+        device: Where they are drawn.
+
+    Returns:
+        (count,), float32 in [0, 1].
+    """
+    alpha = max(alpha, 1e-30)  # where a draw is 0 or 1 as it is for any smaller α, and 1/α still a number
+    gamma = torch.distributions.Gamma(torch.tensor(alpha + 1, device=device), torch.tensor(1.0, device=device))
+    logarithms = gamma.sample((2, count)).log() + (1 - torch.rand(2, count, device=device)).log() / alpha
+    return torch.sigmoid(logarithms[0] - logarithms[1])
 
 
 def mix_up(inputs: Tensor, targets: Tensor, shares: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,24 +91,17 @@ class Mixing(Regularizer):
         self.alpha = alpha
         self.each: Each = each
 
-    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Mix the batch.
-
-        Raises:
-            TrainingError: Inputs are no tensor with one target a sample, or not the images that they must be.
-        """
+    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.alpha == 0:
             return inputs, targets
-        self.require_samples(inputs, targets)
         samples, device = len(inputs), inputs.device
-        alpha = torch.tensor(self.alpha, device=device)
-        shares = torch.distributions.Beta(alpha, alpha).sample((samples if self.each == "sample" else 1,))
+        shares = draw_shares(self.alpha, samples if self.each == "sample" else 1, device)
         partners = torch.randperm(samples, device=device)
         return self.mix(inputs, targets, shares.expand(samples), partners)
 
-    def require_samples(self, inputs: Tensor, targets: Tensor) -> None:
-        """Check that there is one target a sample, to be mixed like it."""
-        if not isinstance(inputs, Tensor) or len(inputs) != len(targets):
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:
+        """Refuse samples that have no target each, to be mixed like them."""
+        if of_steps or not isinstance(inputs, Tensor):
             raise TrainingError(f"{type(self).__name__} mixes samples with one target each, not sequences of them")
 
     def mix(self, inputs: Tensor, targets: Tensor, shares: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,57 +143,13 @@ class CutMix(Mixing):
     def __init__(self, alpha: float = 1.0, each: Each = "sample") -> None:
         super().__init__(alpha, each)
 
-    def require_samples(self, inputs: Tensor, targets: Tensor) -> None:  # noqa: D102
-        super().require_samples(inputs, targets)
-        if inputs.ndim != 4:
-            raise TrainingError(f"CutMix takes images, not samples {tuple(inputs.shape[1:])}; MixUp takes any")
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
+        super().check_batch(inputs, of_steps)
+        require_images("CutMix", inputs)
 
     def mix(self, inputs: Tensor, targets: Tensor, shares: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         centres = torch.rand(len(inputs), 2, device=inputs.device)
         return cut_mix(inputs, targets, shares, partners, centres)
-
-
-class RandomMix(Regularizer):
-    """Lets one of several regularizers change a batch, drawn anew for each batch; or none.
-
-    Args:
-        choices: What is drawn from.
-        probabilities: Probability of each, adding up to 1 or less; what is missing leaves the batch as it is. By
-            default all alike.
-
-    Raises:
-        ValueError: The probabilities do not belong to the choices, or are none.
-    """
-
-    mixes_samples = True
-
-    def __init__(self, choices: list[Regularizer], probabilities: list[float] | None = None) -> None:
-        super().__init__()
-        if not choices:
-            raise ValueError("RandomMix: there are no choices")
-        shares = [1 / len(choices)] * len(choices) if probabilities is None else probabilities
-        if len(shares) != len(choices):
-            raise ValueError(f"RandomMix: {len(shares)} probabilities for {len(choices)} choices")
-        if min(shares) < 0 or sum(shares) > 1 + 1e-6:
-            raise ValueError(f"RandomMix: probabilities {shares} are not shares of 1")
-        self.choices = nn.ModuleList(choices)
-        self.probabilities = list(shares)
-
-    def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
-        """Refuse what its choices refuse; only what changes batches can be taken turns with."""
-        super().check(network, num_classes, before)
-        for choice in cast("list[Regularizer]", self.choices):
-            if type(choice).perturb is Regularizer.perturb:
-                raise ValueError(f"RandomMix: {type(choice).__name__} does not change batches")
-            choice.check(network, num_classes, before)
-
-    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
-        drawn = torch.rand(()).item()
-        for choice, share in zip(cast("list[Regularizer]", self.choices), self.probabilities, strict=True):
-            if drawn < share:
-                return choice.perturb(inputs, targets)
-            drawn -= share
-        return inputs, targets
 
 
 def _blend(values: Tensor, shares: Tensor, partners: Tensor) -> Tensor:

@@ -26,8 +26,9 @@ def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
 
 
 def draws(network: nn.Module) -> bool:
-    """Return whether a network has dropout or the like (a rate `p` or `dropout` above 0)."""
-    rates = [getattr(module, name, 0) for module in network.modules() for name in ("p", "dropout")]
+    """Return whether a network has dropout or the like (a rate `p` or `dropout` above 0) that is on."""
+    modules = [module for module in network.modules() if module.training]  # what is frozen is not
+    rates = [getattr(module, name, 0) for module in modules for name in ("p", "dropout")]
     return any(isinstance(rate, float) and rate > 0 for rate in rates)
 
 

@@ -1,8 +1,9 @@
 """A regularizer whose strength changes from epoch to epoch."""
 
+import copy
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -35,7 +36,7 @@ class Scheduled(Regularizer):
     `epsilon` and so on. Warm-up is the default; `initial: 1` and `final: 0` fade it out.
 
     Args:
-        regularizer: What is scheduled, with its full strength.
+        regularizer: What is scheduled, with its full strength, which it has until training begins; a copy is taken.
         end_epoch: The first epoch, counted from 0, that has the final strength.
         start_epoch: The last epoch that has the initial strength.
         initial: Strength before the ramp, as a share in [0, 1] of the full one.
@@ -64,17 +65,17 @@ class Scheduled(Regularizer):
         for argument, share in (("initial", initial), ("final", final)):
             if not 0 <= share <= 1:
                 raise ValueError(f"Scheduled: {argument} {share} is not in [0, 1]")
-        self.regularizer = regularizer
+        self.regularizer = copy.deepcopy(regularizer)
         self.start_epoch_of_ramp = start_epoch
         self.end_epoch = end_epoch
         self.initial = initial
         self.final = final
         self.shape: Shape = shape
         self.full_strength: float = getattr(regularizer, regularizer.strength)
-        self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
         """Set the strength of an epoch, counted from 0."""
+        self.regularizer.start_epoch(epoch)
         progress = ramp(epoch, self.start_epoch_of_ramp, self.end_epoch, self.shape)
         share = self.initial + (self.final - self.initial) * progress
         assert self.regularizer.strength is not None
@@ -85,6 +86,9 @@ class Scheduled(Regularizer):
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:  # noqa: D102
         self.regularizer.check(network, num_classes, before)
+
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
+        self.regularizer.check_batch(inputs, of_steps)
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         return self.regularizer.perturb(inputs, targets)

@@ -13,7 +13,7 @@ from datamodules import Digits, HorizontalFlip
 from datamodules.duplicates import sample_digests
 from models import Classifier
 from models.networks import CNN, MLP, Pretrained
-from models.regularizers import DisturbLabel, Regularizer
+from models.regularizers import DisturbLabel, JacobianPenalty, Regularizer
 
 
 class Blur(Regularizer):
@@ -120,7 +120,8 @@ def test_a_file_cut_short_is_made_anew(fit, tmp_path):
         (lambda: task(network("last:1")), [], {}, "not wholly frozen; set model.network.train head"),
         (lambda: task(), [GradualUnfreezing()], {}, "not wholly frozen"),
         (lambda: task(), [], {"augmentation": [HorizontalFlip()]}, r"\(HorizontalFlip\); set data.augmentation"),
-        (lambda: task(regularizers=[Blur()]), [], {}, "Blur changes images"),
+        (lambda: task(regularizers=[Blur()]), [], {}, "Blur works on images"),
+        (lambda: task(regularizers=[JacobianPenalty()]), [], {}, "JacobianPenalty works on images"),
     ],
 )
 def test_what_changes_the_features_is_refused_by_name(fit, tmp_path, module, callbacks, data, words):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models import Classifier
 from models.networks import Linear
-from models.regularizers import BootstrapLabels, LabelSmoothing
+from models.regularizers import BootstrapLabels, LabelSmoothing, PolyLoss
 from models.regularizers.bootstrap import bootstrap_labels
 
 quick = settings(max_examples=40, deadline=None)
@@ -30,10 +30,25 @@ def test_cross_entropy_of_bootstrapped_labels_is_the_papers(seed, beta):
 @pytest.mark.parametrize(("kind", "share"), [("soft", 0.05), ("hard", 0.2)])
 def test_the_papers_shares_are_the_default(kind, share):
     assert BootstrapLabels(kind=kind).share == share
-    logits = torch.randn(4, 3, requires_grad=True)
+    logits = torch.randn(4, 3)
     revised = BootstrapLabels(kind=kind).revise(logits, torch.eye(4, 3))
-    assert not revised.requires_grad
     torch.testing.assert_close(revised, bootstrap_labels(torch.eye(4, 3), logits, share, kind))
+
+
+@pytest.mark.parametrize("loss", [None, PolyLoss(0.0)])
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+def test_the_network_learns_from_the_papers_gradient(kind, loss):
+    torch.manual_seed(0)
+    task = Classifier(Linear((6,), 4), 4, loss=loss, regularizers=[BootstrapLabels(0.3, kind)])
+    inputs, labels = torch.randn(16, 6), torch.randint(4, (16,))
+    (found,) = torch.autograd.grad(task.training_step((inputs, labels), 0), task.network.head.weight)
+    log_q = task.network(inputs).log_softmax(1)
+    own = log_q.exp() if kind == "soft" else F.one_hot(log_q.argmax(1), 4)
+    paper = -((0.7 * F.one_hot(labels, 4) + 0.3 * own) * log_q).sum(1).mean()
+    (expected,) = torch.autograd.grad(paper, task.network.head.weight)
+    torch.testing.assert_close(found, expected)
+    (plain,) = torch.autograd.grad(F.cross_entropy(task.network(inputs), labels), task.network.head.weight)
+    assert F.cosine_similarity(found.flatten(), plain.flatten(), 0) < 0.999  # not a smaller step in the same direction
 
 
 def test_wrong_arguments_and_company_are_refused():

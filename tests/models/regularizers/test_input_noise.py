@@ -46,6 +46,6 @@ def test_wrong_arguments_and_inputs_are_refused():
         with pytest.raises(ValueError, match=message):
             make()
     with pytest.raises(TrainingError, match="Cutout takes images"):
-        Cutout().perturb(torch.rand(3, 4), torch.eye(3))
+        Cutout().check_batch(torch.rand(3, 4), of_steps=False)
     with pytest.raises(TrainingError, match="InputNoise takes no sequences"):
-        InputNoise().perturb((torch.rand(3, 4), torch.ones(3)), torch.eye(3))
+        InputNoise().check_batch((torch.rand(3, 4), torch.ones(3)), of_steps=False)

@@ -1,16 +1,28 @@
 """Mixed samples are what the papers' equations say, and λ, boxes and turns are drawn as they say."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from torch import nn
 
 from models import Classifier, Regressor, TrainingError
 from models.networks import Linear
-from models.regularizers import CutMix, LabelSmoothing, MixUp, RandomMix, Scheduled
-from models.regularizers.mixing import cut_mix, mix_up
+from models.regularizers import (
+    L1,
+    CutMix,
+    DisturbLabel,
+    InputNoise,
+    LabelSmoothing,
+    MixUp,
+    RandomMix,
+    Regularizer,
+    Scheduled,
+)
+from models.regularizers.mixing import cut_mix, draw_shares, mix_up
 
 ERROR_PROBABILITY = 1e-6  # that a statistical test below fails by chance, were the seed not fixed
 quick = settings(max_examples=40, deadline=None)
@@ -104,7 +116,22 @@ def test_partners_are_a_permutation_of_the_batch(kind):
     assert ((labels > 0).sum(0) <= 2).all()
 
 
-@pytest.mark.parametrize("alpha", [1e-4, 0.01, 100.0, 1e6])
+@pytest.mark.parametrize("alpha", [1e-40, 1e-4, 1e-3, 0.01, 0.05, 0.5, 1.0, 3.0, 100.0])
+def test_shares_are_beta_however_small_alpha_is(alpha):
+    torch.manual_seed(0)
+    drawn = draw_shares(alpha, 20_000, torch.device("cpu")).double().numpy()
+    beta = stats.beta(max(alpha, 1e-12), max(alpha, 1e-12))
+    edges = [1e-6, 0.01, 0.2, 0.5, 0.8, 0.99, 1 - 1e-6]
+    shares = np.diff(beta.cdf([0, *edges, 1]))
+    counts = np.histogram(drawn, [0, *edges, 1])[0]
+    kept = shares * len(drawn) > 5
+    assert counts[~kept].sum() < 50
+    assert kept.sum() > 1
+    expected = shares[kept] / shares[kept].sum() * counts[kept].sum()
+    assert stats.chisquare(counts[kept], expected).pvalue > ERROR_PROBABILITY
+
+
+@pytest.mark.parametrize("alpha", [1e-40, 1e-4, 0.01, 100.0, 1e6, 1e30])
 def test_extreme_alphas_give_numbers(alpha):
     torch.manual_seed(0)
     for kind in (MixUp, CutMix):
@@ -133,11 +160,23 @@ def test_turns_are_taken_as_often_as_asked_for():
     assert stats.chisquare(list(counts.values()), expected).pvalue > ERROR_PROBABILITY
 
 
+class Both(Regularizer):
+    def perturb(self, inputs, targets):
+        return inputs + 1, targets
+
+    def project(self, network):
+        pass
+
+
 def test_mixing_is_refused_where_it_makes_no_sense():
     network = Linear((3, 8, 8), 5)
     for regularizers, message in (
         ([MixUp(), CutMix()], "MixUp and CutMix both mix samples"),
-        ([RandomMix([MixUp()]), MixUp()], "RandomMix and MixUp both mix"),
+        ([RandomMix([MixUp()]), MixUp(0.5)], "MixUp and MixUp both mix"),
+        ([RandomMix([MixUp(), CutMix()]), RandomMix([CutMix(), MixUp()])], "leave one out"),
+        ([RandomMix([LabelSmoothing(), DisturbLabel()]), LabelSmoothing(0.2)], "both soften labels"),
+        ([RandomMix([Scheduled(L1(1e-3), 3)])], "RandomMix: L1 does not change batches"),
+        ([RandomMix([MixUp(), Both()])], "RandomMix: Both does more than change batches"),
         ([MixUp(), Scheduled(CutMix(), 3)], "MixUp and CutMix both mix"),
         ([RandomMix([MixUp(), LabelSmoothing()]), LabelSmoothing(), LabelSmoothing()], "LabelSmoothing .* twice"),
     ):
@@ -146,6 +185,17 @@ def test_mixing_is_refused_where_it_makes_no_sense():
     with pytest.raises(ValueError, match="CutMix is for classes"):
         Regressor(Linear((3,), 1), [0.0], [1.0], regularizers=[RandomMix([CutMix()])])
     Regressor(Linear((3,), 1), [0.0], [1.0], regularizers=[MixUp()])
+    Classifier(network, 5, regularizers=[RandomMix([InputNoise(), InputNoise(0.3)]), DisturbLabel(), MixUp()])
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1)
+    with pytest.raises(ValueError, match="the loss's label_smoothing and LabelSmoothing both"):
+        Classifier(network, 5, loss=loss, regularizers=[RandomMix([LabelSmoothing()])])
+
+
+def test_a_choice_of_turns_follows_its_schedule():
+    turns = RandomMix([Scheduled(MixUp(1.0), end_epoch=2)])
+    for epoch, strength in ((0, 0.0), (1, 0.5), (2, 1.0)):
+        turns.start_epoch(epoch)
+        assert turns.members()[0].alpha == strength
 
 
 def test_wrong_arguments_are_refused_by_name():
@@ -162,6 +212,16 @@ def test_wrong_arguments_are_refused_by_name():
 
 def test_samples_that_are_no_images_or_have_several_targets_are_refused():
     with pytest.raises(TrainingError, match=r"CutMix takes images, not samples \(4,\)"):
-        CutMix().perturb(torch.rand(3, 4), torch.eye(3))
-    with pytest.raises(TrainingError, match="one target each"):
-        MixUp().perturb(torch.rand(3, 4), torch.eye(12))
+        CutMix().check_batch(torch.rand(3, 4), of_steps=False)
+    with pytest.raises(TrainingError, match="MixUp mixes samples with one target each"):
+        MixUp().check_batch(torch.rand(3, 4), of_steps=True)
+
+
+@pytest.mark.parametrize(
+    "listed", [CutMix(), CutMix(0), Scheduled(CutMix(), 3, 2), RandomMix([MixUp(), CutMix()], [1, 0])]
+)
+def test_what_cannot_be_mixed_is_refused_before_the_first_step_whatever_the_strength(listed):
+    task = Classifier(Linear((3,), 2), 2, regularizers=[listed])
+    task.regularizers.start_epoch(0)
+    with pytest.raises(TrainingError, match=r"CutMix takes images, not samples \(3,\)"):
+        task.training_step((torch.rand(4, 3), torch.randint(2, (4,))), 0)

@@ -1,14 +1,17 @@
 """Penalties on what the network says: its entropy, its agreement with itself, its slopes by the inputs."""
 
+import functools
+import warnings
+
 import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import nn
 
-from models import Classifier
+from models import Classifier, TrainingError
 from models.batch_norm import frozen_batch_norm_statistics
-from models.networks import CNN, MLP, Linear
+from models.networks import CNN, MLP, Linear, Pretrained
 from models.regularizers import ConfidencePenalty, JacobianPenalty, LabelSmoothing, RDrop
 from models.regularizers.jacobian_penalty import jacobian_norm
 from models.regularizers.r_drop import symmetric_divergence
@@ -61,6 +64,16 @@ def test_without_dropout_r_drop_has_nothing_to_say_and_is_warned_about():
         Classifier(network, 4, regularizers=[RDrop()])
     outputs = network(inputs)
     assert RDrop().second_pass(network, inputs, outputs, outputs) == 0
+
+
+def test_dropout_that_is_frozen_is_none():
+    backbone = functools.partial(MLP, widths=[8, 8], dropout=0.5)
+    for train, warns in (("head", True), ("all", False)):
+        network = Pretrained((1, 4, 4), 3, architecture=backbone, weights=None, train=train)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            RDrop().check(network, 3, ())
+        assert bool(caught) == warns
 
 
 def test_dropout_is_found_whatever_its_kind(recwarn):
@@ -165,5 +178,14 @@ def test_what_is_out_of_range_is_refused(make, said):
 
 
 def test_sequences_of_different_lengths_have_no_jacobian():
-    with pytest.raises(ValueError, match="JacobianPenalty: sequences of different lengths"):
-        JacobianPenalty().second_pass(None, (torch.rand(2, 3, 4), torch.tensor([3, 2])), torch.empty(0), torch.empty(0))
+    with pytest.raises(TrainingError, match="JacobianPenalty takes no sequences of different lengths"):
+        JacobianPenalty().check_batch((torch.rand(2, 3, 4), torch.tensor([3, 2])), of_steps=False)
+
+
+@pytest.mark.parametrize("steps", [1, 10])
+def test_the_jacobian_of_steps_is_the_mean_of_every_steps(steps):
+    torch.manual_seed(0)
+    each = torch.nn.Linear(4, 3)
+    inputs = torch.randn(2, steps, 4)
+    found = [jacobian_norm(lambda given: each(given).flatten(0, 1), inputs, 50).item() for _ in range(20)]
+    assert sum(found) / 20 == pytest.approx(each.weight.square().sum().item(), rel=0.1)

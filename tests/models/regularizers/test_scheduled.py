@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from models import Classifier
 from models.networks import Linear
-from models.regularizers import DisturbLabel, LabelSmoothing, MixUp, Regularizer, Scheduled
+from models.regularizers import (
+    L1,
+    DisturbLabel,
+    LabelSmoothing,
+    MixUp,
+    OnlineLabelSmoothing,
+    Regularizer,
+    Scheduled,
+)
 from models.regularizers.scheduled import ramp
 
 
@@ -39,29 +47,28 @@ def test_a_ramp_without_length_is_a_step():
 
 
 def test_the_strength_is_that_of_the_epoch(fit):
-    recorder = Recorder(10)
     task = Classifier(
-        Linear((1, 8, 8), 10), 10, regularizers=[Scheduled(recorder, start_epoch=1, end_epoch=3, initial=0.2)]
+        Linear((1, 8, 8), 10), 10, regularizers=[Scheduled(Recorder(10), start_epoch=1, end_epoch=3, initial=0.2)]
     )
     fit(task, max_epochs=5)
-    assert recorder.seen == pytest.approx([2.0] * 6 + [6.0] * 3 + [10.0] * 6)
+    assert task.regularizers[0].regularizer.seen == pytest.approx([2.0] * 6 + [6.0] * 3 + [10.0] * 6)
 
 
 def test_a_run_that_goes_on_has_the_strength_of_its_epoch(fit, tmp_path):
     def task():
-        recorder = Recorder(10)
-        return Classifier(Linear((1, 8, 8), 10), 10, regularizers=[Scheduled(recorder, end_epoch=4)]), recorder
+        return Classifier(Linear((1, 8, 8), 10), 10, regularizers=[Scheduled(Recorder(10), end_epoch=4)])
 
-    first, _ = task()
+    first = task()
     fit(first, max_epochs=2).save_checkpoint(tmp_path / "two.ckpt")
-    second, recorder = task()
+    second = task()
     fit(second, max_epochs=4, ckpt_path=tmp_path / "two.ckpt")
-    assert recorder.seen == pytest.approx([5.0] * 3 + [7.5] * 3)
+    assert second.regularizers[0].regularizer.seen == pytest.approx([5.0] * 3 + [7.5] * 3)
 
 
 def test_strength_0_is_the_identity_and_full_strength_what_was_wrapped():
     inputs, targets = torch.rand(50, 3), torch.eye(50)
     scheduled = Scheduled(DisturbLabel(100), end_epoch=2)
+    scheduled.start_epoch(0)
     assert scheduled.perturb(inputs, targets)[1] is targets
     scheduled.start_epoch(2)
     results = []
@@ -69,6 +76,46 @@ def test_strength_0_is_the_identity_and_full_strength_what_was_wrapped():
         torch.manual_seed(0)
         results.append(regularizer.perturb(inputs, targets)[1])
     assert torch.equal(*results)
+
+
+def test_what_is_wrapped_stays_as_it_was_and_can_be_wrapped_again():
+    disturb = DisturbLabel(20)
+    for _ in range(2):
+        Scheduled(disturb, end_epoch=5).start_epoch(0)
+        assert disturb.alpha == 20
+
+
+def test_it_hands_on_every_hook():
+    """One that is forgotten would leave a scheduled regularizer without it, silently."""
+    hooks = {name for name, value in vars(Regularizer).items() if callable(value) and name[0] != "_"}
+    assert hooks - {"settings", "extra_repr"} <= vars(Scheduled).keys()
+
+
+def test_what_learns_from_epoch_to_epoch_does_so_when_it_is_scheduled():
+    softened = []
+    for regularizer in (OnlineLabelSmoothing(), Scheduled(OnlineLabelSmoothing(), end_epoch=1)):
+        Classifier(Linear((3,), 3), 3, regularizers=[regularizer])
+        regularizer.revise(torch.eye(3) * 4, torch.eye(3))
+        regularizer.start_epoch(1)
+        softened.append(regularizer.revise(torch.eye(3), torch.eye(3)))
+    assert torch.equal(*softened)
+    assert softened[0].diagonal().min() > 0.9
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        [Scheduled(L1(1e-3), 5), Scheduled(L1(1e-4), 20, 10)],
+        [DisturbLabel(10), DisturbLabel(10, torch.eye(2).tolist())],
+    ],
+)
+def test_items_that_differ_in_their_settings_are_no_repetition(several):
+    Classifier(Linear((3,), 2), 2, regularizers=several)
+
+
+def test_an_item_and_the_same_one_scheduled_are_a_repetition():
+    with pytest.raises(ValueError, match="L1 is in the list of regularizers twice"):
+        Classifier(Linear((3,), 2), 2, regularizers=[L1(1e-3), Scheduled(L1(1e-3), 5)])
 
 
 def test_it_counts_as_what_it_wraps():

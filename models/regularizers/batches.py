@@ -1,0 +1,36 @@
+"""What a regularizer may ask of the batches that it acts on."""
+
+from typing import Any
+
+from torch import Tensor
+
+from models.errors import TrainingError
+
+
+def require_tensor(name: str, inputs: Any) -> None:
+    """Check that inputs are one tensor.
+
+    Args:
+        name: Name of the regularizer, for the message.
+        inputs: A batch's.
+
+    Raises:
+        TrainingError: They are sequences with their lengths.
+    """
+    if not isinstance(inputs, Tensor):
+        raise TrainingError(f"{name} takes no sequences of different lengths")
+
+
+def require_images(name: str, inputs: Any) -> None:
+    """Check that inputs are images, (N, C, H, W).
+
+    Args:
+        name: Name of the regularizer, for the message.
+        inputs: A batch's.
+
+    Raises:
+        TrainingError: They are not.
+    """
+    require_tensor(name, inputs)
+    if inputs.ndim != 4:
+        raise TrainingError(f"{name} takes images, not samples {tuple(inputs.shape[1:])}")
