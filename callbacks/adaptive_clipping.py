@@ -8,6 +8,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from callbacks.gradual_unfreezing import GradualUnfreezing
+from callbacks.trainer import find_callback
+
 SMALLEST_NORM = 1e-6
 
 
@@ -75,6 +78,24 @@ class AdaptiveGradientClipping(L.Callback):
         if not self._clipped:
             raise MisconfigurationException(
                 f"AdaptiveGradientClipping: {name} is nothing but a head, which is not clipped; leave it out"
+            )
+        trained = any(parameter.requires_grad for parameter in self._clipped)
+        if not trained and find_callback(trainer, GradualUnfreezing) is None:
+            raise MisconfigurationException(
+                f"AdaptiveGradientClipping: of {name} the head alone is trained, which is not clipped; leave it out"
+            )
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Refuse gradients that are scaled when they come here.
+
+        Raises:
+            MisconfigurationException: A fused optimizer unscales them itself, after this.
+        """
+        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        if scaled and any(getattr(optimizer, "_step_supports_amp_scaling", False) for optimizer in trainer.optimizers):
+            raise MisconfigurationException(
+                f"AdaptiveGradientClipping: under trainer.precision {trainer.precision} a fused optimizer gets scaled "
+                "gradients, which cannot be clipped; set the optimizer's fused to false, or bf16-mixed"
             )
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:

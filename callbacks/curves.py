@@ -6,7 +6,7 @@ import lightning as L
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from callbacks.figures import new_figure, plain_axes, save_figure
+from callbacks.figures import epoch_axis, legend_over_lines, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row, epochs_done, shared_figures
 from callbacks.presets import Mode, monitor_mode
 from callbacks.trainer import find_callback, run_folder
@@ -43,9 +43,9 @@ def _panel(axes: Axes, rows: list[Row], name: str, best: float | None, label: st
     if best is not None:
         axes.axvline(best, color="#d1495b", linewidth=1, linestyle="--", label=f"best: epoch {round(best, 2):g}")
     axes.axvline(epochs_done(rows[-1]), color="#bbbbbb", linewidth=1, linestyle=":", label="end of training")
-    axes.set_xlabel("epoch")
+    epoch_axis(axes)
     axes.set_ylabel(label)
-    axes.legend(frameon=False, fontsize=8)
+    legend_over_lines(axes)
 
 
 class Curves(L.Callback):

@@ -9,6 +9,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from callbacks.arguments import require_positive
 from datamodules.in_memory import InMemoryDataModule, Loader
 from datamodules.subsets import Indices, nested_subset
 from models.task import Task
@@ -45,9 +46,10 @@ class Evaluation:
 
 
 class Instrument(L.Callback, ABC):
-    """Measures in every nth epoch, and in the last, and logs what it measured when the epoch ends.
+    """Measures in every nth epoch, and in the last of `trainer.max_epochs`, and logs it when the epoch ends.
 
-    A subclass chooses its samples in `choose` and evaluates them in `measure`.
+    Where not every epoch is validated, it measures in the first validated one from each nth on. A subclass chooses its
+    samples in `choose` and evaluates them in `measure`.
 
     Args:
         samples: Largest number of samples.
@@ -63,7 +65,8 @@ class Instrument(L.Callback, ABC):
         require_positive(type(self).__name__, samples=samples, every_n_epochs=every_n_epochs)
         self.samples = samples
         self.every_n_epochs = every_n_epochs
-        self._measured: dict[str, float] = {}
+        self._measured: dict[str, float] = {}  # in the validation that goes on
+        self._figures: dict[str, float] = {}  # in the epoch that goes on
 
     @abstractmethod
     def choose(self, data: InMemoryDataModule) -> None:
@@ -78,14 +81,15 @@ class Instrument(L.Callback, ABC):
         """Return figures by name, without the prefix, of the weights that are being validated."""
 
     def figures(self, trainer: L.Trainer, task: Task, measured: dict[str, float]) -> dict[str, float]:
-        """Return what to log of what was measured, now that the epoch's validation is done."""
+        """Return what to log of what was measured, now that the validation is done."""
         return measured
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Choose the samples.
 
         Raises:
-            MisconfigurationException: There are none, or the module or the data is not of this project.
+            MisconfigurationException: There are none, or the module or the data is not of this project. Nothing would
+                be measured, or samples that are not trained on.
         """
         data: Any = getattr(trainer, "datamodule", None)
         if not isinstance(pl_module, Task) or not isinstance(data, InMemoryDataModule):
@@ -93,7 +97,15 @@ class Instrument(L.Callback, ABC):
             raise MisconfigurationException(
                 f"{type(self).__name__} needs a task and a datamodule of Holdout, not {kinds}"
             )
-        self._measured = {}
+        if trainer.overfit_batches:  # type: ignore[attr-defined]
+            raise MisconfigurationException(
+                f"{type(self).__name__} measures the whole training part; trainer.overfit_batches leaves few "
+                "batches of it: leave one of them out"
+            )
+        if not trainer.limit_val_batches:
+            raise MisconfigurationException(
+                f"{type(self).__name__} measures during validation, and trainer.limit_val_batches 0 leaves none"
+            )
         self.choose(data)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -101,24 +113,52 @@ class Instrument(L.Callback, ABC):
         for name in [name for name in trainer.callback_metrics if name.startswith(self.prefix)]:
             trainer.callback_metrics.pop(name)
 
-    def on_validation_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
-        """Measure with the weights that are being validated, before the first batch.
+        """Measure with the weights and buffers that are being validated, after the first batch.
 
-        At the start and the end of the epoch a callback that averages weights may have put them in already, or not.
+        At the start and the end of the epoch a callback that averages weights may have put them in already, or not; and
+        DDP gives all devices the buffers of one for the first batch.
         """
-        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or batch_idx:
-            return
-        epoch = trainer.current_epoch + 1
-        if epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs:
+        if (
+            trainer.state.fn == TrainerFn.FITTING
+            and not trainer.sanity_checking
+            and not batch_idx
+            and self._due(trainer)
+        ):
             self._measured = self.measure(trainer, cast("Task", pl_module))
+
+    def _due(self, trainer: L.Trainer) -> bool:
+        epoch, interval = trainer.current_epoch + 1, trainer.check_val_every_n_epoch or 1
+        last = trainer.max_epochs is not None and epoch <= trainer.max_epochs < epoch + interval
+        return last or epoch // self.every_n_epochs > (epoch - interval) // self.every_n_epochs
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep what the validation came to until the epoch ends: a checkpoint written in between holds it."""
+        if self._measured:
+            self._figures = self.figures(trainer, cast("Task", pl_module), self._measured)
+            self._measured = {}
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log what was measured in this epoch."""
-        measured, self._measured = self._measured, {}
-        for name, value in self.figures(trainer, cast("Task", pl_module), measured).items():
+        for name, value in self._figures.items():
             pl_module.log(f"{self.prefix}{name}", value, sync_dist=True)
+        self._figures = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was measured in the epoch that goes on."""
+        return {"figures": self._figures}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._figures = dict(state_dict["figures"])
 
 
 def clean_samples(data: InMemoryDataModule, count: int) -> Tensor:
@@ -140,14 +180,3 @@ def some_samples(data: InMemoryDataModule, indices: Indices, strata: Indices | N
     """
     count = min(count, len(indices))
     return torch.from_numpy(nested_subset(indices, strata, count, data.options.split_seed) if count else indices)
-
-
-def require_positive(name: str, **values: int) -> None:
-    """Check the arguments of a callback.
-
-    Raises:
-        MisconfigurationException: One is less than 1.
-    """
-    for argument, value in values.items():
-        if value < 1:
-            raise MisconfigurationException(f"{name}: {argument} {value} is less than 1")

@@ -19,7 +19,7 @@ class GeneralizationGap(Instrument):
 
     Args:
         samples: Size of the subset; all training samples where there are fewer.
-        every_n_epochs: Measure in every nth epoch, and in the last.
+        every_n_epochs: Measure in every nth epoch, and in the last of `trainer.max_epochs`.
 
     Raises:
         MisconfigurationException: An argument is less than 1.

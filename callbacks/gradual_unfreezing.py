@@ -4,7 +4,7 @@ import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.strategies import DDPStrategy
 
-from callbacks.evaluation import require_positive
+from callbacks.arguments import require_positive
 from models.networks import Pretrained
 
 DDP = "ddp_find_unused_parameters_true"

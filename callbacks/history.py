@@ -26,8 +26,8 @@ def shared_figures(rows: Iterable[Row]) -> list[str]:
 class History(Checkpoint):
     """Records the figures of each epoch, the time spent and the samples seen.
 
-    It is a `Checkpoint` to Lightning because those alone are called after the epoch's training figures are logged; put
-    it before the callbacks that write checkpoints, so that these hold the latest epoch.
+    It is a `Checkpoint` to Lightning because those alone are called after the epoch's training figures are logged; it
+    goes before those that write checkpoints, so that these hold the latest epoch.
 
     Attributes:
         rows: One dictionary an epoch: "epoch" (from 0) and every figure logged in it, of its last validation if it had
@@ -49,8 +49,12 @@ class History(Checkpoint):
         self._train_end = 0.0
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Forget what another run recorded in the epochs to come."""
+        """Forget what another run recorded in the epochs to come; go before all that write checkpoints."""
         if stage == "fit":
+            callbacks: Any = trainer.callbacks  # type: ignore[attr-defined]
+            others = [callback for callback in callbacks if callback is not self]
+            first = next((place for place, other in enumerate(others) if isinstance(other, Checkpoint)), len(others))
+            trainer.callbacks = [*others[:first], self, *others[first:]]  # type: ignore[attr-defined]
             self.rows, self.validations = (
                 [row for row in rows if row["epoch"] < trainer.current_epoch] for rows in (self.rows, self.validations)
             )

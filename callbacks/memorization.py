@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.evaluation import Evaluation, Instrument, clean_samples, some_samples
-from callbacks.figures import new_figure, plain_axes, save_figure
+from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row
-from callbacks.trainer import find_callback
+from callbacks.trainer import find_callback, run_folder
 from datamodules.in_memory import InMemoryDataModule
 from models.task import Task
 
@@ -49,7 +49,7 @@ class Memorization(Instrument):
 
     Args:
         samples: Largest number of samples of either kind.
-        every_n_epochs: Measure in every nth epoch, and in the last.
+        every_n_epochs: Measure in every nth epoch, and in the last of `trainer.max_epochs`.
 
     Raises:
         MisconfigurationException: An argument is less than 1.
@@ -85,7 +85,9 @@ class Memorization(Instrument):
         history = find_callback(trainer, History)
         rows = [] if history is None else history.measured("memorization/wrong_label")
         if rows and trainer.is_global_zero:
-            save_figure(trainer, draw_memorization(rows), "memorization")
+            folder = run_folder(trainer)
+            name = "/".join(folder.parts[-2:]) + ": " if folder is not None else ""
+            save_figure(trainer, draw_memorization(rows, f"{name}training samples with wrong labels"), "memorization")
 
 
 def corrupted_samples(data: InMemoryDataModule, count: int) -> Tensor:
@@ -98,13 +100,14 @@ def corrupted_samples(data: InMemoryDataModule, count: int) -> Tensor:
     return some_samples(data, wrong, None, count)
 
 
-def draw_memorization(rows: list[Row]) -> Figure:
+def draw_memorization(rows: list[Row], title: str) -> Figure:
     """Draw the shares over epochs, stacked, and the accuracy on clean samples and on validation as lines.
 
     Args:
         rows: One dictionary an epoch, as `History.rows`, all with "memorization/" figures.
+        title: Title over the picture.
     """
-    figure = new_figure(6.4, 4.4, "training samples with wrong labels")
+    figure = new_figure(6.4, 4.4, title)
     axes = plain_axes(figure.add_subplot())
     epochs = [row["epoch"] + 1 for row in rows]
     stacked = [[row[f"memorization/{name}"] for row in rows] for name in SHARES]
@@ -115,7 +118,7 @@ def draw_memorization(rows: list[Row]) -> Figure:
         points = [(row["epoch"] + 1, row[name]) for row in rows if name in row]
         if points:
             axes.plot(*zip(*points, strict=True), color=color, linestyle=style, label=label)
-    axes.set_xlabel("epoch")
+    epoch_axis(axes)
     axes.set_ylabel("share")
     axes.set_ylim(0, 1)
     figure.legend(loc="outside lower center", ncols=1, frameon=False, fontsize=8)

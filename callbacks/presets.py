@@ -40,6 +40,11 @@ def check_monitor(option: str, monitor: str, mode: Mode | None, trainer: L.Train
     figures = getattr(module, "figures", None)
     if callable(figures) and monitor not in figures():
         names = ", ".join(sorted(figures()))
+        every: Any = trainer.callbacks  # type: ignore[attr-defined]
+        if any(monitor.startswith(getattr(callback, "prefix", "/")) for callback in every):
+            raise MisconfigurationException(
+                f"{option}.monitor: {monitor} is no figure that a run can be judged by, every epoch; there are {names}"
+            )
         raise MisconfigurationException(f"{option}.monitor: no figure is called {monitor!r}; there are {names}")
     if monitor.startswith("val/") and trainer.limit_val_batches == 0:
         raise MisconfigurationException(f"{option}.monitor: {monitor} is never measured (limit_val_batches is 0)")

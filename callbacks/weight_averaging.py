@@ -17,16 +17,17 @@ Tensors = list[Tensor] | tuple[Tensor, ...]
 WEIGHTS_KEY = "weights"  # of a checkpoint: says in words which weights its state_dict holds
 STATE_KEY = "averaging"
 PREFIX = "network."
+HALF_PRECISIONS = ("bf16-true", "16-true")
 LIGHTNINGS = (callbacks.WeightAveraging, callbacks.StochasticWeightAveraging)
 
 
 class WeightAveraging(L.Callback, ABC):
     """Averages a task's network by torch's `AveragedModel`; validation, checkpoints and the end of training have that.
 
-    Once the average has begun, validation measures it, a checkpoint's `state_dict` holds it and says so (`weights`),
-    with what training goes on with beside it (`averaging`), and the network has it after training. Until then all of
-    these have the weights as they are. Buffers are averaged with the weights: batch norm's running statistics are the
-    means of those that went with them, not measured anew.
+    Once the average has begun, validation measures it, a whole checkpoint's `state_dict` holds it and says so
+    (`weights`), with what training goes on with beside it (`averaging`), and the network has it after training. Until
+    then all of these have the weights as they are. Buffers are averaged with the weights: batch norm's running
+    statistics are the means of those that went with them, not measured anew.
 
     Lightning's `WeightAveraging` averages the whole task, where a buffer that a loss is given after setup shifts all
     that follow; validates the weights that training began with until its average begins; keeps the average on the CPU,
@@ -61,7 +62,8 @@ class WeightAveraging(L.Callback, ABC):
         """Make room for the average.
 
         Raises:
-            MisconfigurationException: Another callback averages too, or there is no `network`.
+            MisconfigurationException: Another callback averages too, or there is no `network`. The weights have too few
+                digits, or a checkpoint would hold current ones and not say so.
         """
         if stage != "fit":
             return
@@ -71,8 +73,21 @@ class WeightAveraging(L.Callback, ABC):
             raise MisconfigurationException(
                 f"{type(self).__name__}: {type(others[0]).__name__} averages weights too; leave one of them out"
             )
+        name = type(self).__name__
+        if trainer.precision in HALF_PRECISIONS:
+            raise MisconfigurationException(
+                f"{name}: an average needs more digits than trainer.precision {trainer.precision} leaves weights; set "
+                f"{str(trainer.precision).replace('true', 'mixed')}"
+            )
+        if any(isinstance(other, callbacks.ModelCheckpoint) and other.save_weights_only for other in every):
+            raise MisconfigurationException(
+                f"{name}: a ModelCheckpoint with save_weights_only would keep current weights, not the average; leave "
+                "save_weights_only out"
+            )
         device = trainer.strategy.root_device
         self._average = AveragedModel(_network(pl_module), device, multi_avg_fn=self._join, use_buffers=True)
+        # Lightning converts the network's own weights after this.
+        self._average.module = trainer.precision_plugin.convert_module(self._average.module)
         self._swapped = False
 
     def _join(self, average: Tensors, current: Tensors, count: Tensor | int) -> None:

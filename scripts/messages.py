@@ -22,6 +22,8 @@ FACTORY_VALUE = r"(?:\. Got value: Namespace\(.*)?$"  # what the factory as a wh
 WRONG_VALUE = re.compile(rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}")
 WRONG_UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
 GIVEN_VALUE = re.compile(rf"Given value: (.*?){FACTORY_VALUE}", re.MULTILINE)
+LISTED_CLASS = re.compile(r"list\[(?:\w+\.)+([A-Z]\w*)\]")
+NO_SUBCLASS = re.compile(r"Not a valid subclass of (\w+)\. Got value: (.+)$")
 ABSTRACT = re.compile(r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract")
 NO_PATH = re.compile(r"Unexpected import path format: (.+)$")
 NO_FILE = re.compile(r"File does not exist: '?([^']+?)'?$")
@@ -91,6 +93,10 @@ def _explain_nested(message: str) -> str:
             owner = named[1] if named else class_path
             options = class_arguments(owner)
             argument = match[1].split(".")[0]
+            if argument == "class_path":
+                return f"{where}: the arguments of an item go under its init_args"
+            if not options:
+                return f"{where}: nothing there has an argument {argument!r}; add an item to the list first"
             return f"{where}: {owner.rsplit('.', 1)[-1]} has no argument {argument!r}" + (
                 did_you_mean(argument, options) or f"; it has {', '.join(options)}"
             )
@@ -106,6 +112,9 @@ def _explain_nested(message: str) -> str:
             numbers = "<class 'float'>" in match[1]
         if (match := NO_CLASS.search(line)) and numbers:
             return f"{where}: {match[1]!r} is not a number"
+        if (match := NO_CLASS.search(line)) and match[1] in class_names():
+            wanted = LISTED_CLASS.search(message)
+            return f"{where}: {match[1]} is no {wanted[1]}" if wanted else f"{where}: {match[1]} does not fit there"
         if match := NO_CLASS.search(line):
             off = "; null switches it off" if match[1].lower() in ("false", "none", "off") else ""
             return f"{where}: there is no class {match[1]!r}" + (off or did_you_mean(match[1], class_names()))
@@ -118,6 +127,8 @@ def _explain_nested(message: str) -> str:
             return f"{where}: there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES)
         if match := WRONG_CLASS.search(line):
             return f"{where}: {match[1]} is not a {match[2]}"
+        if match := NO_SUBCLASS.search(line):
+            return f"{where}: {match[2]!r} is no {match[1]}"
         if (match := REQUIRED.search(line)) and class_path:
             known = match[1].split(",")[0] in class_arguments(class_path)
             return f"{where}: {class_path.rsplit('.', 1)[-1] + ' ' if known else ''}needs {match[1]}"
@@ -138,7 +149,10 @@ def _explain_union(message: str, where: str) -> str:
         union, value = unions[-1], values[0]  # the innermost type is named last, its value first
         if "Callable" in union:
             return f"{prefix}{value!r} names no class that fits, or more than one; give its path (torch.optim.SGD)"
-        return f"{prefix}{value!r} is not {_type_words(union)}" + did_you_mean(value, class_names())
+        hint = did_you_mean(value, class_names())
+        if LISTED_CLASS.search(union) and (value in class_names() or not value.isidentifier()):
+            hint = f"; write a list as [A, B], and add to one with --{where}+ A"
+        return f"{prefix}{value!r} is not {_type_words(union)}{hint}"
     return " ".join(message.split())
 
 

@@ -53,6 +53,7 @@ class RandomErasing(Augmentation):
         self.require(ratio[0] > 0 and ratio[1] < math.inf, f"ratio {list(ratio)} has a side of no length")
         if isinstance(value, str):
             self.require_choice("value", value, ("random",))
+        self.require(value != [], "value is an empty list; one number, one a channel, or random")
         values = [] if isinstance(value, str) else value if isinstance(value, list) else [value]
         self.require(all(0 <= level <= 1 for level in values), f"value {value} is not in [0, 1]")
         self.probability = probability

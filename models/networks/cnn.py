@@ -17,7 +17,7 @@ class CNN(nn.Module):
         input_shape: (C, H, W) of one image, 16×16 or larger.
         num_classes: Number of logits.
         dropout: Probability that one of the 120 units is dropped, in [0, 1).
-        norm: Normalisation after each convolution; "group" is of groups of two channels, "layer" of all channels.
+        norm: Normalisation after each convolution; "group" as `group_count` says, "layer" of all channels.
         spatial_dropout: Probability that a whole channel is dropped, after each pooling, in [0, 1) (Tompson et al.,
             "Efficient Object Localization Using Convolutional Networks", CVPR 2015, section 3.2).
         drop_block: About the share of the feature maps that is dropped in squares, after each pooling, in [0, 1).

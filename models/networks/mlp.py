@@ -37,7 +37,7 @@ class MLP(nn.Module):
         num_classes: Number of logits, or of outputs in regression.
         widths: Number of units of each hidden layer; [256, 128] is tutorial 003's.
         dropout: Probability that a hidden unit is dropped, in [0, 1).
-        norm: Normalisation of each hidden layer; "group" is of at most 32 groups of units.
+        norm: Normalisation of each hidden layer; "group" as `group_count` says.
         activation: Activation of each hidden layer.
 
     Raises:

@@ -1,6 +1,5 @@
 """The choice of a norm, by name."""
 
-import math
 from typing import Literal
 
 from torch import nn
@@ -9,8 +8,9 @@ Norm = Literal["none", "batch", "group", "layer"]
 
 
 def group_count(channels: int) -> int:
-    """Return into how many groups group norm divides channels: at most 32, of two channels or more where that goes."""
-    return math.gcd(channels, min(32, max(channels // 2, 1)))
+    """Return into how many groups group norm divides channels: as many as go up to 32, of two channels or more."""
+    most = min(32, max(channels // 2, 1))
+    return next(count for count in range(most, 0, -1) if channels % count == 0)
 
 
 def image_norm(norm: Norm, channels: int) -> nn.Module:

@@ -135,7 +135,7 @@ class ResNet(nn.Module):
             and on every shortcut of the last two stages, as the paper has it (arXiv 1810.12890; there it grows with
             time).
         block_size: Height and width of those squares, odd; the paper's is 7, for maps of 14×14 and 7×7.
-        norm: "batch", "group" (32 groups at most) or "layer" (one group), everywhere.
+        norm: "batch", "group" (as `group_count` says) or "layer" (one group), everywhere.
         weights: File of weights made elsewhere (.pt or .safetensors): a state dict of this class, with torchvision's
             names, or with those of the public CIFAR ResNets (`linear`, `shortcut`, a `module.` before). Every weight
             must fit.

@@ -7,6 +7,7 @@ import lightning as L
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import nn
 from torch.optim import SGD
 
@@ -14,7 +15,7 @@ from callbacks import AdaptiveGradientClipping
 from callbacks.adaptive_clipping import clipping_factor
 from datamodules import Digits
 from models import SAM, Classifier
-from models.networks import MLP, Linear
+from models.networks import MLP, Linear, Pretrained
 
 
 def reference(weight, gradient, clip, eps):
@@ -87,3 +88,23 @@ def test_a_network_without_anything_to_clip_is_refused(quiet_trainer, network, r
     trainer = quiet_trainer(max_steps=1, callbacks=[AdaptiveGradientClipping()])
     with pytest.raises(MisconfigurationException, match=rf"^AdaptiveGradientClipping: .*{reason}"):
         trainer.fit(Classifier(network, 10), Digits(batch_size=500))
+
+
+def test_a_network_of_which_the_head_alone_is_trained_is_refused(quiet_trainer):
+    network = Pretrained((1, 8, 8), 10, architecture=functools.partial(MLP, widths=[8]), weights=None, train="head")
+    trainer = quiet_trainer(max_steps=1, callbacks=[AdaptiveGradientClipping()])
+    with pytest.raises(MisconfigurationException, match="of Pretrained the head alone is trained"):
+        trainer.fit(Classifier(network, 10), Digits(batch_size=500))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_gradients_that_come_scaled_are_refused(quiet_trainer, fused):
+    plugin = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu"))
+    optimizer = functools.partial(SGD, lr=0.1, fused=fused)
+    trainer = quiet_trainer(max_steps=1, callbacks=[AdaptiveGradientClipping()], plugins=[plugin])
+    task = Classifier(MLP((1, 8, 8), 10, [32]), 10, optimizer=optimizer)
+    if not fused:
+        trainer.fit(task, Digits(batch_size=500))
+        return
+    with pytest.raises(MisconfigurationException, match="a fused optimizer gets scaled gradients"):
+        trainer.fit(task, Digits(batch_size=500))

@@ -6,6 +6,7 @@ import lightning as L
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.optim import SGD
 
 from callbacks import GeneralizationGap, History
@@ -63,6 +64,45 @@ def test_it_is_measured_every_nth_epoch_and_in_the_last(quiet_trainer, tmp_path)
         quiet_trainer, Digits(batch_size=500), GeneralizationGap(100, 2), history, epochs=5, enable_checkpointing=True
     )
     assert [row["epoch"] for row in history.measured("gap/loss")] == [1, 3, 4]
+
+
+def test_it_is_measured_where_only_some_epochs_are_validated(quiet_trainer):
+    history = History()
+    options = {"check_val_every_n_epoch": 2, "epochs": 9, "enable_checkpointing": True}
+    trained(quiet_trainer, Digits(batch_size=500), GeneralizationGap(100, 3), history, **options)
+    assert [row["epoch"] for row in history.measured("gap/loss")] == [3, 5, 7]  # validated: 1, 3, 5, 7, of which 7 last
+
+
+def test_a_run_that_goes_on_from_a_validation_within_an_epoch_keeps_what_was_measured(quiet_trainer, tmp_path):
+    rows = []
+    for resumed in (False, True):
+        history, data = History(), Digits(batch_size=200)
+        saved = ModelCheckpoint(tmp_path, save_top_k=-1, filename="{step}", monitor="val/loss")
+        L.seed_everything(0, verbose=False)
+        trainer = quiet_trainer(
+            callbacks=[GeneralizationGap(100), history, saved],
+            max_epochs=2,
+            val_check_interval=0.5,
+            enable_checkpointing=True,
+        )
+        task = Classifier(network(), 10, optimizer=sgd)
+        trainer.fit(task, data, ckpt_path=tmp_path / "step=6.ckpt" if resumed else None)
+        rows.append(history.measured("gap/loss"))
+    assert len(rows[0]) == 2
+    for one, other in zip(*rows, strict=True):
+        assert one == pytest.approx(other)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"overfit_batches": 2}, "trainer.overfit_batches leaves few batches"),
+        ({"limit_val_batches": 0}, "trainer.limit_val_batches 0 leaves none"),
+    ],
+)
+def test_a_run_in_which_it_would_say_nothing_is_refused(quiet_trainer, options, words):
+    with pytest.raises(MisconfigurationException, match=f"GeneralizationGap measures .*{words}"):
+        trained(quiet_trainer, Digits(batch_size=200), GeneralizationGap(), **options)
 
 
 def test_the_subset_has_the_size_asked_for_and_every_class(quiet_trainer):

@@ -123,3 +123,11 @@ def test_the_best_may_be_a_validation_within_an_epoch() -> None:
     history.rows = [{"epoch": 0, "val/loss": 0.3}, {"epoch": 1, "val/loss": 0.2}]
     history.validations = [{"epoch": 1, "epochs_done": 1.5, "val/loss": 0.2}]
     assert history.best("val/loss", "min") == history.validations[0], "the earlier of two that are alike"
+
+
+def test_checkpoints_of_ones_own_hold_the_latest_epoch_whatever_the_order(fit, tmp_path) -> None:
+    first, history = ModelCheckpoint(tmp_path, save_top_k=-1, filename="{epoch}"), History()
+    fit(first, history, epochs=3)
+    for epoch in range(3):
+        held = torch.load(tmp_path / f"epoch={epoch}.ckpt", weights_only=True)["callbacks"]["History"]
+        assert [row["epoch"] for row in held["rows"]] == list(range(epoch + 1))

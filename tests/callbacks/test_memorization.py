@@ -72,7 +72,7 @@ def test_the_picture_stacks_the_shares_to_1():
         }
         for epoch, share in enumerate((0.1, 0.5, 0.9))
     ]
-    (axes,) = draw_memorization(rows).axes
+    (axes,) = draw_memorization(rows, "wrong labels").axes
     assert [line.get_xydata().tolist() for line in axes.lines] == [
         [[1, 0.9], [2, 0.9], [3, 0.9]],
         [[1, 0.8], [2, 0.8], [3, 0.8]],

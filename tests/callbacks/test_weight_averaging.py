@@ -7,7 +7,7 @@ import lightning as L
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from torch.optim import SGD
 
 from callbacks import EMA, SWA, AtomicCheckpointIO, Checkpoint, LastCheckpoint, load_checkpoint
@@ -53,7 +53,7 @@ def fit(quiet_trainer):
     def run(module, *callbacks, epochs=4, resume=None, **options):
         L.seed_everything(0, verbose=False)
         options = {"num_sanity_val_steps": 0, "max_epochs": epochs} | options
-        keeping = any(isinstance(callback, Checkpoint | LastCheckpoint) for callback in callbacks)
+        keeping = any(isinstance(callback, Checkpoint | LastCheckpoint | ModelCheckpoint) for callback in callbacks)
         trainer = quiet_trainer(
             callbacks=[*callbacks], enable_checkpointing=keeping, plugins=[AtomicCheckpointIO()], **options
         )
@@ -195,9 +195,19 @@ def test_a_start_out_of_range_is_refused(start):
     [
         ((EMA(), SWA()), {}, "^EMA: SWA averages weights too; leave one of them out"),
         ((SWA(), EMAWeightAveraging()), {}, "^SWA: EMAWeightAveraging averages weights too"),
+        ((EMA(),), {"precision": "bf16-true"}, "^EMA: .* trainer.precision bf16-true leaves weights; set bf16-mixed"),
+        ((EMA(), ModelCheckpoint(save_weights_only=True)), {}, "^EMA: a ModelCheckpoint with save_weights_only"),
         ((SWA(),), {"epochs": -1, "max_steps": 3}, r"^SWA: start is a share of trainer\.max_epochs"),
     ],
 )
 def test_what_cannot_be_averaged_is_refused_before_training(fit, callbacks, options, reason):
     with pytest.raises(MisconfigurationException, match=reason):
         fit(task(), *callbacks, **options)
+
+
+def test_double_precision_is_averaged_in_double_precision(fit):
+    averaged, states = EMA(0.5), States()
+    module = task()
+    fit(module, averaged, states, epochs=2, precision="64-true")
+    assert all(value.dtype == torch.float64 for value in averaged._average.module.parameters())
+    assert_averaged(module.network.state_dict(), moving_average(states.seen, 0.5))

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from datamodules import Digits, SymmetricNoise
+from models.networks import MLP
+
 ROOT = Path(__file__).parents[2]
 TWO = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
 PLAIN = ("--model.network.dropout", "0")
@@ -108,6 +111,28 @@ def test_each_process_draws_for_itself_and_at_the_same_rate(new_desk) -> None:
         rate = drawn.count("1") / len(drawn)
         assert rate == pytest.approx(0.45, abs=0.07)  # 4.5 standard deviations of 1,000 draws
     assert alike == pytest.approx(0.45**2 + 0.55**2, abs=0.07)
+
+
+def test_instruments_measure_the_network_that_the_checkpoint_holds(new_desk) -> None:
+    desk = new_desk()
+    noisy = ("-c", "configs/digits_noisy_labels.yaml", "--model.network.widths", "[32]", "--trainer.max_epochs", "2")
+    batches = ("--model.network.norm", "batch", "--data.batch_size", "16", "--data.drop_last", "true")
+    desk.run("fit", *noisy, *batches, "--model.optimizer.lr", "0.01", *TWO)
+    folder = desk.folder / "runs" / "digits_noisy_labels" / "version_0"
+    logged = json.loads((folder / "summary.json").read_text())["last"]
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    network = MLP((1, 8, 8), 10, [32], norm="batch").eval()
+    network.load_state_dict(
+        {name.removeprefix("network."): value for name, value in state.items() if "network." in name}
+    )
+    data = Digits(label_noise=SymmetricNoise(0.3))
+    data.setup("fit")
+    train = torch.from_numpy(data.split.train)
+    given, true = data.targets[train], data.samples.targets[train]
+    wrong = given != true
+    predicted = network(data.transform(data.samples.inputs[train])).argmax(-1)
+    assert logged["memorization/wrong_label"] == pytest.approx((predicted == given)[wrong].float().mean().item())
+    assert logged["memorization/true_label"] == pytest.approx((predicted == true)[wrong].float().mean().item())
 
 
 def test_processes_that_torchrun_starts_make_one_run(new_desk) -> None:

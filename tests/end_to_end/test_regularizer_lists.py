@@ -54,3 +54,33 @@ def test_what_was_measured_alike_is_printed_and_drawn(desk) -> None:
     assert "memorization/wrong_label 0." in printed
     (figure,) = (desk.folder / "runs" / "digits").glob("version_*/figures/memorization.png")
     assert figure.stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["[FocalLoss]"], "model.regularizers: FocalLoss is no Regularizer"),
+        (["DisturbLabel,MixUp"], "write a list as [A, B], and add to one with --model.regularizers+ A"),
+        (["{class_path: L2}"], "write a list as [A, B]"),
+        (["[L2, 5]"], "'5' is no Regularizer"),
+        (["[{class_path: DisturbLabel, alpha: 20}]"], "the arguments of an item go under its init_args"),
+        ([], "nothing there has an argument 'alpha'; add an item to the list first"),
+    ],
+)
+def test_a_list_that_is_none_is_told_how_lists_are_written(desk, given, said) -> None:
+    flags = ["--model.regularizers", *given] if given else ["--model.regularizers.alpha", "5"]
+    done = desk.here("fit", *desk.digits(1), *flags, status=2)
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_callback_that_is_there_twice_is_refused(desk) -> None:
+    gap = ("-c", "configs/callbacks/generalization_gap.yaml")
+    done = desk.here("fit", *desk.digits(1), *gap, *gap, status=2)
+    assert done.stderr == "holdout: error: trainer.callbacks: GeneralizationGap is there twice: leave one out\n"
+
+
+def test_what_an_instrument_measures_cannot_be_monitored(desk) -> None:
+    gap = ("-c", "configs/callbacks/generalization_gap.yaml", "--checkpoint.monitor", "gap/loss")
+    done = desk.here("fit", *desk.digits(1), *gap, status=2)
+    assert "checkpoint.monitor: gap/loss is no figure that a run can be judged by" in done.stderr

@@ -48,6 +48,11 @@ def test_random_values_are_noise_uniform_in_zero_to_one():
     assert stats.kstest(erased[erased != 2], "uniform").pvalue > ERROR_PROBABILITY
 
 
+def test_no_value_at_all_is_refused():
+    with pytest.raises(DataError, match="RandomErasing: value is an empty list"):
+        RandomErasing(value=[])
+
+
 def test_two_values_for_three_channels_are_refused(images):
     with pytest.raises(DataError, match="RandomErasing: value has 2 numbers for images of 3 channels"):
         RandomErasing(value=[0.1, 0.2])(images)

@@ -35,7 +35,9 @@ def test_layer_norm_of_images_normalises_over_channels_and_places():
     torch.testing.assert_close(maps.var((1, 2, 3), correction=0), torch.ones(2), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize(("channels", "groups"), [(1, 1), (6, 3), (9, 1), (16, 8), (64, 32), (512, 32)])
+@pytest.mark.parametrize(
+    ("channels", "groups"), [(1, 1), (6, 3), (7, 1), (9, 3), (16, 8), (64, 32), (100, 25), (512, 32)]
+)
 def test_groups_divide_the_channels_and_are_of_two_or_more(channels, groups):
     assert group_count(channels) == groups
     nn.GroupNorm(group_count(channels), channels)
