@@ -1,6 +1,7 @@
 """What every task shares: the training step under a list of regularizers, the optimizer and its schedule."""
 
 import sys
+import warnings
 from abc import abstractmethod
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from models.optimizers import (
     run_length,
     wrap_optimizer,
 )
-from models.regularizers import Regularizer, RegularizerChain
+from models.regularizers import Regularizer, RegularizerChain, Scheduled
 from models.second_pass import prepare_second_pass
 
 NEVER = sys.maxsize
@@ -157,7 +158,18 @@ class Task(Measured):
         if self.trainer.limit_train_batches == 0:
             raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
         if self.trainer.is_global_zero:
+            self._warn_of_ramps()
             check_normalization(self.network, self._datamodule())
+
+    def _warn_of_ramps(self) -> None:
+        epochs = self.trainer.max_epochs or -1
+        for item in self.regularizers.modules():
+            if isinstance(item, Scheduled) and item.end_epoch >= epochs > 0:
+                warnings.warn(
+                    f"{item.regularizer.__class__.__name__} has its final strength from epoch {item.end_epoch + 1} on, "
+                    f"and the run ends after epoch {epochs}",
+                    stacklevel=2,
+                )
 
     def on_train_start(self) -> None:
         """Begin, or go on, with the regularizers in the state of the epoch."""

@@ -13,8 +13,11 @@ class Regularizer(nn.Module):
     """Base class of everything that fights overfitting through the batch or the loss.
 
     A list of regularizers composes: each `perturb` sees what the one before it returned, in the list's order, so does
-    each `revise`, and the penalties add up. They act while training only; validation and test never see them. State
-    that must survive a resume belongs in buffers.
+    each `revise`, and the penalties add up. They act while training only; validation and test never see them.
+
+    State that must survive a resume belongs in buffers. They are registered in `__init__`, or in `check` where their
+    shape depends on the task: a checkpoint must find them there. Hooks may be called twice for a batch (by SAM), which
+    counts once: buffers are then as the first call left them. Under DDP all devices have those of the first one.
 
     Attributes:
         applies_to: The targets it is made for; None for any.
@@ -32,7 +35,9 @@ class Regularizer(nn.Module):
     moves_mass: bool = False
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence["Regularizer"]) -> None:
-        """Refuse a task, a network or a place in the list that makes no sense; called before training.
+        """Refuse a task, a network or a place in the list that makes no sense; make room for state that depends on it.
+
+        Called once, when the task is made.
 
         Args:
             network: The network.

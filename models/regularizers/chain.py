@@ -61,7 +61,10 @@ class RegularizerChain(nn.ModuleList):
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the batch as all of them change it."""
         for regularizer in self:
-            inputs, targets = regularizer.perturb(inputs, targets)
+            changed = regularizer.perturb(inputs, targets)
+            if not isinstance(changed, tuple) or len(changed) != 2:
+                raise TypeError(f"{type(regularizer).__name__}.perturb must return inputs and targets")
+            inputs, targets = changed
         return inputs, targets
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -79,9 +82,12 @@ class RegularizerChain(nn.ModuleList):
             with frozen_batch_norm_statistics(network):
                 return forward(given)
 
-        found = [regularizer.penalty(outputs, targets, network) for regularizer in self]
-        found += [regularizer.second_pass(again, inputs, outputs, targets) for regularizer in self]
-        return [penalty for penalty in found if penalty is not None]
+        found = [(item, "penalty", item.penalty(outputs, targets, network)) for item in self]
+        found += [(item, "second_pass", item.second_pass(again, inputs, outputs, targets)) for item in self]
+        for item, hook, penalty in found:
+            if penalty is not None and (not isinstance(penalty, Tensor) or penalty.ndim):
+                raise TypeError(f"{type(item).__name__}.{hook} must return a scalar tensor, or None")
+        return [penalty for _, _, penalty in found if penalty is not None]
 
     @torch.no_grad()
     def project(self, network: nn.Module) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.errors import TrainingError
 from models.regularizers.base import Regularizer, require_coefficient
 from models.regularizers.batches import require_images, require_tensor
 from models.regularizers.boxes import box_mask
@@ -69,6 +70,11 @@ class Cutout(Regularizer):
 
     def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
         require_images("Cutout", inputs)
+        height, width = inputs.shape[-2:]
+        if self.size > min(height, width):
+            raise TrainingError(
+                f"Cutout: size {self.size} would hide images of {height}×{width} whole; set a smaller one"
+            )
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.size == 0:

@@ -59,7 +59,7 @@ class OnlineLabelSmoothing(Regularizer):
     strength = "share"
     keeps_inputs = True
     moves_mass = True
-    sums: Tensor | None
+    sums: Tensor
     counts: Tensor
     sums_before: Tensor
     counts_before: Tensor
@@ -70,37 +70,30 @@ class OnlineLabelSmoothing(Regularizer):
         if not 0 <= share <= 1:
             raise ValueError(f"OnlineLabelSmoothing: share {share} is not in [0, 1]")
         self.share = share
-        self.register_buffer("sums", None)
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
-        """Make room for a soft label of each class: a checkpoint finds it there."""
+        """Make room for a soft label of each class."""
         super().check(network, num_classes, before)
-        self._begin(num_classes, torch.device("cpu"))
-
-    def _begin(self, classes: int, device: torch.device) -> Tensor:
         for suffix in ("", "_before"):
-            self.register_buffer(f"sums{suffix}", torch.zeros(classes, classes, dtype=torch.int64, device=device))
-            self.register_buffer(f"counts{suffix}", torch.zeros(classes, dtype=torch.int64, device=device))
+            self.register_buffer(f"sums{suffix}", torch.zeros(num_classes, num_classes, dtype=torch.int64))
+            self.register_buffer(f"counts{suffix}", torch.zeros(num_classes, dtype=torch.int64))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
-        assert self.sums is not None
-        return self.sums
 
     def soft_labels(self) -> Tensor:
-        """Return the soft label of each class, (C, C), float32; needs a task, or a batch, to have begun with."""
+        """Return the soft label of each class, (C, C), float32."""
         counts = self.counts_before.unsqueeze(-1)
         means = self.sums_before / UNIT / counts.clamp_min(1)
         return torch.where(counts > 0, means, 1 / len(counts))
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
-        totals = self._begin(targets.shape[-1], targets.device) if self.sums is None else self.sums
         sums, counts = correct_predictions(targets, outputs.detach())
-        totals += (sums * UNIT).round().long()
+        self.sums += (sums * UNIT).round().long()
         self.counts += counts.long()
         return targets if self.share == 0 else soften_labels(targets, self.soft_labels(), self.share)
 
     def start_epoch(self, epoch: int) -> None:
         """Take what was predicted in the epoch before for the soft labels; told of the same epoch again, do nothing."""
-        if self.sums is None or epoch == self.epoch:
+        if epoch == self.epoch:
             return
         self.epoch.fill_(epoch)
         seen = self.counts > 0

@@ -60,6 +60,10 @@ class Scheduled(Regularizer):
         name = type(regularizer).__name__
         if regularizer.strength is None:
             raise ValueError(f"Scheduled: {name} has no strength that could be 0, so that it cannot be scheduled")
+        if not hasattr(regularizer, regularizer.strength):
+            raise ValueError(
+                f"Scheduled: {name} calls its strength {regularizer.strength!r}, and has no such attribute"
+            )
         if not 0 <= start_epoch <= end_epoch:
             raise ValueError(f"Scheduled: start_epoch {start_epoch} is below 0 or after end_epoch {end_epoch}")
         for argument, share in (("initial", initial), ("final", final)):

@@ -9,8 +9,8 @@ from torch.optim import lr_scheduler
 
 from datamodules import Digits, RandomTranslate
 from models import Classifier
-from models.networks import MLP
-from models.regularizers import DisturbLabel
+from models.networks import MLP, Linear
+from models.regularizers import DisturbLabel, Regularizer
 
 
 class SaveAt(L.Callback):
@@ -102,3 +102,31 @@ def test_a_checkpoint_holds_only_what_loads_safely(fit, tmp_path):
     fresh = noisy_task()
     fresh.load_state_dict(checkpoint["state_dict"])
     assert torch.equal(weights(fresh), weights(task))
+
+
+class Late(Regularizer):
+    """Makes room for what it remembers at the first batch, where a checkpoint does not find it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("centre", None)
+
+    def perturb(self, inputs, targets):
+        self.register_buffer("centre", inputs.mean(0))
+        return inputs, targets
+
+
+def test_what_a_regularizer_remembers_is_no_matter_of_evaluation(quiet_trainer, tmp_path):
+    def task():
+        torch.manual_seed(0)
+        return Classifier(Linear((1, 8, 8), 10), 10, regularizers=[Late()])
+
+    trained, data = task(), Digits(batch_size=500)
+    trainer = quiet_trainer(max_epochs=1)
+    trainer.fit(trained, data)
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    (expected,) = quiet_trainer().validate(trained, data, verbose=False)
+    (found,) = quiet_trainer().validate(task(), Digits(batch_size=500), tmp_path / "one.ckpt", verbose=False)
+    assert found == expected
+    with pytest.raises(RuntimeError, match=r"regularizers\.0\.centre"):
+        quiet_trainer(max_epochs=2).fit(task(), Digits(batch_size=500), ckpt_path=tmp_path / "one.ckpt")

@@ -78,6 +78,12 @@ def task_with(*items, network=None, classes=10):
     return Classifier(network, classes, regularizers=list(items))
 
 
+def checked(*items):
+    chain, network = RegularizerChain(items), MLP((1, 8, 8), 10, dropout=0.1)
+    chain.check(network, 10)
+    return chain, network.eval()  # dropout would draw
+
+
 def batch(samples=16, size=8, seed=1):
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randn(samples, 1, size, size, generator=generator)
@@ -93,11 +99,26 @@ def objective(task, inputs, targets, seed=0):
 def test_these_are_all_that_there_are():
     exported = {name for name in regularizers.__all__ if _is_regularizer(getattr(regularizers, name))}
     tested = {name.split()[0] for name in (*CLASSIFICATION, *REGRESSION)}
-    assert exported - BASES == tested
+    assert exported - BASES == tested, "a new one goes into CLASSIFICATION above, or into REGRESSION, or into both"
 
 
 def _is_regularizer(exported):
     return isinstance(exported, type) and issubclass(exported, Regularizer)
+
+
+@pytest.mark.parametrize(
+    ("hook", "returned", "said"),
+    [
+        ("perturb", lambda self, inputs, targets: inputs, "Own.perturb must return inputs and targets"),
+        ("penalty", lambda self, outputs, *_: outputs, "Own.penalty must return a scalar tensor, or None"),
+        ("penalty", lambda self, *_: 0.1, "Own.penalty must return a scalar tensor, or None"),
+        ("second_pass", lambda self, *_: 0.1, "Own.second_pass must return a scalar tensor, or None"),
+    ],
+)
+def test_a_hook_that_returns_something_else_is_named(hook, returned, said):
+    own = type("Own", (Regularizer,), {hook: returned})()
+    with pytest.raises(TypeError, match=said):
+        objective(task_with(own), *batch())
 
 
 @every
@@ -105,7 +126,7 @@ def test_the_batch_given_is_left_as_it_is(name):
     inputs, labels = batch()
     targets = F.one_hot(labels, 10).float()
     before = inputs.clone(), targets.clone()
-    chain, network = RegularizerChain([CLASSIFICATION[name]()]), MLP((1, 8, 8), 10)
+    chain, network = checked(CLASSIFICATION[name]())
     mixed, changed = chain.perturb(inputs, targets)
     kept = mixed.clone(), changed.clone()
     chain.revise(network(mixed), changed)
@@ -124,7 +145,7 @@ def test_off_is_the_identity_bit_for_bit_and_draws_nothing(name):
     setattr(regularizer, regularizer.strength, 0)
     inputs, labels = batch()
     targets = F.one_hot(labels, 10).float()
-    chain, network = RegularizerChain([regularizer]), MLP((1, 8, 8), 10)
+    chain, network = checked(regularizer)
     before = torch.get_rng_state()
     perturbed = chain.perturb(inputs, targets)
     logits = network(inputs)
@@ -151,8 +172,8 @@ def test_gradients_are_finite_in_small_and_odd_batches(name, samples, precision)
 @every
 def test_the_seed_decides(name):
     inputs, targets = batch()
-    task = task_with(CLASSIFICATION[name](), network=MLP((1, 8, 8), 10, [32]))
-    same = [objective(task, inputs, targets, seed=3).item() for _ in range(2)]
+    tasks = [task_with(CLASSIFICATION[name]()) for _ in range(2)]
+    same = [[objective(task, inputs, targets, seed=seed).item() for seed in (3, 4)] for task in tasks]
     assert same[0] == same[1]
 
 

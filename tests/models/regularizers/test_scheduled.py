@@ -1,6 +1,7 @@
 """A scheduled regularizer has the strength of its epoch, after a resume too."""
 
 import math
+import warnings
 
 import pytest
 import torch
@@ -126,8 +127,24 @@ def test_it_counts_as_what_it_wraps():
         Classifier(network, 2, regularizers=[Scheduled(MixUp(), 3), Scheduled(DisturbLabel(), 3)])
 
 
+@pytest.mark.parametrize(("end", "warned"), [(2, False), (3, True)])
+def test_a_ramp_that_outlasts_the_run_is_warned_about(fit, end, warned):
+    task = Classifier(Linear((1, 8, 8), 10), 10, regularizers=[Scheduled(DisturbLabel(), end_epoch=end)])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(task, max_epochs=3)
+    said = [str(warning.message) for warning in caught if "DisturbLabel" in str(warning.message)]
+    expected = "DisturbLabel has its final strength from epoch 4 on, and the run ends after epoch 3"
+    assert said == ([expected] if warned else [])
+
+
+class Misnamed(Regularizer):
+    strength = "amount"
+
+
 def test_wrong_arguments_are_refused():
     for make, message in (
+        (lambda: Scheduled(Misnamed(), 3), "Misnamed calls its strength 'amount', and has no such attribute"),
         (lambda: Scheduled(Regularizer(), 3), "Regularizer has no strength"),
         (lambda: Scheduled(MixUp(), 3, start_epoch=4), "start_epoch 4"),
         (lambda: Scheduled(MixUp(), 3, initial=2), "initial 2"),
