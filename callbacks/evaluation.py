@@ -84,6 +84,10 @@ class Instrument(L.Callback, ABC):
         """Return what to log of what was measured, now that the validation is done."""
         return measured
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Forget what an earlier fit, interrupted, has left."""
+        self._measured, self._figures = {}, {}
+
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Choose the samples.
 

@@ -132,7 +132,6 @@ class HoldoutCLI(LightningCLI):
         if config["enable_progress_bar"] is None:
             config["enable_progress_bar"] = sys.stderr.isatty()
         config["callbacks"] = [*given, *self._callbacks(config, given)]
-        _refuse_repeated(config["callbacks"])
         config["plugins"] = [*_as_list(config["plugins"]), AtomicCheckpointIO()]
         if config["default_root_dir"] is not None:
             raise RunError("trainer.default_root_dir: a run's files lie in its own folder; --runs_dir says below which")
@@ -243,13 +242,6 @@ class HoldoutCLI(LightningCLI):
         columns = self.model.prediction_columns(predicted, targets, self.datamodule.class_names)
         write_predictions(Path(path), rows | columns)
         print(f"{len(predicted):,} predictions: {path}")
-
-
-def _refuse_repeated(callbacks: list[Callback]) -> None:
-    keys = [callback.state_key for callback in callbacks]
-    repeated = next((type(callback).__name__ for callback in callbacks if keys.count(callback.state_key) > 1), None)
-    if repeated is not None:
-        raise RunError(f"trainer.callbacks: {repeated} is there twice: leave one out")
 
 
 def _as_list(value: Any) -> list[Any]:

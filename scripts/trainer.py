@@ -5,6 +5,8 @@ from typing import Any, Literal
 import lightning as L
 import torch
 from lightning.fabric.plugins.precision.precision import _PRECISION_INPUT
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback
 
 Precision = Literal["auto"] | _PRECISION_INPUT
 
@@ -21,7 +23,11 @@ class Trainer(L.Trainer):
         limit_predict_batches: How much of the test part is predicted, likewise.
         overfit_batches: Train and validate on so much of the training part, likewise.
         val_check_interval: Validate after so many batches, or this share of an epoch.
+        callbacks: What watches the training.
         kwargs: Arguments of `lightning.Trainer`.
+
+    Raises:
+        MisconfigurationException: A callback is there twice.
     """
 
     # Types of their own: `Union[int, float]` and `Union[float, int]` are one object to Python, whichever came first, so
@@ -36,8 +42,10 @@ class Trainer(L.Trainer):
         limit_predict_batches: int | float | None = None,
         overfit_batches: int | float = 0.0,
         val_check_interval: int | float | None = None,
+        callbacks: list[Callback] | Callback | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_repeated(callbacks if isinstance(callbacks, list) else [])
         super().__init__(
             precision=resolve_precision(precision, kwargs.get("accelerator", "auto")),
             limit_train_batches=limit_train_batches,
@@ -46,8 +54,21 @@ class Trainer(L.Trainer):
             limit_predict_batches=limit_predict_batches,
             overfit_batches=overfit_batches,
             val_check_interval=val_check_interval,
+            callbacks=callbacks,
             **kwargs,
         )
+
+
+def refuse_repeated(callbacks: list[Callback]) -> None:
+    """Check that no two callbacks would keep their state in a checkpoint under one name.
+
+    Raises:
+        MisconfigurationException: Two would, being alike.
+    """
+    keys = [callback.state_key for callback in callbacks]
+    repeated = next((type(callback).__name__ for callback in callbacks if keys.count(callback.state_key) > 1), None)
+    if repeated is not None:
+        raise MisconfigurationException(f"trainer.callbacks: {repeated} is there twice: leave one out")
 
 
 def resolve_precision(precision: Any, accelerator: Any) -> Any:
