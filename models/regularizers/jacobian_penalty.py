@@ -37,7 +37,7 @@ def jacobian_norm(forward: Forward, inputs: Tensor, projections: int = 1) -> Ten
 class JacobianPenalty(Regularizer):
     """Adds λ/2 · ‖J‖² to the loss, J being the outputs' slopes by the inputs: small changes of an input change little.
 
-    The batch is passed again and differentiated twice: over six times a step of ResNet-18, on a CPU. cuDNN cannot do that
+    The batch is passed again and differentiated twice: over six times a step of ResNet-18 on a CPU. cuDNN cannot do so
     with recurrent layers on a GPU. Under batch norm a sample's outputs depend on the others of its batch too; those
     slopes count as well.
 
