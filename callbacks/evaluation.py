@@ -67,6 +67,7 @@ class Instrument(L.Callback, ABC):
         self.every_n_epochs = every_n_epochs
         self._measured: dict[str, float] = {}  # in the validation that goes on
         self._figures: dict[str, float] = {}  # in the epoch that goes on
+        self._epoch = 0  # the latest that was measured, from 1
 
     @abstractmethod
     def choose(self, data: InMemoryDataModule) -> None:
@@ -86,7 +87,7 @@ class Instrument(L.Callback, ABC):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Forget what an earlier fit, interrupted, has left."""
-        self._measured, self._figures = {}, {}
+        self._measured, self._figures, self._epoch = {}, {}, 0
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Choose the samples.
@@ -137,12 +138,13 @@ class Instrument(L.Callback, ABC):
             and not batch_idx
             and self._due(trainer)
         ):
+            self._epoch = trainer.current_epoch + 1
             self._measured = self.measure(trainer, cast("Task", pl_module))
 
     def _due(self, trainer: L.Trainer) -> bool:
         epoch, interval = trainer.current_epoch + 1, trainer.check_val_every_n_epoch or 1
         last = trainer.max_epochs is not None and epoch <= trainer.max_epochs < epoch + interval
-        return last or epoch // self.every_n_epochs > (epoch - interval) // self.every_n_epochs
+        return last or epoch == self._epoch or epoch // self.every_n_epochs > self._epoch // self.every_n_epochs
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep what the validation came to until the epoch ends: a checkpoint written in between holds it."""
@@ -157,12 +159,12 @@ class Instrument(L.Callback, ABC):
         self._figures = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was measured in the epoch that goes on."""
-        return {"figures": self._figures}
+        """Return what was measured in the epoch that goes on, and in which it was measured last."""
+        return {"figures": self._figures, "epoch": self._epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        self._figures = dict(state_dict["figures"])
+        self._figures, self._epoch = dict(state_dict["figures"]), state_dict["epoch"]
 
 
 def clean_samples(data: InMemoryDataModule, count: int) -> Tensor:

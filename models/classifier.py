@@ -111,7 +111,7 @@ class Classifier(Task):
         if not isinstance(criterion, nn.CrossEntropyLoss) or criterion.weight is None:
             return loss
         if criterion.reduction == "mean" and targets.is_floating_point():
-            loss = loss * len(targets) / (targets * criterion.weight).sum()
+            loss = loss * len(targets) / (targets.detach() * criterion.weight).sum()
         return loss
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:

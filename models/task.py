@@ -164,7 +164,7 @@ class Task(Measured):
     def _warn_of_ramps(self) -> None:
         epochs = self.trainer.max_epochs or -1
         for item in self.regularizers.modules():
-            if isinstance(item, Scheduled) and item.end_epoch >= epochs > 0:
+            if isinstance(item, Scheduled) and item.end_epoch >= epochs > 0 and item.initial != item.final:
                 warnings.warn(
                     f"{item.regularizer.__class__.__name__} has its final strength from epoch {item.end_epoch + 1} on, "
                     f"and the run ends after epoch {epochs}",

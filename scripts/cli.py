@@ -179,7 +179,9 @@ class HoldoutCLI(LightningCLI):
             Summary(*watched),
             None if config["fast_dev_run"] else SaveConfig(self.recipe),
         ]
-        return [*bar, *(callback for callback in own if callback is not None)]
+        # One of the user's takes the place of ours; a checkpoint stands beside it.
+        kinds = {type(callback) for callback in given} - {type(checkpoint), type(early_stopping)}
+        return [*bar, *(callback for callback in own if callback is not None and type(callback) not in kinds)]
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.invocation.checkpoint}

@@ -95,10 +95,10 @@ def _explain_nested(message: str) -> str:
             argument = match[1].split(".")[0]
             if argument == "class_path":
                 return f"{where}: the arguments of an item go under its init_args"
-            if not options:
+            if not options and LISTED_CLASS.search(message):
                 return f"{where}: nothing there has an argument {argument!r}; add an item to the list first"
             return f"{where}: {owner.rsplit('.', 1)[-1]} has no argument {argument!r}" + (
-                did_you_mean(argument, options) or f"; it has {', '.join(options)}"
+                did_you_mean(argument, options) or (f"; it has {', '.join(options)}" if options else "")
             )
         if match := NO_ATTRIBUTE.search(line):
             return f"{where}: there is no class {match[1]}.{match[2]}" + did_you_mean(

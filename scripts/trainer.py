@@ -65,8 +65,9 @@ def refuse_repeated(callbacks: list[Callback]) -> None:
     Raises:
         MisconfigurationException: Two would, being alike.
     """
-    keys = [callback.state_key for callback in callbacks]
-    repeated = next((type(callback).__name__ for callback in callbacks if keys.count(callback.state_key) > 1), None)
+    stateful = [callback for callback in callbacks if type(callback).state_dict is not Callback.state_dict]
+    keys = [callback.state_key for callback in stateful]
+    repeated = next((type(callback).__name__ for callback in stateful if keys.count(callback.state_key) > 1), None)
     if repeated is not None:
         raise MisconfigurationException(f"trainer.callbacks: {repeated} is there twice: leave one out")
 

@@ -115,7 +115,10 @@ class Regularizer(nn.Module):
         """Move the parameters back to where they are allowed, in place; called after each step of the optimizer."""
 
     def start_epoch(self, epoch: int) -> None:
-        """Take note of the number of epochs that were trained before; called whenever training begins one."""
+        """Take note of the number of epochs that were trained before.
+
+        Called whenever training begins an epoch or goes on; for the first epoch of a run twice.
+        """
 
     def members(self) -> "list[Regularizer]":
         """Return the regularizers that this stands for in a list: itself, unless it wraps another."""
@@ -126,14 +129,19 @@ class Regularizer(nn.Module):
         return {name: value for name, value in vars(self).items() if name[0] != "_" and name != "training"}
 
     def _is_like(self, other: "Regularizer") -> bool:
-        if type(self) is not type(other) or self.settings() != other.settings():
-            return False
-        mine, its = dict(self.named_buffers()), dict(other.named_buffers())
-        return mine.keys() == its.keys() and all(torch.equal(mine[name], its[name]) for name in mine)
+        return type(self) is type(other) and _alike(self.settings(), other.settings())
 
     def extra_repr(self) -> str:
         """Return the settings."""
         return ", ".join(f"{name}={value!r}" for name, value in self.settings().items() if value is not None)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, Tensor) or isinstance(other, Tensor):
+        return isinstance(one, Tensor) and isinstance(other, Tensor) and torch.equal(one, other)
+    return bool(one == other)
 
 
 def require_coefficient(name: str, argument: str, value: float) -> None:

@@ -23,7 +23,7 @@ def disturb_labels(targets: Tensor, probability: float, generator: torch.Generat
         Class probabilities, (N, C): a row is either untouched or one-hot.
     """
     samples, classes = targets.shape
-    chosen = torch.rand(samples, device=targets.device, generator=generator) < probability
+    chosen = torch.rand(samples, device=targets.device, generator=generator, dtype=torch.float32) < probability
     drawn = torch.randint(classes, (samples,), device=targets.device, generator=generator)
     one_hot = F.one_hot(drawn, classes).to(targets.dtype)
     return torch.where(chosen.unsqueeze(1), one_hot, targets)
@@ -41,7 +41,7 @@ def confuse_labels(targets: Tensor, probability: float, confusion: Tensor) -> Te
         Class probabilities, (N, C): a row is either untouched or one-hot.
     """
     samples, classes = targets.shape
-    chosen = torch.rand(samples, device=targets.device) < probability
+    chosen = torch.rand(samples, device=targets.device, dtype=torch.float32) < probability
     bounds = (targets.to(confusion.dtype) @ confusion).cumsum(-1)
     uniform = torch.rand(samples, 1, device=targets.device, dtype=confusion.dtype) * bounds[:, -1:]
     drawn = (uniform >= bounds).sum(-1).clamp_max(classes - 1)

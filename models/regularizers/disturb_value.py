@@ -41,7 +41,7 @@ class DisturbValue(Regularizer):
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.alpha == 0:
             return inputs, targets
-        chosen = torch.rand(len(targets), device=targets.device) < self.alpha / 100
+        chosen = torch.rand(len(targets), device=targets.device, dtype=torch.float32) < self.alpha / 100
         return inputs, add_noise(targets, chosen, self.std)
 
 
@@ -73,7 +73,7 @@ class DisturbError(Regularizer):
         if self.alpha == 0:
             return targets
         close = (outputs - targets).abs().mean(-1) <= self.threshold
-        chosen = close & (torch.rand(len(targets), device=targets.device) < self.alpha / 100)
+        chosen = close & (torch.rand(len(targets), device=targets.device, dtype=torch.float32) < self.alpha / 100)
         return add_noise(targets, chosen, self.std)
 
 

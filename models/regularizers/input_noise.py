@@ -79,4 +79,6 @@ class Cutout(Regularizer):
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.size == 0:
             return inputs, targets
-        return cut_out(inputs, torch.rand(len(inputs), 2, device=inputs.device), self.size), targets
+        return cut_out(
+            inputs, torch.rand(len(inputs), 2, device=inputs.device, dtype=torch.float32), self.size
+        ), targets

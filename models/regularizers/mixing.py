@@ -32,8 +32,11 @@ def draw_shares(alpha: float, count: int, device: torch.device) -> Tensor:
         (count,), float32 in [0, 1].
     """
     alpha = max(alpha, 1e-30)  # where a draw is 0 or 1 as it is for any smaller α, and 1/α still a number
-    gamma = torch.distributions.Gamma(torch.tensor(alpha + 1, device=device), torch.tensor(1.0, device=device))
-    logarithms = gamma.sample((2, count)).log() + (1 - torch.rand(2, count, device=device)).log() / alpha
+    shape, rate = (torch.tensor(value, device=device, dtype=torch.float32) for value in (alpha + 1, 1))
+    gamma = torch.distributions.Gamma(shape, rate)
+    logarithms = (
+        gamma.sample((2, count)).log() + (1 - torch.rand(2, count, device=device, dtype=torch.float32)).log() / alpha
+    )
     return torch.sigmoid(logarithms[0] - logarithms[1])
 
 
@@ -148,7 +151,7 @@ class CutMix(Mixing):
         require_images("CutMix", inputs)
 
     def mix(self, inputs: Tensor, targets: Tensor, shares: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
-        centres = torch.rand(len(inputs), 2, device=inputs.device)
+        centres = torch.rand(len(inputs), 2, device=inputs.device, dtype=torch.float32)
         return cut_mix(inputs, targets, shares, partners, centres)
 
 

@@ -82,7 +82,7 @@ class OnlineLabelSmoothing(Regularizer):
     def soft_labels(self) -> Tensor:
         """Return the soft label of each class, (C, C), float32."""
         counts = self.counts_before.unsqueeze(-1)
-        means = self.sums_before / UNIT / counts.clamp_min(1)
+        means = self.sums_before.float() / UNIT / counts.clamp_min(1)
         return torch.where(counts > 0, means, 1 / len(counts))
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
@@ -95,6 +95,9 @@ class OnlineLabelSmoothing(Regularizer):
         """Take what was predicted in the epoch before for the soft labels; told of the same epoch again, do nothing."""
         if epoch == self.epoch:
             return
+        if epoch < self.epoch:  # another run
+            for counted in (self.sums, self.counts, self.sums_before, self.counts_before):
+                counted.zero_()
         self.epoch.fill_(epoch)
         seen = self.counts > 0
         self.sums_before.copy_(torch.where(seen.unsqueeze(-1), self.sums, self.sums_before))

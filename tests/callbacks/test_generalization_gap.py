@@ -73,6 +73,13 @@ def test_it_is_measured_where_only_some_epochs_are_validated(quiet_trainer):
     assert [row["epoch"] for row in history.measured("gap/loss")] == [3, 5, 7]  # validated: 1, 3, 5, 7, of which 7 last
 
 
+def test_it_is_measured_where_validations_are_steps_apart(quiet_trainer):
+    history = History()
+    options = {"check_val_every_n_epoch": None, "val_check_interval": 12, "epochs": 9, "enable_checkpointing": True}
+    trained(quiet_trainer, Digits(batch_size=500), GeneralizationGap(100, 3), history, **options)
+    assert [row["epoch"] for row in history.measured("gap/loss")] == [3, 7]  # 3 steps an epoch: validated in 3 and 7
+
+
 def test_a_run_that_goes_on_from_a_validation_within_an_epoch_keeps_what_was_measured(quiet_trainer, tmp_path):
     rows = []
     for resumed in (False, True):

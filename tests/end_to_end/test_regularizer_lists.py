@@ -84,3 +84,11 @@ def test_what_an_instrument_measures_cannot_be_monitored(desk) -> None:
     gap = ("-c", "configs/callbacks/generalization_gap.yaml", "--checkpoint.monitor", "gap/loss")
     done = desk.here("fit", *desk.digits(1), *gap, status=2)
     assert "checkpoint.monitor: gap/loss is no figure that a run can be judged by" in done.stderr
+
+
+def test_a_callback_of_the_users_takes_the_place_of_the_one_that_is_there_anyway(desk) -> None:
+    callbacks = ["--trainer.callbacks+", "Curves", "--trainer.callbacks.figures", "[loss]"]
+    assert (desk.fit("loss_alone", *callbacks, epochs=1) / "figures" / "curves.png").is_file()
+    named = ["--model.loss", "ProbabilityMAE", "--model.loss.foo", "1"]
+    error = desk.here("fit", *desk.digits(1), *named, status=2).stderr
+    assert "ProbabilityMAE has no argument 'foo'\n" in error

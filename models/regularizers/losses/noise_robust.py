@@ -19,7 +19,7 @@ def generalized_cross_entropy(logits: Tensor, targets: Tensor, q: float) -> Tens
 
 
 def symmetric_cross_entropy(logits: Tensor, targets: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
-    """Return α · cross entropy + β · reverse cross entropy, −Σ p log t over the classes.
+    """Return α · cross entropy + β · reverse cross entropy, −Σ p log t over the classes; the latter takes t as given.
 
     Args:
         logits: (N, C).
@@ -30,7 +30,7 @@ def symmetric_cross_entropy(logits: Tensor, targets: Tensor, alpha: float, beta:
     """
     log_p = log_probabilities(logits)
     t = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[-1])
-    reverse = -(log_p.exp() * t.to(log_p.dtype).log().clamp_min(log_zero)).sum(-1).mean()
+    reverse = -(log_p.exp() * t.detach().to(log_p.dtype).log().clamp_min(log_zero)).sum(-1).mean()
     return alpha * expected_loss(-log_p, targets) + beta * reverse
 
 

@@ -5,10 +5,18 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from models import Classifier
 from models.networks import Linear
-from models.regularizers import BootstrapLabels, LabelSmoothing, PolyLoss
+from models.regularizers import (
+    BootstrapLabels,
+    FocalLoss,
+    GeneralizedCrossEntropy,
+    LabelSmoothing,
+    PolyLoss,
+    SymmetricCrossEntropy,
+)
 from models.regularizers.bootstrap import bootstrap_labels
 
 quick = settings(max_examples=40, deadline=None)
@@ -35,20 +43,35 @@ def test_the_papers_shares_are_the_default(kind, share):
     torch.testing.assert_close(revised, bootstrap_labels(torch.eye(4, 3), logits, share, kind))
 
 
-@pytest.mark.parametrize("loss", [None, PolyLoss(0.0)])
+WEIGHTS = torch.tensor([1.0, 1.0, 1.0, 10.0])
+
+
+@pytest.mark.parametrize(
+    ("loss", "weights"),
+    [(None, torch.ones(4)), (PolyLoss(0.0), torch.ones(4)), (nn.CrossEntropyLoss(WEIGHTS), WEIGHTS)],
+    ids=["default", "poly", "weighted"],
+)
 @pytest.mark.parametrize("kind", ["soft", "hard"])
-def test_the_network_learns_from_the_papers_gradient(kind, loss):
+def test_the_network_learns_from_the_papers_gradient(kind, loss, weights):
     torch.manual_seed(0)
     task = Classifier(Linear((6,), 4), 4, loss=loss, regularizers=[BootstrapLabels(0.3, kind)])
     inputs, labels = torch.randn(16, 6), torch.randint(4, (16,))
     (found,) = torch.autograd.grad(task.training_step((inputs, labels), 0), task.network.head.weight)
     log_q = task.network(inputs).log_softmax(1)
     own = log_q.exp() if kind == "soft" else F.one_hot(log_q.argmax(1), 4)
-    paper = -((0.7 * F.one_hot(labels, 4) + 0.3 * own) * log_q).sum(1).mean()
+    weighted = (0.7 * F.one_hot(labels, 4) + 0.3 * own) * weights
+    paper = -(weighted * log_q).sum() / weighted.detach().sum()
     (expected,) = torch.autograd.grad(paper, task.network.head.weight)
     torch.testing.assert_close(found, expected)
-    (plain,) = torch.autograd.grad(F.cross_entropy(task.network(inputs), labels), task.network.head.weight)
+    (plain,) = torch.autograd.grad(F.cross_entropy(task.network(inputs), labels, weights), task.network.head.weight)
     assert F.cosine_similarity(found.flatten(), plain.flatten(), 0) < 0.999  # not a smaller step in the same direction
+
+
+def test_sure_predictions_leave_finite_gradients_under_every_loss():
+    for loss in (SymmetricCrossEntropy(), GeneralizedCrossEntropy(), FocalLoss(), nn.CrossEntropyLoss()):
+        logits = torch.tensor([[104.0, 0, -104], [-104, 0, 104]], requires_grad=True)
+        loss(logits, bootstrap_labels(torch.eye(2, 3), logits, 0.05, "soft")).backward()
+        assert logits.grad.isfinite().all()
 
 
 def test_wrong_arguments_and_company_are_refused():

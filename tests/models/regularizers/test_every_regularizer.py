@@ -146,12 +146,14 @@ def test_off_is_the_identity_bit_for_bit_and_draws_nothing(name):
     inputs, labels = batch()
     targets = F.one_hot(labels, 10).float()
     chain, network = checked(regularizer)
-    before = torch.get_rng_state()
+    before, logits = torch.get_rng_state(), network(inputs)
     perturbed = chain.perturb(inputs, targets)
-    logits = network(inputs)
     assert perturbed[0] is inputs
     assert chain.revise(logits, perturbed[1]) is targets
-    assert all(penalty.item() == 0 for penalty in chain.penalties(network, inputs, logits, targets, network))
+    passed_again = []
+    penalties = chain.penalties(passed_again.append, inputs, logits, targets, network)
+    assert not passed_again
+    assert all(penalty.item() == 0 for penalty in penalties)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -167,6 +169,16 @@ def test_gradients_are_finite_in_small_and_odd_batches(name, samples, precision)
     assert loss.isfinite()
     assert loss.dtype == torch.float32
     assert all(p.grad.isfinite().all() for p in task.network.parameters() if p.grad is not None)
+
+
+@every
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_every_precision_goes(quiet_trainer, name, precision):
+    task = task_with(CLASSIFICATION[name](), network=CNN((1, 16, 16), 10, norm="none"))
+    data = torch.utils.data.TensorDataset(*batch(64, 16))
+    trainer = quiet_trainer(max_steps=2, precision=precision, limit_val_batches=0)
+    trainer.fit(task, torch.utils.data.DataLoader(data, 16))
+    assert all(parameter.isfinite().all() for parameter in task.parameters())
 
 
 @every

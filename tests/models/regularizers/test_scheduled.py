@@ -114,6 +114,23 @@ def test_items_that_differ_in_their_settings_are_no_repetition(several):
     Classifier(Linear((3,), 2), 2, regularizers=several)
 
 
+class Remembering(Regularizer):
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def check(self, network, num_classes, before):
+        super().check(network, num_classes, before)
+        self.register_buffer("seen", torch.zeros(num_classes))
+
+
+def test_settings_decide_what_is_a_repetition_not_what_is_remembered():
+    scales = torch.ones(2), torch.ones(2), torch.zeros(2)
+    Classifier(Linear((3,), 2), 2, regularizers=[Remembering(scales[0]), Remembering(scales[2])])
+    with pytest.raises(ValueError, match="Remembering is in the list of regularizers twice"):
+        Classifier(Linear((3,), 2), 2, regularizers=[Remembering(scales[0]), Remembering(scales[1])])
+
+
 def test_an_item_and_the_same_one_scheduled_are_a_repetition():
     with pytest.raises(ValueError, match="L1 is in the list of regularizers twice"):
         Classifier(Linear((3,), 2), 2, regularizers=[L1(1e-3), Scheduled(L1(1e-3), 5)])
@@ -127,9 +144,10 @@ def test_it_counts_as_what_it_wraps():
         Classifier(network, 2, regularizers=[Scheduled(MixUp(), 3), Scheduled(DisturbLabel(), 3)])
 
 
-@pytest.mark.parametrize(("end", "warned"), [(2, False), (3, True)])
-def test_a_ramp_that_outlasts_the_run_is_warned_about(fit, end, warned):
-    task = Classifier(Linear((1, 8, 8), 10), 10, regularizers=[Scheduled(DisturbLabel(), end_epoch=end)])
+@pytest.mark.parametrize(("end", "initial", "warned"), [(2, 0, False), (3, 0, True), (3, 1, False)])
+def test_a_ramp_that_outlasts_the_run_is_warned_about(fit, end, initial, warned):
+    scheduled = Scheduled(DisturbLabel(), end_epoch=end, initial=initial)
+    task = Classifier(Linear((1, 8, 8), 10), 10, regularizers=[scheduled])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit(task, max_epochs=3)
