@@ -55,6 +55,7 @@ def main() -> None:
     except SIGTERMException:  # Lightning exits with 0, as after a success
         sys.exit(TERMINATED)
     finally:
+        torch.set_flush_denormal(False)
         if not started_by_another:
             _remove_unused_run(os.environ.pop(RUN_FOLDER_VARIABLE, None))
 

@@ -234,10 +234,27 @@ class TestQuestions:
         assert desk.here("fit", "-c", "printed.yaml", "--print_config").stdout == done.stdout
 
 
-def test_numbers_too_small_to_matter_do_not_slow_a_run_down(desk) -> None:
-    try:
-        torch.set_flush_denormal(False)
-        desk.fit("flushed", epochs=1)
-        assert not (torch.full((1000,), 1e-40) * 1.5).any()
-    finally:
-        torch.set_flush_denormal(False)
+SMALL_NUMBERS = """
+import torch
+
+from models.regularizers import Regularizer
+
+
+class SmallNumbers(Regularizer):
+    def perturb(self, inputs, targets):
+        kept = (torch.full((1000,), 1e-40) * 1.5).any().item()
+        open("kept.txt", "w").write(str(kept))
+        return inputs, targets
+"""
+
+
+def test_numbers_too_small_to_matter_do_not_slow_a_run_down(new_desk) -> None:
+    desk = new_desk()
+    (desk.folder / "small_numbers.py").write_text(SMALL_NUMBERS)
+    desk.run("fit", *desk.digits(1), "--model.regularizers+", "small_numbers.SmallNumbers")
+    assert (desk.folder / "kept.txt").read_text() == "False"
+
+
+def test_the_process_is_left_with_the_numbers_that_it_had(desk) -> None:
+    desk.fit("numbers", epochs=1)
+    assert (torch.full((1000,), 1e-40) * 1.5).all()
