@@ -23,6 +23,7 @@ from callbacks.history import History, Row, epochs_done, shared_figures
 from callbacks.presets import Checkpoint, EarlyStopping, Mode, at_epoch_end, monitor_mode
 from callbacks.trainer import find_callback, run_folder
 
+ALIKE, TRAINING = "training samples evaluated alike", "training"
 BELOW_ZERO = "(below 0: training is measured during the epoch, with dropout, augmentation and label noise, if any)"
 
 
@@ -56,6 +57,7 @@ class Summary(L.Callback):
             "best": best,
             "best_is_last": best is not None and best is history.measured(self.monitor)[-1],
             "gap": generalization_gap(best or {}),
+            "gap_to": gap_to(best or {}),
             "last": history.rows[-1] if history.rows else None,
             "wall_seconds": round(history.wall_seconds, 3),
             "samples_per_second": round(history.samples / history.train_seconds) if history.train_seconds else None,
@@ -107,7 +109,7 @@ class Summary(L.Callback):
         for stage in ("val", "train"):
             figures = [f"{name} {value:.4f}" for name, value in best.items() if name.startswith(f"{stage}/")]
             lines += ["  " + "   ".join(figures)] if figures else []
-        lines += _gap_lines(best, gap)
+        lines += _gap_lines(gap, summary["gap_to"])
         memorized = {name: value for name, value in best.items() if name.startswith("memorization/")}
         lines += ["  " + "   ".join(f"{name} {value:.4f}" for name, value in memorized.items())] if memorized else []
         checkpoint = find_callback(trainer, Checkpoint)
@@ -135,13 +137,17 @@ def generalization_gap(row: Row) -> dict[str, float]:
     return {name: signs[name] * (row[f"val/{name}"] - row[f"train/{name}"]) for name in names}
 
 
-def _gap_lines(best: Row, gap: dict[str, float]) -> list[str]:
+def gap_to(row: Row) -> str:
+    """Return what `generalization_gap` compares validation with: ALIKE, or the epoch's TRAINING figures."""
+    return ALIKE if any(name.startswith("gap/") for name in row) else TRAINING
+
+
+def _gap_lines(gap: dict[str, float], compared: str) -> list[str]:
     if not gap:
         return []
-    alike = any(name.startswith("gap/") for name in best)
     shown = [f"{name} {value:+.4f}" for name, value in gap.items()]
-    shown += [BELOW_ZERO] if min(gap.values()) < 0 and not alike else []
-    return [f"  gap, {'training samples evaluated alike' if alike else 'training'} to validation: " + "   ".join(shown)]
+    shown += [BELOW_ZERO] if min(gap.values()) < 0 and compared == TRAINING else []
+    return [f"  gap, {compared} to validation: " + "   ".join(shown)]
 
 
 def describe_device(trainer: L.Trainer) -> str:

@@ -27,6 +27,7 @@ def test_best_epoch_and_gap_are_those_of_the_history(fit, tmp_path) -> None:
         "loss": best["val/loss"] - best["train/loss"],
         "accuracy": best["train/accuracy"] - best["val/accuracy"],
     }
+    assert summary["gap_to"] == "training"
 
 
 def test_the_figure_that_decides_may_be_another(fit, tmp_path) -> None:
@@ -227,6 +228,7 @@ def test_a_gap_that_was_measured_alike_is_the_one_reported(fit, tmp_path, capsys
     fit(history, GeneralizationGap(samples=200), Summary(), epochs=2)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["gap"] == {name: summary["best"][f"gap/{name}"] for name in ("loss", "accuracy")}
+    assert summary["gap_to"] == "training samples evaluated alike"
     (line,) = [line.strip() for line in reported(capsys) if "gap, " in line]
     assert line.startswith("gap, training samples evaluated alike to validation: ")
     assert f"loss {summary['gap']['loss']:+.4f}" in line
