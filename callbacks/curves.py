@@ -6,10 +6,10 @@ import lightning as L
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from callbacks.figures import epoch_axis, legend_over_lines, new_figure, plain_axes, save_figure
+from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row, epochs_done, shared_figures
 from callbacks.presets import Mode, monitor_mode
-from callbacks.trainer import find_callback, run_folder
+from callbacks.trainer import find_callback, run_folder, run_title
 
 COLORS = {"train": "#888888", "val": "#1f6fb4"}
 
@@ -45,7 +45,7 @@ def _panel(axes: Axes, rows: list[Row], name: str, best: float | None, label: st
     axes.axvline(epochs_done(rows[-1]), color="#bbbbbb", linewidth=1, linestyle=":", label="end of training")
     epoch_axis(axes)
     axes.set_ylabel(label)
-    legend_over_lines(axes)
+    axes.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=8)  # lines may run behind it
 
 
 class Curves(L.Callback):
@@ -74,7 +74,6 @@ class Curves(L.Callback):
         if not present:
             return
         best = history.best(self.monitor, self.mode)
-        title = "/".join(folder.parts[-2:])
         labels = {"loss": getattr(pl_module, "loss_name", "loss")}
-        figure = draw_curves(rows, present, None if best is None else epochs_done(best), title, labels)
+        figure = draw_curves(rows, present, None if best is None else epochs_done(best), run_title(folder), labels)
         save_figure(trainer, figure, "curves")

@@ -124,7 +124,7 @@ def _checked(trainer: L.Trainer, module: L.LightningModule) -> tuple[Pretrained,
 
 def _changes_inputs(module: Task) -> str | None:
     """Return the name of the first regularizer that would not do with features what it does with images."""
-    for regularizer in (member for item in module.regularizers for member in item.members()):
+    for regularizer in module.regularizers.members():
         kind = type(regularizer)
         untouched = kind.perturb is Regularizer.perturb and kind.second_pass is Regularizer.second_pass
         if not regularizer.keeps_inputs and not untouched:

@@ -1,7 +1,5 @@
 """Pictures of a run: as files in its folder, and in TensorBoard."""
 
-from typing import Any
-
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.axes import Axes
@@ -32,11 +30,6 @@ def epoch_axis(axes: Axes) -> None:
     """Let the axis of epochs have whole numbers."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-def legend_over_lines(axes: Axes, **options: Any) -> None:
-    """Draw a legend that can be read where lines run behind it."""
-    axes.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=8, **options)
 
 
 def save_figure(trainer: L.Trainer, figure: Figure, name: str) -> None:

@@ -1,5 +1,7 @@
 """The generalization gap: by how much validation is worse than training, both measured in the same way."""
 
+from collections.abc import Mapping
+
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
@@ -47,6 +49,15 @@ class GeneralizationGap(Instrument):
 
     def figures(self, trainer: L.Trainer, task: Task, measured: dict[str, float]) -> dict[str, float]:
         """Return by how much validation is worse; above 0 is the usual direction."""
-        validated = {name: trainer.callback_metrics[f"val/{name}"].item() for name in measured}
-        signs = {name: -1 if monitor_mode(name) == "max" else 1 for name in measured}
-        return {name: signs[name] * (validated[name] - value) for name, value in measured.items()}
+        return worse_by({name: trainer.callback_metrics[f"val/{name}"].item() for name in measured}, measured)
+
+
+def worse_by(validated: Mapping[str, float], trained: Mapping[str, float]) -> dict[str, float]:
+    """Return by how much validation is worse than training, figure by figure; above 0 is the usual direction.
+
+    Args:
+        validated: Figures of validation, by name.
+        trained: Those of training, by the same names.
+    """
+    signs = {name: -1 if monitor_mode(name) == "max" else 1 for name in trained}
+    return {name: signs[name] * (validated[name] - value) for name, value in trained.items()}

@@ -9,6 +9,8 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
+from callbacks.trainer import callbacks_of
+
 Row = dict[str, float]
 
 
@@ -51,8 +53,7 @@ class History(Checkpoint):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Forget what another run recorded in the epochs to come; go before all that write checkpoints."""
         if stage == "fit":
-            callbacks: Any = trainer.callbacks  # type: ignore[attr-defined]
-            others = [callback for callback in callbacks if callback is not self]
+            others = [callback for callback in callbacks_of(trainer) if callback is not self]
             first = next((place for place, other in enumerate(others) if isinstance(other, Checkpoint)), len(others))
             trainer.callbacks = [*others[:first], self, *others[first:]]  # type: ignore[attr-defined]
             self.rows, self.validations = (

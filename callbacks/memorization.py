@@ -9,7 +9,7 @@ from torch import Tensor
 from callbacks.evaluation import Evaluation, Instrument, clean_samples, some_samples
 from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row
-from callbacks.trainer import find_callback, run_folder
+from callbacks.trainer import find_callback, run_folder, run_title
 from datamodules.in_memory import InMemoryDataModule
 from models.task import Task
 
@@ -84,10 +84,10 @@ class Memorization(Instrument):
         """Draw the shares over the epochs."""
         history = find_callback(trainer, History)
         rows = [] if history is None else history.measured("memorization/wrong_label")
-        if rows and trainer.is_global_zero:
-            folder = run_folder(trainer)
-            name = "/".join(folder.parts[-2:]) + ": " if folder is not None else ""
-            save_figure(trainer, draw_memorization(rows, f"{name}training samples with wrong labels"), "memorization")
+        folder = run_folder(trainer)
+        if rows and folder is not None and trainer.is_global_zero:
+            title = f"{run_title(folder)}: training samples with wrong labels"
+            save_figure(trainer, draw_memorization(rows, title), "memorization")
 
 
 def corrupted_samples(data: InMemoryDataModule, count: int) -> Tensor:

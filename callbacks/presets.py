@@ -7,6 +7,9 @@ import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import callbacks
 
+from callbacks.evaluation import Instrument
+from callbacks.trainer import callbacks_of
+
 Mode = Literal["min", "max"]
 HIGHER_IS_BETTER = ("accuracy", "f1", "precision", "recall", "auroc", "r2")
 LOWER_IS_BETTER = ("loss", "error", "objective", "mse", "mae", "rmse", "gap")
@@ -40,8 +43,8 @@ def check_monitor(option: str, monitor: str, mode: Mode | None, trainer: L.Train
     figures = getattr(module, "figures", None)
     if callable(figures) and monitor not in figures():
         names = ", ".join(sorted(figures()))
-        every: Any = trainer.callbacks  # type: ignore[attr-defined]
-        if any(monitor.startswith(getattr(callback, "prefix", "/")) for callback in every):
+        instruments = [callback for callback in callbacks_of(trainer) if isinstance(callback, Instrument)]
+        if any(monitor.startswith(instrument.prefix) for instrument in instruments):
             raise MisconfigurationException(
                 f"{option}.monitor: {monitor} is no figure that a run can be judged by, every epoch; there are {names}"
             )

@@ -19,6 +19,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks.files import display_path, write_text
+from callbacks.generalization_gap import worse_by
 from callbacks.history import History, Row, epochs_done, shared_figures
 from callbacks.presets import Checkpoint, EarlyStopping, Mode, at_epoch_end, monitor_mode
 from callbacks.trainer import find_callback, run_folder
@@ -133,8 +134,8 @@ def generalization_gap(row: Row) -> dict[str, float]:
     if measured:
         return {name.removeprefix("gap/"): row[name] for name in measured}
     names = [name for name in shared_figures([row]) if f"val/{name}" in row]
-    signs = {name: -1 if monitor_mode(name) == "max" else 1 for name in names}
-    return {name: signs[name] * (row[f"val/{name}"] - row[f"train/{name}"]) for name in names}
+    validated, trained = ({name: row[f"{stage}/{name}"] for name in names} for stage in ("val", "train"))
+    return worse_by(validated, trained)
 
 
 def gap_to(row: Row) -> str:

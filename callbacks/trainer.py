@@ -1,17 +1,22 @@
 """What callbacks ask of a trainer."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import lightning as L
 
 AnyCallback = TypeVar("AnyCallback", bound=L.Callback)
 
 
+def callbacks_of(trainer: L.Trainer) -> list[L.Callback]:
+    """Return a trainer's callbacks, which its type does not tell of."""
+    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return callbacks
+
+
 def find_callback(trainer: L.Trainer, kind: type[AnyCallback]) -> AnyCallback | None:
     """Return the trainer's first callback of a kind, None if it has none."""
-    callbacks: Any = trainer.callbacks  # type: ignore[attr-defined]
-    return next((callback for callback in callbacks if isinstance(callback, kind)), None)
+    return next((callback for callback in callbacks_of(trainer) if isinstance(callback, kind)), None)
 
 
 def run_folder(trainer: L.Trainer) -> Path | None:
@@ -23,3 +28,8 @@ def run_folder(trainer: L.Trainer) -> Path | None:
         return None
     logger = trainer.loggers[0] if trainer.loggers else None
     return Path(getattr(logger, "log_dir", None) or trainer.default_root_dir)
+
+
+def run_title(folder: Path) -> str:
+    """Return what a run is called over its pictures: recipe and version."""
+    return "/".join(folder.parts[-2:])

@@ -13,6 +13,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from callbacks.trainer import callbacks_of
+
 Tensors = list[Tensor] | tuple[Tensor, ...]
 WEIGHTS_KEY = "weights"  # of a checkpoint: says in words which weights its state_dict holds
 STATE_KEY = "averaging"
@@ -67,13 +69,12 @@ class WeightAveraging(L.Callback, ABC):
         """
         if stage != "fit":
             return
-        every: Any = trainer.callbacks  # type: ignore[attr-defined]
+        name, every = type(self).__name__, callbacks_of(trainer)
         others = [other for other in every if isinstance(other, (WeightAveraging, *LIGHTNINGS)) and other is not self]
         if others:
             raise MisconfigurationException(
-                f"{type(self).__name__}: {type(others[0]).__name__} averages weights too; leave one of them out"
+                f"{name}: {type(others[0]).__name__} averages weights too; leave one of them out"
             )
-        name = type(self).__name__
         if trainer.precision in HALF_PRECISIONS:
             raise MisconfigurationException(
                 f"{name}: an average needs more digits than trainer.precision {trainer.precision} leaves weights; set "

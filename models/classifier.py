@@ -50,8 +50,7 @@ class Classifier(Task):
             )
         super().__init__(network, nn.CrossEntropyLoss() if loss is None else loss, **kwargs)
         self.regularizers.check(network, num_classes)
-        members = [member for item in self.regularizers for member in item.members()]
-        smoothing = next((type(member).__name__ for member in members if member.moves_mass), None)
+        smoothing = next((type(item).__name__ for item in self.regularizers.members() if item.moves_mass), None)
         if smoothing and getattr(loss, "label_smoothing", None):
             raise ValueError(f"the loss's label_smoothing and {smoothing} both soften labels: leave one out")
         self.num_classes = num_classes

@@ -5,7 +5,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torchmetrics import MetricCollection
 
@@ -15,7 +14,6 @@ from models.optimizers import check_length
 from models.random_state import capture_random_state, restore_random_state, seed_random_state
 
 SPLIT_KEY = "split"
-REMEMBERED = "regularizers."  # where a state_dict holds what regularizers remember
 
 
 class ExactResume(L.LightningModule, ABC):
@@ -60,17 +58,10 @@ class ExactResume(L.LightningModule, ABC):
         checkpoint["schedule_length"] = self._schedule_length
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse other data than the checkpoint's; keep its states until training starts: draws would change them.
-
-        What regularizers remember matters to training alone: evaluation takes weights without it.
-        """
+        """Refuse other data than the checkpoint's; keep its states until training starts: draws would change them."""
         datamodule = self._datamodule()
         if SPLIT_KEY in checkpoint and hasattr(datamodule, "require_split"):
             datamodule.require_split(checkpoint[SPLIT_KEY])
-        if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
-            own = {name: value for name, value in self.state_dict().items() if name.startswith(REMEMBERED)}
-            held = checkpoint["state_dict"].items()
-            checkpoint["state_dict"] = {name: value for name, value in held if not name.startswith(REMEMBERED)} | own
         self._resumed = checkpoint.get("device_states", [])
         self._resumed_length = checkpoint.get("schedule_length")
 

@@ -24,10 +24,11 @@ def second_pass(task: "Task") -> Iterator[None]:
     Args:
         task: The task; batch norm's running statistics and the regularizers' buffers end as they began.
     """
-    buffers = [
-        (module, name, buffer) for module in task.regularizers.modules() for name, buffer in module._buffers.items()
+    kept = [
+        (module, name, buffer, buffer.clone())
+        for module in task.regularizers.modules()
+        for name, buffer in module.named_buffers(recurse=False)
     ]
-    kept = [(module, name, buffer, buffer.clone()) for module, name, buffer in buffers if buffer is not None]
     task.recording = False
     try:
         with frozen_batch_norm_statistics(task.network):

@@ -1,12 +1,12 @@
 """What every task shares: the training step under a list of regularizers, the optimizer and its schedule."""
 
 import sys
-import warnings
 from abc import abstractmethod
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -27,6 +27,7 @@ from models.regularizers import Regularizer, RegularizerChain, Scheduled
 from models.second_pass import prepare_second_pass
 
 NEVER = sys.maxsize
+REMEMBERED = "regularizers."  # where a state_dict holds what regularizers remember
 
 
 class Task(Measured):
@@ -158,18 +159,18 @@ class Task(Measured):
         if self.trainer.limit_train_batches == 0:
             raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
         if self.trainer.is_global_zero:
-            self._warn_of_ramps()
+            for item in self.regularizers.modules():
+                if isinstance(item, Scheduled):
+                    item.check_length(self.trainer.max_epochs)
             check_normalization(self.network, self._datamodule())
 
-    def _warn_of_ramps(self) -> None:
-        epochs = self.trainer.max_epochs or -1
-        for item in self.regularizers.modules():
-            if isinstance(item, Scheduled) and item.end_epoch >= epochs > 0 and item.initial != item.final:
-                warnings.warn(
-                    f"{item.regularizer.__class__.__name__} has its final strength from epoch {item.end_epoch + 1} on, "
-                    f"and the run ends after epoch {epochs}",
-                    stacklevel=2,
-                )
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let evaluation take weights without what regularizers remember, which matters to training alone."""
+        super().on_load_checkpoint(checkpoint)
+        if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
+            own = {name: value for name, value in self.state_dict().items() if name.startswith(REMEMBERED)}
+            held = checkpoint["state_dict"].items()
+            checkpoint["state_dict"] = {name: value for name, value in held if not name.startswith(REMEMBERED)} | own
 
     def on_train_start(self) -> None:
         """Begin, or go on, with the regularizers in the state of the epoch."""

@@ -110,14 +110,8 @@ def _explain_nested(message: str) -> str:
             )
         if match := WRONG_UNION.search(line):
             numbers = "<class 'float'>" in match[1]
-        if (match := NO_CLASS.search(line)) and numbers:
-            return f"{where}: {match[1]!r} is not a number"
-        if (match := NO_CLASS.search(line)) and match[1] in class_names():
-            wanted = LISTED_CLASS.search(message)
-            return f"{where}: {match[1]} is no {wanted[1]}" if wanted else f"{where}: {match[1]} does not fit there"
         if match := NO_CLASS.search(line):
-            off = "; null switches it off" if match[1].lower() in ("false", "none", "off") else ""
-            return f"{where}: there is no class {match[1]!r}" + (off or did_you_mean(match[1], class_names()))
+            return f"{where}: " + (f"{match[1]!r} is not a number" if numbers else _no_class(match[1], message))
         if match := ABSTRACT.search(line):
             kinds = [kind.__name__ for kind in getattr(sys.modules[match[1]], match[2]).__subclasses__()]
             return f"{where}: {match[2]} comes in kinds; name one: {', '.join(kinds)}"
@@ -135,6 +129,15 @@ def _explain_nested(message: str) -> str:
         if (match := WRONG_VALUE.search(line)) and "NoneType" not in match[1]:
             return f"{where}: {match[2]!r} is not {_type_words(match[1])}"
     return _explain_union(message, ".".join(keys))
+
+
+def _no_class(word: str, message: str) -> str:
+    """Return what is wrong with a word that stands where a class is wanted, for which `message` complains of it."""
+    if word in class_names():
+        wanted = LISTED_CLASS.search(message)
+        return f"{word} is no {wanted[1]}" if wanted else f"{word} does not fit there"
+    off = "; null switches it off" if word.lower() in ("false", "none", "off") else ""
+    return f"there is no class {word!r}" + (off or did_you_mean(word, class_names()))
 
 
 def _explain_union(message: str, where: str) -> str:

@@ -23,7 +23,6 @@ class Trainer(L.Trainer):
         limit_predict_batches: How much of the test part is predicted, likewise.
         overfit_batches: Train and validate on so much of the training part, likewise.
         val_check_interval: Validate after so many batches, or this share of an epoch.
-        callbacks: What watches the training.
         kwargs: Arguments of `lightning.Trainer`.
 
     Raises:
@@ -42,10 +41,9 @@ class Trainer(L.Trainer):
         limit_predict_batches: int | float | None = None,
         overfit_batches: int | float = 0.0,
         val_check_interval: int | float | None = None,
-        callbacks: list[Callback] | Callback | None = None,
         **kwargs: Any,
     ) -> None:
-        refuse_repeated(callbacks if isinstance(callbacks, list) else [])
+        refuse_repeated(kwargs.get("callbacks"))
         super().__init__(
             precision=resolve_precision(precision, kwargs.get("accelerator", "auto")),
             limit_train_batches=limit_train_batches,
@@ -54,18 +52,21 @@ class Trainer(L.Trainer):
             limit_predict_batches=limit_predict_batches,
             overfit_batches=overfit_batches,
             val_check_interval=val_check_interval,
-            callbacks=callbacks,
             **kwargs,
         )
 
 
-def refuse_repeated(callbacks: list[Callback]) -> None:
+def refuse_repeated(callbacks: Any) -> None:
     """Check that no two callbacks would keep their state in a checkpoint under one name.
+
+    Args:
+        callbacks: As `lightning.Trainer` takes them: several, one, or None.
 
     Raises:
         MisconfigurationException: Two would, being alike.
     """
-    stateful = [callback for callback in callbacks if type(callback).state_dict is not Callback.state_dict]
+    several = callbacks if isinstance(callbacks, list) else []
+    stateful = [callback for callback in several if type(callback).state_dict is not Callback.state_dict]
     keys = [callback.state_key for callback in stateful]
     repeated = next((type(callback).__name__ for callback in stateful if keys.count(callback.state_key) > 1), None)
     if repeated is not None:

@@ -157,3 +157,23 @@ def require_coefficient(name: str, argument: str, value: float) -> None:
     """
     if not 0 <= value < float("inf"):
         raise ValueError(f"{name}: {argument} {value} must be 0 or more, and finite")
+
+
+def require_share(name: str, argument: str, value: float) -> None:
+    """Check a share, as `require_coefficient` does a coefficient.
+
+    Raises:
+        ValueError: It is not in [0, 1].
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}: {argument} {value} is not in [0, 1]")
+
+
+def require_percentage(name: str, argument: str, value: float) -> None:
+    """Check a percentage, likewise.
+
+    Raises:
+        ValueError: It is not in [0, 100].
+    """
+    if not 0 <= value <= 100:
+        raise ValueError(f"{name}: {argument} {value} is not in [0, 100] (it is a percentage)")

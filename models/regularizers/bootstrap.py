@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.regularizers.base import Regularizer
+from models.regularizers.base import Regularizer, require_share
 
 Kind = Literal["soft", "hard"]
 
@@ -53,8 +53,7 @@ class BootstrapLabels(Regularizer):
     def __init__(self, share: float | None = None, kind: Kind = "soft") -> None:
         super().__init__()
         share = {"soft": 0.05, "hard": 0.2}[kind] if share is None else share
-        if not 0 <= share <= 1:
-            raise ValueError(f"BootstrapLabels: share {share} is not in [0, 1]")
+        require_share("BootstrapLabels", "share", share)
         self.share = share
         self.kind: Kind = kind
 

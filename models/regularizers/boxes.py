@@ -4,6 +4,18 @@ import torch
 from torch import Tensor
 
 
+def draw_centres(images: Tensor) -> Tensor:
+    """Draw a place in each image, evenly, as a share of height and width.
+
+    Args:
+        images: (N, C, H, W).
+
+    Returns:
+        (N, 2), float32 in [0, 1).
+    """
+    return torch.rand(len(images), 2, device=images.device, dtype=torch.float32)
+
+
 def box_mask(centres: Tensor, size: Tensor, height: int, width: int) -> Tensor:
     """Return which pixels lie in each image's box; what sticks out of the image is clipped.
 

@@ -30,6 +30,10 @@ class RegularizerChain(nn.ModuleList):
         """Go through the regularizers in order."""
         return cast("Iterator[Regularizer]", super().__iter__())
 
+    def members(self) -> list[Regularizer]:
+        """Return what all of them stand for: themselves, or those that they wrap."""
+        return [member for regularizer in self for member in regularizer.members()]
+
     def check(self, network: nn.Module, num_classes: int) -> None:
         """Let each refuse what makes no sense.
 

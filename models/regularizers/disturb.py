@@ -6,7 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.regularizers.base import Regularizer
+from models.regularizers.base import Regularizer, require_percentage
+
+
+def draw_chosen(targets: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
+    """Choose each sample with a probability, (N,), bool.
+
+    Args:
+        targets: (N, ...); says how many there are, and where.
+        probability: In [0, 1].
+        generator: Source of randomness on the targets' device; torch's own by default.
+    """
+    # float32 whatever trainer.precision: bfloat16 has 256 numbers to draw.
+    return torch.rand(len(targets), device=targets.device, generator=generator, dtype=torch.float32) < probability
 
 
 def disturb_labels(targets: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
@@ -23,7 +35,7 @@ def disturb_labels(targets: Tensor, probability: float, generator: torch.Generat
         Class probabilities, (N, C): a row is either untouched or one-hot.
     """
     samples, classes = targets.shape
-    chosen = torch.rand(samples, device=targets.device, generator=generator, dtype=torch.float32) < probability
+    chosen = draw_chosen(targets, probability, generator)
     drawn = torch.randint(classes, (samples,), device=targets.device, generator=generator)
     one_hot = F.one_hot(drawn, classes).to(targets.dtype)
     return torch.where(chosen.unsqueeze(1), one_hot, targets)
@@ -41,7 +53,7 @@ def confuse_labels(targets: Tensor, probability: float, confusion: Tensor) -> Te
         Class probabilities, (N, C): a row is either untouched or one-hot.
     """
     samples, classes = targets.shape
-    chosen = torch.rand(samples, device=targets.device, dtype=torch.float32) < probability
+    chosen = draw_chosen(targets, probability)
     bounds = (targets.to(confusion.dtype) @ confusion).cumsum(-1)
     uniform = torch.rand(samples, 1, device=targets.device, dtype=confusion.dtype) * bounds[:, -1:]
     drawn = (uniform >= bounds).sum(-1).clamp_max(classes - 1)
@@ -66,8 +78,7 @@ class DisturbLabel(Regularizer):
 
     def __init__(self, alpha: float = 10.0, confusion: list[list[float]] | None = None) -> None:
         super().__init__()
-        if not 0 <= alpha <= 100:
-            raise ValueError(f"DisturbLabel: alpha {alpha} is not in [0, 100] (it is a percentage)")
+        require_percentage("DisturbLabel", "alpha", alpha)
         for number, row in enumerate(confusion or []):
             if len(row) != len(confusion or []) or not min(row) >= 0 or not abs(sum(row) - 1) <= 1e-6:
                 raise ValueError(f"DisturbLabel: row {number} of confusion, {row}, is not {len(row)} shares of 1")

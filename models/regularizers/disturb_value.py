@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from models.regularizers.base import Regularizer
+from models.regularizers.base import Regularizer, require_percentage
+from models.regularizers.disturb import draw_chosen
 
 
 def add_noise(targets: Tensor, chosen: Tensor, std: float) -> Tensor:
@@ -41,7 +42,7 @@ class DisturbValue(Regularizer):
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.alpha == 0:
             return inputs, targets
-        chosen = torch.rand(len(targets), device=targets.device, dtype=torch.float32) < self.alpha / 100
+        chosen = draw_chosen(targets, self.alpha / 100)
         return inputs, add_noise(targets, chosen, self.std)
 
 
@@ -73,14 +74,13 @@ class DisturbError(Regularizer):
         if self.alpha == 0:
             return targets
         close = (outputs - targets).abs().mean(-1) <= self.threshold
-        chosen = close & (torch.rand(len(targets), device=targets.device, dtype=torch.float32) < self.alpha / 100)
+        chosen = close & draw_chosen(targets, self.alpha / 100)
         return add_noise(targets, chosen, self.std)
 
 
 def _check(regularizer: Regularizer, alpha: float, **sizes: float) -> None:
     name = type(regularizer).__name__
-    if not 0 <= alpha <= 100:
-        raise ValueError(f"{name}: alpha {alpha} is not in [0, 100] (it is a percentage)")
+    require_percentage(name, "alpha", alpha)
     for argument, size in sizes.items():
         if not 0 < size < float("inf"):
             raise ValueError(f"{name}: {argument} {size} is not a number above 0")

@@ -8,7 +8,7 @@ from torch import Tensor
 from models.errors import TrainingError
 from models.regularizers.base import Regularizer, require_coefficient
 from models.regularizers.batches import require_images, require_tensor
-from models.regularizers.boxes import box_mask
+from models.regularizers.boxes import box_mask, draw_centres
 
 
 class InputNoise(Regularizer):
@@ -79,6 +79,4 @@ class Cutout(Regularizer):
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.size == 0:
             return inputs, targets
-        return cut_out(
-            inputs, torch.rand(len(inputs), 2, device=inputs.device, dtype=torch.float32), self.size
-        ), targets
+        return cut_out(inputs, draw_centres(inputs), self.size), targets

@@ -12,7 +12,7 @@ from torch import Tensor
 from models.errors import TrainingError
 from models.regularizers.base import Regularizer, require_coefficient
 from models.regularizers.batches import require_images
-from models.regularizers.boxes import box_mask
+from models.regularizers.boxes import box_mask, draw_centres
 
 Each = Literal["sample", "batch"]
 
@@ -33,10 +33,9 @@ def draw_shares(alpha: float, count: int, device: torch.device) -> Tensor:
     """
     alpha = max(alpha, 1e-30)  # where a draw is 0 or 1 as it is for any smaller α, and 1/α still a number
     shape, rate = (torch.tensor(value, device=device, dtype=torch.float32) for value in (alpha + 1, 1))
-    gamma = torch.distributions.Gamma(shape, rate)
-    logarithms = (
-        gamma.sample((2, count)).log() + (1 - torch.rand(2, count, device=device, dtype=torch.float32)).log() / alpha
-    )
+    gamma = torch.distributions.Gamma(shape, rate).sample((2, count))
+    uniform = 1 - torch.rand(2, count, device=device, dtype=torch.float32)  # never 0
+    logarithms = gamma.log() + uniform.log() / alpha
     return torch.sigmoid(logarithms[0] - logarithms[1])
 
 
@@ -151,8 +150,7 @@ class CutMix(Mixing):
         require_images("CutMix", inputs)
 
     def mix(self, inputs: Tensor, targets: Tensor, shares: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
-        centres = torch.rand(len(inputs), 2, device=inputs.device, dtype=torch.float32)
-        return cut_mix(inputs, targets, shares, partners, centres)
+        return cut_mix(inputs, targets, shares, partners, draw_centres(inputs))
 
 
 def _blend(values: Tensor, shares: Tensor, partners: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.regularizers.base import require_share
 from models.regularizers.weights import WeightPenalty
 
 
@@ -103,8 +104,7 @@ class ElasticNet(WeightPenalty):
 
     def __init__(self, coefficient: float = 1e-4, l1_ratio: float = 0.5, pattern: str | None = None) -> None:
         super().__init__(coefficient, pattern)
-        if not 0 <= l1_ratio <= 1:
-            raise ValueError(f"ElasticNet: l1_ratio {l1_ratio} is not in [0, 1]")
+        require_share("ElasticNet", "l1_ratio", l1_ratio)
         self.l1_ratio = l1_ratio
 
     def penalize(self, weights: list[Tensor]) -> Tensor:  # noqa: D102

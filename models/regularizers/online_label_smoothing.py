@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.regularizers.base import Regularizer
+from models.regularizers.base import Regularizer, require_share
 
 UNIT = 2**20  # probabilities are counted in integers, which no trainer.precision rounds
 
@@ -67,8 +67,7 @@ class OnlineLabelSmoothing(Regularizer):
 
     def __init__(self, share: float = 0.5) -> None:
         super().__init__()
-        if not 0 <= share <= 1:
-            raise ValueError(f"OnlineLabelSmoothing: share {share} is not in [0, 1]")
+        require_share("OnlineLabelSmoothing", "share", share)
         self.share = share
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:

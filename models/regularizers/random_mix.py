@@ -1,12 +1,13 @@
 """Taking turns: one of several regularizers a batch."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from models.regularizers.base import Regularizer
+from models.regularizers.chain import RegularizerChain
 
 HOOKS_OF_ALL_BATCHES = ("revise", "penalty", "second_pass", "project")
 
@@ -32,14 +33,11 @@ class RandomMix(Regularizer):
             raise ValueError(f"RandomMix: {len(shares)} probabilities for {len(choices)} choices")
         if not all(share >= 0 for share in shares) or sum(shares) > 1 + 1e-6:
             raise ValueError(f"RandomMix: probabilities {shares} are not shares of 1")
-        self.choices = nn.ModuleList(choices)
+        self.choices = RegularizerChain(choices)
         self.probabilities = list(shares)
 
-    def _choices(self) -> list[Regularizer]:
-        return cast("list[Regularizer]", list(self.choices))
-
     def members(self) -> list[Regularizer]:  # noqa: D102
-        return [member for choice in self._choices() for member in choice.members()]
+        return self.choices.members()
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
         """Refuse what its choices refuse; only what changes batches, and nothing else, can be taken turns with."""
@@ -49,20 +47,18 @@ class RandomMix(Regularizer):
                 raise ValueError(f"RandomMix: {name} does not change batches")
             if any(getattr(type(member), hook) is not getattr(Regularizer, hook) for hook in HOOKS_OF_ALL_BATCHES):
                 raise ValueError(f"RandomMix: {name} does more than change batches, which cannot be taken turns with")
-        for choice in self._choices():
+        for choice in self.choices:
             choice.check(network, num_classes, before)
 
     def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
-        for choice in self._choices():
-            choice.check_batch(inputs, of_steps)
+        self.choices.check_batch(inputs, of_steps)
 
     def start_epoch(self, epoch: int) -> None:  # noqa: D102
-        for choice in self._choices():
-            choice.start_epoch(epoch)
+        self.choices.start_epoch(epoch)
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         drawn = torch.rand(()).item()
-        for choice, share in zip(self._choices(), self.probabilities, strict=True):
+        for choice, share in zip(self.choices, self.probabilities, strict=True):
             if drawn < share:
                 return choice.perturb(inputs, targets)
             drawn -= share

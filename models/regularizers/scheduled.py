@@ -2,12 +2,13 @@
 
 import copy
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from models.regularizers.base import Forward, Regularizer
+from models.regularizers.base import Forward, Regularizer, require_share
 
 Shape = Literal["linear", "cosine"]
 
@@ -67,8 +68,7 @@ class Scheduled(Regularizer):
         if not 0 <= start_epoch <= end_epoch:
             raise ValueError(f"Scheduled: start_epoch {start_epoch} is below 0 or after end_epoch {end_epoch}")
         for argument, share in (("initial", initial), ("final", final)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"Scheduled: {argument} {share} is not in [0, 1]")
+            require_share("Scheduled", argument, share)
         self.regularizer = copy.deepcopy(regularizer)
         self.start_epoch_of_ramp = start_epoch
         self.end_epoch = end_epoch
@@ -84,6 +84,15 @@ class Scheduled(Regularizer):
         share = self.initial + (self.final - self.initial) * progress
         assert self.regularizer.strength is not None
         setattr(self.regularizer, self.regularizer.strength, self.full_strength * share)
+
+    def check_length(self, epochs: int | None) -> None:
+        """Warn of a ramp that a run of so many epochs, None or -1 for no end, does not get to the end of."""
+        if epochs is not None and self.end_epoch >= epochs > 0 and self.initial != self.final:
+            warnings.warn(
+                f"{type(self.regularizer).__name__} has its final strength from epoch {self.end_epoch + 1} on, and the "
+                f"run ends after epoch {epochs}",
+                stacklevel=2,
+            )
 
     def members(self) -> list[Regularizer]:  # noqa: D102
         return [self.regularizer]
