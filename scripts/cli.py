@@ -9,25 +9,14 @@ from typing import Any, cast
 import lightning as L
 import torch
 import yaml
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, ProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 import models.networks
 import models.regularizers  # noqa: F401  short class names resolve among imported modules
-from callbacks import (
-    AtomicCheckpointIO,
-    CheckpointError,
-    Curves,
-    EpochLines,
-    Header,
-    History,
-    LastCheckpoint,
-    MisclassifiedGallery,
-    SaveSplit,
-    Summary,
-)
+from callbacks import AtomicCheckpointIO, CheckpointError, MisclassifiedGallery, Summary
 from callbacks.checkpoint_io import load_checkpoint
 from callbacks.trainer import find_callback
 from datamodules import DataModule
@@ -48,8 +37,8 @@ from scripts.parser import (
 )
 from scripts.predictions import in_dataset_order, prediction_rows, write_predictions
 from scripts.resume import refuse_other_settings, warn_of_another_network
+from scripts.run_callbacks import training_callbacks
 from scripts.runs import RunError, new_run_folder, run_folder_of
-from scripts.save_config import SaveConfig
 from scripts.trainer import Trainer
 
 NOT_FLAGS = {"ckpt_path", "weights_only", "verbose", "return_predictions"}
@@ -165,23 +154,7 @@ class HoldoutCLI(LightningCLI):
         checkpoint = self._get(self.config_init, "checkpoint")
         if config["enable_checkpointing"] is False:
             checkpoint, config["enable_checkpointing"] = None, None  # History is a Checkpoint to Lightning
-        watched = (checkpoint.monitor, checkpoint.mode) if checkpoint is not None else ("val/loss", "min")
-        own: list[Callback | None] = [
-            early_stopping,
-            LearningRateMonitor("epoch") if config["logger"] else None,
-            History(),
-            checkpoint,
-            LastCheckpoint() if checkpoint is not None else None,
-            SaveSplit(),
-            Header(),
-            None if config["enable_progress_bar"] else EpochLines(),
-            Curves(*watched),
-            Summary(*watched),
-            None if config["fast_dev_run"] else SaveConfig(self.recipe),
-        ]
-        # One of the user's takes the place of ours; a checkpoint stands beside it.
-        kinds = {type(callback) for callback in given} - {type(checkpoint), type(early_stopping)}
-        return [*bar, *(callback for callback in own if callback is not None and type(callback) not in kinds)]
+        return [*bar, *training_callbacks(config, given, early_stopping, checkpoint, self.recipe)]
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.invocation.checkpoint}
