@@ -8,11 +8,11 @@ from callbacks.fitted_line import FittedLine
 from callbacks.generalization_gap import GeneralizationGap
 from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.history import History
-from callbacks.manifest import SaveSplit
 from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
 from callbacks.presets import Checkpoint, EarlyStopping, LastCheckpoint
 from callbacks.progress import EpochLines, Header
+from callbacks.save_split import SaveSplit
 from callbacks.summary import Summary
 from callbacks.weight_averaging import EMA, SWA
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from callbacks.gradual_unfreezing import GradualUnfreezing
-from callbacks.trainer import find_callback
+from callbacks.lookup import find_callback
 
 SMALLEST_NORM = 1e-6
 

@@ -3,7 +3,7 @@
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 
-def require_positive(name: str, **values: int) -> None:
+def check_positive(name: str, **values: int) -> None:
     """Check the arguments of a callback.
 
     Raises:

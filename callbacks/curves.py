@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
-from callbacks.history import History, Row, epochs_done, shared_figures
+from callbacks.history import History, Row, epochs_done, shared_metrics
+from callbacks.lookup import find_callback, run_folder, run_title
 from callbacks.presets import Mode, monitor_mode
-from callbacks.trainer import find_callback, run_folder, run_title
 
 COLORS = {"train": "#888888", "val": "#1f6fb4"}
 
@@ -69,7 +69,7 @@ class Curves(L.Callback):
         if history is None or not history.rows or folder is None or not trainer.is_global_zero:
             return
         rows = history.in_order()
-        wanted = shared_figures(rows) if self.figures is None else self.figures
+        wanted = shared_metrics(rows) if self.figures is None else self.figures
         present = [name for name in wanted if any(row.keys() & {f"train/{name}", f"val/{name}"} for row in rows)]
         if not present:
             return

@@ -12,9 +12,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from callbacks.gradual_unfreezing import GradualUnfreezing
-from callbacks.trainer import find_callback
+from callbacks.lookup import find_callback
 from datamodules.atomic_write import atomic_write
-from datamodules.image_folder import ImageFolder
+from datamodules.images.image_folder import ImageFolder
 from datamodules.in_memory import InMemoryDataModule
 from models.networks import Pretrained
 from models.regularizers import Regularizer
@@ -65,7 +65,7 @@ class FeatureCache(L.Callback):
             assert features is not None
         everywhere = torch.zeros(len(data.targets), features.shape[1])
         everywhere[indices] = features
-        data.stand_in(everywhere)
+        data.replace_inputs(everywhere)
         network.feature_cache = _given
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -81,7 +81,7 @@ class FeatureCache(L.Callback):
         network, data = getattr(module, "network", None), getattr(trainer, "datamodule", None)
         if isinstance(network, Pretrained) and isinstance(data, InMemoryDataModule):
             network.feature_cache = None
-            data.stand_in(None)
+            data.replace_inputs(None)
 
 
 def compute_features(trainer: L.Trainer, network: Pretrained, data: InMemoryDataModule, indices: Tensor) -> Tensor:

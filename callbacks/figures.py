@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from callbacks.trainer import run_folder
+from callbacks.lookup import run_folder
 from datamodules.atomic_write import atomic_write
 
 

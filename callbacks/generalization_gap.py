@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from callbacks.evaluation import Evaluation, Instrument, clean_samples
 from callbacks.presets import monitor_mode
+from callbacks.probe import Evaluation, Probe, clean_subset
 from datamodules.in_memory import InMemoryDataModule
 from models.task import Task
 
 
-class GeneralizationGap(Instrument):
+class GeneralizationGap(Probe):
     """Logs `gap/loss`, `gap/accuracy` and so on: what validation is worse by than training samples, evaluated alike.
 
     The tutorials' "training minus validation" compares two things: training figures are averaged over an epoch while
@@ -34,7 +34,7 @@ class GeneralizationGap(Instrument):
         self._evaluation: Evaluation
 
     def choose(self, data: InMemoryDataModule) -> None:  # noqa: D102
-        chosen = clean_samples(data, self.samples)
+        chosen = clean_subset(data, self.samples)
         if not len(chosen):
             raise MisconfigurationException("GeneralizationGap: no training sample has its true label")
         self._evaluation = Evaluation(data, chosen)

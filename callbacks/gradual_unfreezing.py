@@ -4,7 +4,7 @@ import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.strategies import DDPStrategy
 
-from callbacks.arguments import require_positive
+from callbacks.arguments import check_positive
 from models.networks import Pretrained
 
 DDP = "ddp_find_unused_parameters_true"
@@ -26,7 +26,7 @@ class GradualUnfreezing(L.Callback):
     """
 
     def __init__(self, every_epochs: int = 1, blocks: int = 1) -> None:
-        require_positive("GradualUnfreezing", every_epochs=every_epochs, blocks=blocks)
+        check_positive("GradualUnfreezing", every_epochs=every_epochs, blocks=blocks)
         self.every_epochs = every_epochs
         self.blocks = blocks
 

@@ -9,7 +9,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
-from callbacks.trainer import callbacks_of
+from callbacks.lookup import callbacks_of
 
 Row = dict[str, float]
 
@@ -19,7 +19,7 @@ def epochs_done(row: Row) -> float:
     return row.get("epochs_done", row["epoch"] + 1)
 
 
-def shared_figures(rows: Iterable[Row]) -> list[str]:
+def shared_metrics(rows: Iterable[Row]) -> list[str]:
     """Return the names, without their stage, of what training is measured by too; the loss comes first."""
     names = {name.removeprefix("train/") for row in rows for name in row if name.startswith("train/")}
     return sorted(names, key=lambda name: (name != "loss", name))

@@ -6,10 +6,10 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.evaluation import Evaluation, Instrument, clean_samples, some_samples
 from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row
-from callbacks.trainer import find_callback, run_folder, run_title
+from callbacks.lookup import find_callback, run_folder, run_title
+from callbacks.probe import Evaluation, Probe, clean_subset, stratified_subset
 from datamodules.in_memory import InMemoryDataModule
 from models.task import Task
 
@@ -37,7 +37,7 @@ def memorization_shares(predicted: Tensor, given: Tensor, true: Tensor) -> dict[
     return {"wrong_label": wrong, "true_label": right, "neither": 1 - wrong - right}
 
 
-class Memorization(Instrument):
+class Memorization(Probe):
     """Logs which share of the wrongly labelled training samples the network has memorised, and which it has learnt.
 
     With `label_noise` in the data (Zhang et al., arXiv 1611.03530; Arpit et al., arXiv 1706.05394), a sample that is
@@ -69,7 +69,7 @@ class Memorization(Instrument):
             raise MisconfigurationException("Memorization: no training label is wrong on purpose; set data.label_noise")
         self._true = data.samples.targets[wrong]
         self._wrong = Evaluation(data, wrong)
-        clean = clean_samples(data, self.samples)
+        clean = clean_subset(data, self.samples)
         self._clean = Evaluation(data, clean) if len(clean) else None
 
     def measure(self, trainer: L.Trainer, task: Task) -> dict[str, float]:  # noqa: D102
@@ -97,7 +97,7 @@ def corrupted_samples(data: InMemoryDataModule, count: int) -> Tensor:
     if data.label_noise is None:
         return torch.from_numpy(train[:0])
     wrong = train[(data.targets[train] != data.samples.targets[train]).numpy()]
-    return some_samples(data, wrong, None, count)
+    return stratified_subset(data, wrong, None, count)
 
 
 def draw_memorization(rows: list[Row], title: str) -> Figure:

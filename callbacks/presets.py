@@ -7,8 +7,8 @@ import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import callbacks
 
-from callbacks.evaluation import Instrument
-from callbacks.trainer import callbacks_of
+from callbacks.lookup import callbacks_of
+from callbacks.probe import Probe
 
 Mode = Literal["min", "max"]
 HIGHER_IS_BETTER = ("accuracy", "f1", "precision", "recall", "auroc", "r2")
@@ -43,7 +43,7 @@ def check_monitor(option: str, monitor: str, mode: Mode | None, trainer: L.Train
     figures = getattr(module, "figures", None)
     if callable(figures) and monitor not in figures():
         names = ", ".join(sorted(figures()))
-        instruments = [callback for callback in callbacks_of(trainer) if isinstance(callback, Instrument)]
+        instruments = [callback for callback in callbacks_of(trainer) if isinstance(callback, Probe)]
         if any(monitor.startswith(instrument.prefix) for instrument in instruments):
             raise MisconfigurationException(
                 f"{option}.monitor: {monitor} is no figure that a run can be judged by, every epoch; there are {names}"

@@ -5,9 +5,9 @@ from typing import Any
 import lightning as L
 
 from callbacks.files import display_path
-from callbacks.history import History, shared_figures
+from callbacks.history import History, shared_metrics
+from callbacks.lookup import find_callback, run_folder
 from callbacks.summary import describe_device
-from callbacks.trainer import find_callback, run_folder
 
 
 class Header(L.Callback):
@@ -57,7 +57,7 @@ class EpochLines(L.Callback):
             return
         for row in history.rows:
             if row["epoch"] >= self._printed:
-                shown = [f"{stage}/{name}" for stage in ("train", "val") for name in shared_figures([row])]
+                shown = [f"{stage}/{name}" for stage in ("train", "val") for name in shared_metrics([row])]
                 figures = "  ".join(f"{name} {row[name]:.4f}" for name in shown if name in row)
                 total = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
                 print(f"epoch {row['epoch'] + 1:.0f}{total}  {figures}", flush=True)

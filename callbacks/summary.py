@@ -20,11 +20,11 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks.files import display_path, write_text
 from callbacks.generalization_gap import worse_by
-from callbacks.history import History, Row, epochs_done, shared_figures
+from callbacks.history import History, Row, epochs_done, shared_metrics
+from callbacks.lookup import find_callback, run_folder
 from callbacks.presets import Checkpoint, EarlyStopping, Mode, at_epoch_end, monitor_mode
-from callbacks.trainer import find_callback, run_folder
 
-ALIKE, TRAINING = "training samples evaluated alike", "training"
+EVALUATED_ALIKE, TRAINING = "training samples evaluated alike", "training"
 BELOW_ZERO = "(below 0: training is measured during the epoch, with dropout, augmentation and label noise, if any)"
 
 
@@ -133,14 +133,14 @@ def generalization_gap(row: Row) -> dict[str, float]:
     measured = sorted((name for name in row if name.startswith("gap/")), key=lambda name: (name != "gap/loss", name))
     if measured:
         return {name.removeprefix("gap/"): row[name] for name in measured}
-    names = [name for name in shared_figures([row]) if f"val/{name}" in row]
+    names = [name for name in shared_metrics([row]) if f"val/{name}" in row]
     validated, trained = ({name: row[f"{stage}/{name}"] for name in names} for stage in ("val", "train"))
     return worse_by(validated, trained)
 
 
 def gap_to(row: Row) -> str:
-    """Return what `generalization_gap` compares validation with: ALIKE, or the epoch's TRAINING figures."""
-    return ALIKE if any(name.startswith("gap/") for name in row) else TRAINING
+    """Return what `generalization_gap` compares validation with: EVALUATED_ALIKE, or the epoch's TRAINING figures."""
+    return EVALUATED_ALIKE if any(name.startswith("gap/") for name in row) else TRAINING
 
 
 def _gap_lines(gap: dict[str, float], compared: str) -> list[str]:

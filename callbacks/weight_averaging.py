@@ -13,14 +13,14 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from callbacks.trainer import callbacks_of
+from callbacks.lookup import callbacks_of
 
 Tensors = list[Tensor] | tuple[Tensor, ...]
 WEIGHTS_KEY = "weights"  # of a checkpoint: says in words which weights its state_dict holds
 STATE_KEY = "averaging"
 PREFIX = "network."
 HALF_PRECISIONS = ("bf16-true", "16-true")
-LIGHTNINGS = (callbacks.WeightAveraging, callbacks.StochasticWeightAveraging)
+LIGHTNING_AVERAGERS = (callbacks.WeightAveraging, callbacks.StochasticWeightAveraging)
 
 
 class WeightAveraging(L.Callback, ABC):
@@ -70,7 +70,9 @@ class WeightAveraging(L.Callback, ABC):
         if stage != "fit":
             return
         name, every = type(self).__name__, callbacks_of(trainer)
-        others = [other for other in every if isinstance(other, (WeightAveraging, *LIGHTNINGS)) and other is not self]
+        others = [
+            other for other in every if isinstance(other, (WeightAveraging, *LIGHTNING_AVERAGERS)) and other is not self
+        ]
         if others:
             raise MisconfigurationException(
                 f"{name}: {type(others[0]).__name__} averages weights too; leave one of them out"

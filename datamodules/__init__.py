@@ -16,23 +16,23 @@ from datamodules.augmentation import (
     TrivialAugment,
 )
 from datamodules.base import DataModule
-from datamodules.cifar import CIFAR10, CIFAR100
-from datamodules.digits import Digits
 from datamodules.errors import DataError
-from datamodules.image_folder import ImageFolder
-from datamodules.imbalance import ExponentialImbalance, Imbalance, StepImbalance
+from datamodules.images.cifar import CIFAR10, CIFAR100
+from datamodules.images.digits import Digits
+from datamodules.images.image_folder import ImageFolder
+from datamodules.images.mnist import MNIST, FashionMNIST
 from datamodules.in_memory import InMemoryDataModule
-from datamodules.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
 from datamodules.loader import InMemoryLoader
-from datamodules.mnist import MNIST, FashionMNIST
-from datamodules.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
 from datamodules.samples import Samples
-from datamodules.sequence_files import SequenceFiles
-from datamodules.sequences import SequenceDataModule, Sequences
-from datamodules.splits import Split, SplitOptions, make_split
-from datamodules.synthetic_sequences import AddingProblem, DelayedEcho
-from datamodules.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
-from datamodules.thermometer import Thermometer
+from datamodules.sequences.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
+from datamodules.sequences.sequence_data import SequenceDataModule, Sequences
+from datamodules.sequences.sequence_files import SequenceFiles
+from datamodules.sequences.synthetic_sequences import AddingProblem, DelayedEcho
+from datamodules.splitting.imbalance import ExponentialImbalance, Imbalance, StepImbalance
+from datamodules.splitting.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
+from datamodules.splitting.splits import Split, SplitOptions, make_split
+from datamodules.tables.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
+from datamodules.tables.thermometer import Thermometer
 
 __all__ = [
     "CIFAR10",

@@ -12,14 +12,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from datamodules.duplicates import Digests, Duplicates, find_duplicates, settle_duplicates
 from datamodules.errors import DataError
-from datamodules.imbalance import Imbalance
-from datamodules.label_noise import LabelNoise
-from datamodules.manifest import Manifest, content_hash, describe_split, require_same_split
 from datamodules.samples import UNLABELLED, Samples
-from datamodules.splits import PARTS, Split, SplitOptions, check_split, make_split
-from datamodules.subsets import Indices, subset_order
+from datamodules.splitting.duplicates import Digests, Duplicates, find_duplicates, settle_duplicates
+from datamodules.splitting.imbalance import Imbalance
+from datamodules.splitting.label_noise import LabelNoise
+from datamodules.splitting.manifest import Manifest, check_same_split, content_hash, describe_split
+from datamodules.splitting.splits import PARTS, Split, SplitOptions, check_split, make_split
+from datamodules.splitting.subsets import Indices, subset_order
 
 
 class DataModule(L.LightningDataModule, ABC):
@@ -214,17 +214,17 @@ class DataModule(L.LightningDataModule, ABC):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Check that this is the split the checkpoint was made with, and go on with its shuffle."""
-        self.require_split(state_dict["split"])
+        self.check_same_split(state_dict["split"])
         self.shuffle_seed = state_dict["shuffle_seed"]
 
-    def require_split(self, recorded: Manifest) -> None:
+    def check_same_split(self, recorded: Manifest) -> None:
         """Check that this is the split of a manifest.
 
         Raises:
             DataError: The split, or the dataset, is another one; the message says what differs.
         """
         self.setup()
-        require_same_split(recorded, self.manifest)
+        check_same_split(recorded, self.manifest)
 
     def describe(self) -> str:
         """Return one line: the sizes of the parts and how they came about."""

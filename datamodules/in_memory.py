@@ -10,13 +10,13 @@ from torch.utils.data import DataLoader
 
 from datamodules.augmentation import Augmentation
 from datamodules.base import DataModule
-from datamodules.duplicates import Digests, Duplicates, sample_digests
 from datamodules.errors import DataError
-from datamodules.imbalance import Imbalance
-from datamodules.label_noise import LabelNoise
 from datamodules.loader import Batch, InMemoryLoader
 from datamodules.normalization import Normalization, channel_statistics
-from datamodules.splits import Split, SplitOptions
+from datamodules.splitting.duplicates import Digests, Duplicates, sample_digests
+from datamodules.splitting.imbalance import Imbalance
+from datamodules.splitting.label_noise import LabelNoise
+from datamodules.splitting.splits import Split, SplitOptions
 
 Loader = InMemoryLoader | DataLoader[Any]
 
@@ -166,7 +166,7 @@ class InMemoryDataModule(DataModule):
         """Return the tensors that are sliced into batches, inputs first, targets last."""
         return (self.samples.inputs if self._features is None else self._features), self.targets
 
-    def stand_in(self, features: Tensor | None) -> None:
+    def replace_inputs(self, features: Tensor | None) -> None:
         """Put features, (N, F), float32, into batches in the place of inputs, as they are; None ends that."""
         self._features = features
         self._on_device = None

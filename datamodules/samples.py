@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.subsets import Indices
+from datamodules.splitting.subsets import Indices
 
 UNLABELLED = -100  # torch's own mark of what has no label
 

@@ -2,9 +2,9 @@
 
 from models.classifier import Classifier
 from models.errors import TrainingError
-from models.optimizers import WarmupCosine
+from models.optimization.optimizers import WarmupCosine
+from models.optimization.sam import SAM
 from models.regressor import Regressor
-from models.sam import SAM
 from models.task import Task
 
 __all__ = ["SAM", "Classifier", "Regressor", "Task", "TrainingError", "WarmupCosine"]

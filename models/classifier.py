@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from models.errors import TrainingError, require_fitting_loss
-from models.measured import Batch, Steps
-from models.metrics import class_accuracy, evaluation_metrics, training_metrics
-from models.regularizers.losses import ClassCountLoss
+from models.errors import TrainingError, check_loss_fits
+from models.evaluated import Batch, Steps
+from models.losses import ClassCountLoss
+from models.metrics.classification import class_accuracy, evaluation_metrics, training_metrics
 from models.task import Task
 
 UNUSED_LABEL = -100  # torch's own default of `ignore_index`, which no class has
@@ -50,7 +50,7 @@ class Classifier(Task):
             )
         super().__init__(network, nn.CrossEntropyLoss() if loss is None else loss, **kwargs)
         self.regularizers.check(network, num_classes)
-        smoothing = next((type(item).__name__ for item in self.regularizers.members() if item.moves_mass), None)
+        smoothing = next((type(item).__name__ for item in self.regularizers.members() if item.softens_labels), None)
         if smoothing and getattr(loss, "label_smoothing", None):
             raise ValueError(f"the loss's label_smoothing and {smoothing} both soften labels: leave one out")
         self.num_classes = num_classes
@@ -72,9 +72,9 @@ class Classifier(Task):
                 raise TrainingError(f"loss: {type(self.loss).__name__} needs a datamodule that has class_counts")
             self.loss.set_class_counts(torch.tensor(counts, device=self.device))
         outputs = torch.zeros(2, self.num_classes, device=self.device)
-        require_fitting_loss(self, outputs, torch.zeros(2, dtype=torch.int64, device=self.device))
+        check_loss_fits(self, outputs, torch.zeros(2, dtype=torch.int64, device=self.device))
 
-    def chain_targets(self, targets: Tensor) -> Tensor:
+    def soft_targets(self, targets: Tensor) -> Tensor:
         """Return labels (N,) as class probabilities (N, C) if there are regularizers; without them they stay."""
         return F.one_hot(targets, self.num_classes).float() if self.regularizers else targets
 

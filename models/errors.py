@@ -15,7 +15,7 @@ class TrainingError(RuntimeError):
     """Training cannot go on, or its result would mean nothing; the message says why and what to do."""
 
 
-def require_finite(objectives: Tensor, steps: Sequence[int], epoch: int) -> None:
+def check_finite(objectives: Tensor, steps: Sequence[int], epoch: int) -> None:
     """Check what was minimised in each of some steps, (steps,).
 
     Raises:
@@ -30,7 +30,7 @@ def require_finite(objectives: Tensor, steps: Sequence[int], epoch: int) -> None
         )
 
 
-def require_finite_figure(name: str, figure: Tensor, epoch: int) -> None:
+def check_finite_metric(name: str, figure: Tensor, epoch: int) -> None:
     """Check a figure that was measured.
 
     Raises:
@@ -40,7 +40,7 @@ def require_finite_figure(name: str, figure: Tensor, epoch: int) -> None:
         raise TrainingError(f"{name} is {figure.item()}: the network's outputs are no numbers")
 
 
-def require_fitting_loss(task: "Task", outputs: Tensor, targets: Tensor) -> None:
+def check_loss_fits(task: "Task", outputs: Tensor, targets: Tensor) -> None:
     """Check before training that a task's loss takes what it will be given.
 
     Args:
@@ -51,7 +51,7 @@ def require_fitting_loss(task: "Task", outputs: Tensor, targets: Tensor) -> None
     Raises:
         TrainingError: It does not.
     """
-    targets = task.chain_targets(targets)
+    targets = task.soft_targets(targets)
     try:
         with torch.no_grad(), warnings.catch_warnings(action="ignore"):
             task.compute_loss(outputs, targets)

@@ -8,9 +8,9 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torchmetrics import MetricCollection
 
-from models.metrics import metric_states, restore_metric_states
-from models.networks.weights import weights_come_later
-from models.optimizers import check_length
+from models.metrics.classification import metric_states, restore_metric_states
+from models.networks.weight_files import skip_initial_weights
+from models.optimization.optimizers import check_length
 from models.random_state import capture_random_state, restore_random_state, seed_random_state
 
 SPLIT_KEY = "split"
@@ -34,7 +34,7 @@ class ExactResume(L.LightningModule, ABC):
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
         """Rebuild the module out of a checkpoint, without the weights that its network began with."""
-        with weights_come_later():
+        with skip_initial_weights():
             return super().load_from_checkpoint(*args, **kwargs)
 
     @abstractmethod
@@ -60,8 +60,8 @@ class ExactResume(L.LightningModule, ABC):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse other data than the checkpoint's; keep its states until training starts: draws would change them."""
         datamodule = self._datamodule()
-        if SPLIT_KEY in checkpoint and hasattr(datamodule, "require_split"):
-            datamodule.require_split(checkpoint[SPLIT_KEY])
+        if SPLIT_KEY in checkpoint and hasattr(datamodule, "check_same_split"):
+            datamodule.check_same_split(checkpoint[SPLIT_KEY])
         self._resumed = checkpoint.get("device_states", [])
         self._resumed_length = checkpoint.get("schedule_length")
 

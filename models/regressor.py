@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.errors import TrainingError, require_fitting_loss
-from models.measured import Batch, Steps
-from models.regression_metrics import evaluation_metrics, training_metrics
-from models.regularizers.losses import ClassificationLoss
+from models.errors import TrainingError, check_loss_fits
+from models.evaluated import Batch, Steps
+from models.losses import ClassificationLoss
+from models.metrics.regression import evaluation_metrics, training_metrics
 from models.task import Task
 
 
@@ -63,7 +63,7 @@ class Regressor(Task):
         """Refuse a loss that does not fit the targets before anything is trained."""
         super().on_fit_start()
         example = torch.zeros(2, len(self.target_mean), device=self.device)
-        require_fitting_loss(self, example, example)
+        check_loss_fits(self, example, example)
 
     def outputs(self, inputs: Any, steps: Steps | None) -> Tensor:
         """Return the network's outputs, (N, outputs).
@@ -79,7 +79,7 @@ class Regressor(Task):
             )
         return outputs
 
-    def chain_targets(self, targets: Tensor) -> Tensor:
+    def soft_targets(self, targets: Tensor) -> Tensor:
         """Return standardised targets, (N, outputs)."""
         return (targets - self.target_mean) / self.target_std
 

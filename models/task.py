@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from models.errors import TrainingError
-from models.measured import Batch, Measured
-from models.networks.preprocessing import check_normalization
-from models.optimizers import (
+from models.evaluated import Batch, EvaluatedModule
+from models.networks.input_transform import check_normalization
+from models.optimization.optimizers import (
     OptimizerWrapper,
     build_optimizer,
     build_scheduler,
@@ -23,14 +23,14 @@ from models.optimizers import (
     run_length,
     wrap_optimizer,
 )
+from models.optimization.uncounted_step import prepare_second_pass
 from models.regularizers import Regularizer, RegularizerChain, Scheduled
-from models.second_pass import prepare_second_pass
 
-NEVER = sys.maxsize
-REMEMBERED = "regularizers."  # where a state_dict holds what regularizers remember
+NEVER_STEP = sys.maxsize
+REGULARIZER_STATE = "regularizers."  # where a state_dict holds what regularizers remember
 
 
-class Task(Measured):
+class Task(EvaluatedModule):
     """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
 
     A subclass says what its metrics are and how targets enter the regularizer chain. `train/` figures are measured on
@@ -88,7 +88,7 @@ class Task(Measured):
         self.layer_decay = layer_decay
 
     @abstractmethod
-    def chain_targets(self, targets: Tensor) -> Tensor:
+    def soft_targets(self, targets: Tensor) -> Tensor:
         """Return targets in the form that the regularizers and the loss work on."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -100,7 +100,7 @@ class Task(Measured):
             return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
         self.regularizers.check_batch(inputs, of_steps=steps is not None)
-        inputs, chained = self.regularizers.perturb(inputs, self.chain_targets(targets))
+        inputs, chained = self.regularizers.perturb(inputs, self.soft_targets(targets))
         outputs = forward(inputs)
         chained = self.regularizers.revise(outputs, chained)
         penalties = self.regularizers.penalties(forward, inputs, outputs, chained, self.network)
@@ -116,7 +116,7 @@ class Task(Measured):
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training figures; advance a schedule that watches a figure."""
         self.flush()
-        measured = self._validated | self._log_figures("train", self.train_metrics)
+        measured = self._validated | self._log_metrics("train", self.train_metrics)
         self._validated = {}
         # Lightning would step it after the checkpoint is written, and a resumed run would lose that step.
         for config in self.trainer.lr_scheduler_configs:
@@ -149,7 +149,7 @@ class Task(Measured):
             configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
         if isinstance(schedule, ReduceLROnPlateau):
             check_plateau(schedule, self.lr_scheduler_monitor, self.figures(), self.trainer)
-            configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER}
+            configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER_STEP}
         if self.warmup_steps:
             configs.append({"scheduler": build_warmup(optimizer, self.warmup_steps, schedule), "interval": "step"})
         return [optimizer], configs  # type: ignore[return-value]
@@ -168,9 +168,11 @@ class Task(Measured):
         """Let evaluation take weights without what regularizers remember, which matters to training alone."""
         super().on_load_checkpoint(checkpoint)
         if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
-            own = {name: value for name, value in self.state_dict().items() if name.startswith(REMEMBERED)}
+            own = {name: value for name, value in self.state_dict().items() if name.startswith(REGULARIZER_STATE)}
             held = checkpoint["state_dict"].items()
-            checkpoint["state_dict"] = {name: value for name, value in held if not name.startswith(REMEMBERED)} | own
+            checkpoint["state_dict"] = {
+                name: value for name, value in held if not name.startswith(REGULARIZER_STATE)
+            } | own
 
     def on_train_start(self) -> None:
         """Begin, or go on, with the regularizers in the state of the epoch."""

@@ -29,8 +29,8 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 
 from datamodules import MNIST, DataError
-from scripts.cli import HoldoutCLI
-from scripts.runs import RUN_FOLDER_VARIABLE
+from scripts.cli.lightning_cli import HoldoutCLI
+from scripts.cli.runs import RUN_FOLDER_VARIABLE
 
 
 class TutorialNet(nn.Module):

@@ -16,13 +16,13 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from callbacks import CheckpointError
 from datamodules import DataError
 from models import TrainingError
-from scripts.cli import HoldoutCLI
-from scripts.parser import DEBUG_VARIABLE
-from scripts.runs import RUN_FOLDER_VARIABLE, RunError
+from scripts.cli.lightning_cli import HoldoutCLI
+from scripts.cli.parser import DEBUG_VARIABLE
+from scripts.cli.runs import RUN_FOLDER_VARIABLE, UsageError
 
 MISTAKE = 2
 TERMINATED = 128 + signal.SIGTERM  # as a shell reports it
-USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, RunError, TrainingError)
+USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, UsageError, TrainingError)
 NOISE = (
     r".*LeafSpec.*is deprecated",
     r".*smaller than the logging interval.*",

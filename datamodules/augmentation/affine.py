@@ -91,7 +91,7 @@ class RandomRotation(Augmentation):
         return torch.empty(len(images), device=images.device).uniform_(*self.degrees)
 
     def forward(self, images: Tensor) -> Tensor:  # noqa: D102
-        self.require_images(images)
+        self.check_images(images)
         if self.degrees == (0, 0):
             return images
         return rotate(images, self.draw(images), self.interpolation)
@@ -146,7 +146,7 @@ class RandomAffine(Augmentation):
         return angle, shift, scale, shear
 
     def forward(self, images: Tensor) -> Tensor:  # noqa: D102
-        self.require_images(images)
+        self.check_images(images)
         return images if self.off else affine(images, *self.draw(images), self.interpolation)
 
 

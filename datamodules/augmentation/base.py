@@ -57,7 +57,7 @@ class Augmentation(nn.Module):
         """
         self.require(given in choices, f"{argument} {given!r} is none of {', '.join(choices)}")
 
-    def require_images(self, images: Tensor) -> None:
+    def check_images(self, images: Tensor) -> None:
         """Check that these are images (N, C, H, W).
 
         Raises:
@@ -72,7 +72,7 @@ class Augmentation(nn.Module):
         Raises:
             DataError: They are none, or have another number of channels.
         """
-        self.require_images(images)
+        self.check_images(images)
         self.require(images.shape[1] in (1, 3), f"takes images of 1 or 3 channels (grey or RGB), not {images.shape[1]}")
 
 

@@ -66,5 +66,5 @@ class RandomResizedCrop(Augmentation):
         return place_first(heights, widths, fits, (height, width), largest)
 
     def forward(self, images: Tensor) -> Tensor:  # noqa: D102
-        self.require_images(images)
+        self.check_images(images)
         return crop_and_resize(images, self.draw(images))

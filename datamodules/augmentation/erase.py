@@ -71,7 +71,7 @@ class RandomErasing(Augmentation):
         return areas._replace(height=areas.height * chosen, width=areas.width * chosen)
 
     def forward(self, images: Tensor) -> Tensor:  # noqa: D102
-        self.require_images(images)
+        self.check_images(images)
         if self.probability == 0:
             return images
         count, channels = len(self.values), images.shape[1]

@@ -51,7 +51,7 @@ class HorizontalFlip(Augmentation):
         self.probability = probability
 
     def forward(self, images: Tensor) -> Tensor:  # noqa: D102
-        self.require_images(images)
+        self.check_images(images)
         if self.probability == 0:
             return images
         return flip_horizontally(images, torch.rand(len(images), device=images.device) < self.probability)
@@ -84,7 +84,7 @@ class AlternatingFlip(Augmentation):
         Raises:
             DataError: `observe` was not called with this batch, as a data module does while training.
         """
-        self.require_images(images)
+        self.check_images(images)
         chosen, self._chosen = self._chosen, None
         if chosen is None or len(chosen) != len(images):
             raise DataError("AlternatingFlip: call observe(inputs, epoch) before each batch, as a data module does")

@@ -47,6 +47,6 @@ class RandomTranslate(Augmentation):
         self.mode: PaddingMode = mode
 
     def forward(self, images: Tensor) -> Tensor:  # noqa: D102
-        self.require_images(images)
+        self.check_images(images)
         shifts = torch.randint(-self.padding, self.padding + 1, (2, len(images)), device=images.device)
         return translate(images, shifts[0], shifts[1], self.padding, self.mode)

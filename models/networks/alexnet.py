@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from models.networks.shapes import count_features, require_image
+from models.networks.shapes import check_image, count_features
 
 
 class AlexNet(nn.Module):
@@ -32,7 +32,7 @@ class AlexNet(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        require_image("AlexNet", input_shape, 63 if stem == "imagenet" else 16)
+        check_image("AlexNet", input_shape, 63 if stem == "imagenet" else 16)
         if not 0 <= dropout < 1:
             raise ValueError(f"AlexNet: dropout {dropout} is not in [0, 1)")
         large = stem == "imagenet"

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from models.networks.drop_block import DropBlock
 from models.networks.norms import Norm, image_norm
-from models.networks.shapes import count_features, require_image
+from models.networks.shapes import check_image, count_features
 
 
 class CNN(nn.Module):
@@ -38,7 +38,7 @@ class CNN(nn.Module):
         block_size: int = 5,
     ) -> None:
         super().__init__()
-        require_image("CNN", input_shape, 16)
+        check_image("CNN", input_shape, 16)
         rates = {"dropout": dropout, "spatial_dropout": spatial_dropout, "drop_block": drop_block}
         for name, value in rates.items():
             if not 0 <= value < 1:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from models.networks.preprocessing import Preprocessing, Resize
+from models.networks.input_transform import Preprocessing, Resize
 from models.networks.resnet import WEIGHT_NAMES
-from models.networks.shapes import require_image
+from models.networks.shapes import check_image
 from models.networks.stages import Stage, stages
 from models.networks.torchvision_network import build_network, cut_head, published_preprocessing, published_weights
-from models.networks.weights import load_weights, read_file, weights_wanted
+from models.networks.weight_files import load_initial_weights, load_weights, read_file
 
 NetworkFactory = Callable[[tuple[int, ...], int], nn.Module]
 WEIGHT_FILES = (".pt", ".pth", ".th", ".safetensors", ".ckpt")
@@ -60,7 +60,7 @@ class Pretrained(nn.Module):
         resize: Resize = "weights",
     ) -> None:
         super().__init__()
-        require_image("Pretrained", input_shape, 1)
+        check_image("Pretrained", input_shape, 1)
         self.input_shape = tuple(input_shape)
         if isinstance(resize, int) and resize < 1:
             raise ValueError(f"Pretrained: resize {resize} is less than 1")
@@ -68,7 +68,7 @@ class Pretrained(nn.Module):
         name = weights if file is None else None
         if isinstance(architecture, str):
             published = published_weights(architecture, name or "DEFAULT")
-            self.backbone = build_network(architecture, published, load=name is not None and weights_wanted())
+            self.backbone = build_network(architecture, published, load=name is not None and load_initial_weights())
             self.preprocessing = published_preprocessing(published, resize)
             self.name = architecture
         elif name is not None:
@@ -142,7 +142,7 @@ class Pretrained(nn.Module):
 
     def _take_statistics(self, path: str) -> None:
         """Normalise as the run did that a checkpoint is from: its data first, then perhaps its network."""
-        content = read_file(path) if weights_wanted() else None
+        content = read_file(path) if load_initial_weights() else None
         if not isinstance(content, Mapping) or "pytorch-lightning_version" not in content:
             return
         names = [f"network.preprocessing.{name}" for name in ("mean", "std")]

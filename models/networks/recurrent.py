@@ -21,8 +21,8 @@ class Recurrent(nn.Module):
     """Recurrent layers over the steps of a sequence, then the head.
 
     The matrix that takes a state to the next, each gate's own, begins orthogonal (Saxe et al., arXiv 1312.6120), the
-    rest as torch has it. Measured, 3 seeds each: of symbols to be repeated 10 steps later, 600 training steps taught a
-    GRU 65–67 % (58–59 % with torch's initialisation) and an LSTM 64–67 % (60 %); on digits there is no difference. A
+    rest as torch has it. Measured, 3 seeds each: of symbols to be repeated 10 steps later, 600 training steps taught
+    a GRU 65–67 % (58–59 % with torch's initialisation) and an LSTM 64–67 % (60 %); on digits there is no difference. A
     forget gate's bias that begins at 1 made none either.
 
     Args:

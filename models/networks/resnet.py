@@ -9,8 +9,8 @@ from torchvision.ops import StochasticDepth
 
 from models.networks.drop_block import DropBlock
 from models.networks.norms import image_norm
-from models.networks.shapes import require_image
-from models.networks.weights import load_weights
+from models.networks.shapes import check_image
+from models.networks.weight_files import load_weights
 
 Depth = Literal[18, 20, 32, 34, 44, 50, 56, 110]
 ImageNorm = Literal["batch", "group", "layer"]
@@ -160,7 +160,7 @@ class ResNet(nn.Module):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        require_image("ResNet", input_shape, 32 if stem == "imagenet" else 8)
+        check_image("ResNet", input_shape, 32 if stem == "imagenet" else 8)
         rates = {"dropout": dropout, "stochastic_depth": stochastic_depth, "drop_block": drop_block}
         for name, value in rates.items():
             if not 0 <= value < 1:

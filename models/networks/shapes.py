@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 
-def require_image(network: str, input_shape: tuple[int, ...], smallest: int) -> None:
+def check_image(network: str, input_shape: tuple[int, ...], smallest: int) -> None:
     """Check that a network's input is an image.
 
     Args:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from models.networks.mlp import ACTIVATIONS, Activation
-from models.networks.shapes import require_image
+from models.networks.shapes import check_image
 
 
 class TinyConv(nn.Module):
@@ -30,7 +30,7 @@ class TinyConv(nn.Module):
         activation: Activation | None = None,
     ) -> None:
         super().__init__()
-        require_image("TinyConv", input_shape, 32)
+        check_image("TinyConv", input_shape, 32)
         kind = nn.Identity if activation is None else ACTIVATIONS[activation]
         self.body = nn.Sequential(
             nn.Conv2d(input_shape[0], channels, 8, stride=8),

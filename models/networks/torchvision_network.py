@@ -12,7 +12,7 @@ import torchvision.models
 from torch import nn
 from torchvision.models import SqueezeNet, WeightsEnum
 
-from models.networks.preprocessing import Preprocessing, Resize
+from models.networks.input_transform import Preprocessing, Resize
 
 INCEPTIONS = ("googlenet", "inception_v3")
 AUXILIARY = ("AuxLogits", "aux1", "aux2")  # their classifiers within, which are no part of transfer

@@ -4,23 +4,11 @@ from models.regularizers.base import Regularizer
 from models.regularizers.bootstrap import BootstrapLabels
 from models.regularizers.chain import RegularizerChain
 from models.regularizers.confidence_penalty import ConfidencePenalty
-from models.regularizers.disturb import DisturbLabel
+from models.regularizers.disturb_label import DisturbLabel
 from models.regularizers.disturb_value import DisturbError, DisturbValue
 from models.regularizers.input_noise import Cutout, InputNoise
 from models.regularizers.jacobian_penalty import JacobianPenalty
 from models.regularizers.label_smoothing import LabelSmoothing
-from models.regularizers.losses import (
-    BalancedCrossEntropy,
-    ClassBalancedCrossEntropy,
-    ClassCountLoss,
-    ClassificationLoss,
-    FocalLoss,
-    GeneralizedCrossEntropy,
-    LogitAdjustedCrossEntropy,
-    PolyLoss,
-    ProbabilityMAE,
-    SymmetricCrossEntropy,
-)
 from models.regularizers.max_norm import MaxNorm
 from models.regularizers.mixing import CutMix, MixUp
 from models.regularizers.norm_penalties import L1, L2, ElasticNet
@@ -33,11 +21,7 @@ from models.regularizers.scheduled import Scheduled
 __all__ = [
     "L1",
     "L2",
-    "BalancedCrossEntropy",
     "BootstrapLabels",
-    "ClassBalancedCrossEntropy",
-    "ClassCountLoss",
-    "ClassificationLoss",
     "ConfidencePenalty",
     "CutMix",
     "Cutout",
@@ -45,22 +29,16 @@ __all__ = [
     "DisturbLabel",
     "DisturbValue",
     "ElasticNet",
-    "FocalLoss",
-    "GeneralizedCrossEntropy",
     "InputNoise",
     "JacobianPenalty",
     "LabelSmoothing",
-    "LogitAdjustedCrossEntropy",
     "MaxNorm",
     "MixUp",
     "OnlineLabelSmoothing",
     "Orthogonality",
-    "PolyLoss",
-    "ProbabilityMAE",
     "RDrop",
     "RandomMix",
     "Regularizer",
     "RegularizerChain",
     "Scheduled",
-    "SymmetricCrossEntropy",
 ]

@@ -25,14 +25,14 @@ class Regularizer(nn.Module):
         keeps_inputs: Whether it passes inputs through the network as they are, and that is all: `perturb` returns the
             very ones that it was given, and `second_pass` does not differentiate by them.
         mixes_samples: Whether `perturb` mixes samples; one such in a list is enough.
-        moves_mass: Whether it moves probability from the label to other classes; one such in a list is enough.
+        softens_labels: Whether it moves probability from the label to other classes; one such in a list is enough.
     """
 
     applies_to: ClassVar[Literal["classes", "values"] | None] = None
     strength: ClassVar[str | None] = None
     keeps_inputs: bool = False
     mixes_samples: bool = False
-    moves_mass: bool = False
+    softens_labels: bool = False
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence["Regularizer"]) -> None:
         """Refuse a task, a network or a place in the list that makes no sense; make room for state that depends on it.
@@ -54,7 +54,10 @@ class Regularizer(nn.Module):
             raise ValueError(f"{name} is for continuous targets; there are classes")
         if any(self._is_like(other) for other in before):
             raise ValueError(f"{name} is in the list of regularizers twice: leave one out")
-        for alike, what in (("mixes_samples", "mix samples (RandomMix takes turns)"), ("moves_mass", "soften labels")):
+        for alike, what in (
+            ("mixes_samples", "mix samples (RandomMix takes turns)"),
+            ("softens_labels", "soften labels"),
+        ):
             other = next((type(other).__name__ for other in before if getattr(other, alike)), None)
             if getattr(self, alike) and other is not None:
                 raise ValueError(f"{other} and {name} both {what}: leave one out")
@@ -144,7 +147,7 @@ def _alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def require_coefficient(name: str, argument: str, value: float) -> None:
+def check_coefficient(name: str, argument: str, value: float) -> None:
     """Check a coefficient.
 
     Args:
@@ -159,8 +162,8 @@ def require_coefficient(name: str, argument: str, value: float) -> None:
         raise ValueError(f"{name}: {argument} {value} must be 0 or more, and finite")
 
 
-def require_share(name: str, argument: str, value: float) -> None:
-    """Check a share, as `require_coefficient` does a coefficient.
+def check_fraction(name: str, argument: str, value: float) -> None:
+    """Check a share, as `check_coefficient` does a coefficient.
 
     Raises:
         ValueError: It is not in [0, 1].
@@ -169,7 +172,7 @@ def require_share(name: str, argument: str, value: float) -> None:
         raise ValueError(f"{name}: {argument} {value} is not in [0, 1]")
 
 
-def require_percentage(name: str, argument: str, value: float) -> None:
+def check_percentage(name: str, argument: str, value: float) -> None:
     """Check a percentage, likewise.
 
     Raises:

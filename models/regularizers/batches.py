@@ -7,7 +7,7 @@ from torch import Tensor
 from models.errors import TrainingError
 
 
-def require_tensor(name: str, inputs: Any) -> None:
+def check_tensor(name: str, inputs: Any) -> None:
     """Check that inputs are one tensor.
 
     Args:
@@ -21,7 +21,7 @@ def require_tensor(name: str, inputs: Any) -> None:
         raise TrainingError(f"{name} takes no sequences of different lengths")
 
 
-def require_images(name: str, inputs: Any) -> None:
+def check_images(name: str, inputs: Any) -> None:
     """Check that inputs are images, (N, C, H, W).
 
     Args:
@@ -31,6 +31,6 @@ def require_images(name: str, inputs: Any) -> None:
     Raises:
         TrainingError: They are not.
     """
-    require_tensor(name, inputs)
+    check_tensor(name, inputs)
     if inputs.ndim != 4:
         raise TrainingError(f"{name} takes images, not samples {tuple(inputs.shape[1:])}")

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.regularizers.base import Regularizer, require_share
+from models.regularizers.base import Regularizer, check_fraction
 
 Kind = Literal["soft", "hard"]
 
@@ -48,12 +48,12 @@ class BootstrapLabels(Regularizer):
     applies_to = "classes"
     strength = "share"
     keeps_inputs = True
-    moves_mass = True
+    softens_labels = True
 
     def __init__(self, share: float | None = None, kind: Kind = "soft") -> None:
         super().__init__()
         share = {"soft": 0.05, "hard": 0.2}[kind] if share is None else share
-        require_share("BootstrapLabels", "share", share)
+        check_fraction("BootstrapLabels", "share", share)
         self.share = share
         self.kind: Kind = kind
 

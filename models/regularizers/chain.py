@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from models.batch_norm import frozen_batch_norm_statistics
+from models.optimization.frozen_batch_norm import frozen_batch_norm_statistics
 from models.regularizers.base import Forward, Regularizer
 
 

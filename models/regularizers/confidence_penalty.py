@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.regularizers.base import Regularizer, require_coefficient
+from models.regularizers.base import Regularizer, check_coefficient
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ class ConfidencePenalty(Regularizer):
 
     def __init__(self, beta: float = 0.1) -> None:
         super().__init__()
-        require_coefficient("ConfidencePenalty", "beta", beta)
+        check_coefficient("ConfidencePenalty", "beta", beta)
         self.beta = beta
 
     def penalty(self, outputs: Tensor, targets: Tensor, network: nn.Module) -> Tensor | None:  # noqa: D102

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from models.regularizers.base import Regularizer, require_percentage
-from models.regularizers.disturb import draw_chosen
+from models.regularizers.base import Regularizer, check_percentage
+from models.regularizers.disturb_label import draw_chosen
 
 
 def add_noise(targets: Tensor, chosen: Tensor, std: float) -> Tensor:
@@ -80,7 +80,7 @@ class DisturbError(Regularizer):
 
 def _check(regularizer: Regularizer, alpha: float, **sizes: float) -> None:
     name = type(regularizer).__name__
-    require_percentage(name, "alpha", alpha)
+    check_percentage(name, "alpha", alpha)
     for argument, size in sizes.items():
         if not 0 < size < float("inf"):
             raise ValueError(f"{name}: {argument} {size} is not a number above 0")

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from models.errors import TrainingError
-from models.regularizers.base import Regularizer, require_coefficient
-from models.regularizers.batches import require_images, require_tensor
+from models.regularizers.base import Regularizer, check_coefficient
+from models.regularizers.batches import check_images, check_tensor
 from models.regularizers.boxes import box_mask, draw_centres
 
 
@@ -26,11 +26,11 @@ class InputNoise(Regularizer):
 
     def __init__(self, std: float = 0.1) -> None:
         super().__init__()
-        require_coefficient("InputNoise", "std", std)
+        check_coefficient("InputNoise", "std", std)
         self.std = std
 
     def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
-        require_tensor("InputNoise", inputs)
+        check_tensor("InputNoise", inputs)
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         if self.std == 0:
@@ -69,7 +69,7 @@ class Cutout(Regularizer):
         self.size = size
 
     def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
-        require_images("Cutout", inputs)
+        check_images("Cutout", inputs)
         height, width = inputs.shape[-2:]
         if self.size > min(height, width):
             raise TrainingError(

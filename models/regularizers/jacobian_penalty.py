@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.regularizers.base import Forward, Regularizer, require_coefficient
-from models.regularizers.batches import require_tensor
+from models.regularizers.base import Forward, Regularizer, check_coefficient
+from models.regularizers.batches import check_tensor
 
 
 def jacobian_norm(forward: Forward, inputs: Tensor, projections: int = 1) -> Tensor:
@@ -53,14 +53,14 @@ class JacobianPenalty(Regularizer):
 
     def __init__(self, coefficient: float = 0.01, projections: int = 1) -> None:
         super().__init__()
-        require_coefficient("JacobianPenalty", "coefficient", coefficient)
+        check_coefficient("JacobianPenalty", "coefficient", coefficient)
         if projections < 1:
             raise ValueError(f"JacobianPenalty: projections {projections} is less than 1")
         self.coefficient = coefficient
         self.projections = projections
 
     def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
-        require_tensor("JacobianPenalty", inputs)
+        check_tensor("JacobianPenalty", inputs)
 
     def second_pass(  # noqa: D102
         self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor

@@ -42,7 +42,7 @@ class LabelSmoothing(Regularizer):
     applies_to = "classes"
     strength = "epsilon"
     keeps_inputs = True
-    moves_mass = True
+    softens_labels = True
 
     def __init__(self, epsilon: float = 0.1, share: Share = "all") -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from models.regularizers.weights import WeightRegularizer
+from models.regularizers.weight_penalty import WeightRegularizer
 
 
 class MaxNorm(WeightRegularizer):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from models.errors import TrainingError
-from models.regularizers.base import Regularizer, require_coefficient
-from models.regularizers.batches import require_images
+from models.regularizers.base import Regularizer, check_coefficient
+from models.regularizers.batches import check_images
 from models.regularizers.boxes import box_mask, draw_centres
 
 Each = Literal["sample", "batch"]
@@ -89,7 +89,7 @@ class Mixing(Regularizer):
 
     def __init__(self, alpha: float, each: Each = "sample") -> None:
         super().__init__()
-        require_coefficient(type(self).__name__, "alpha", alpha)
+        check_coefficient(type(self).__name__, "alpha", alpha)
         self.alpha = alpha
         self.each: Each = each
 
@@ -147,7 +147,7 @@ class CutMix(Mixing):
 
     def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
         super().check_batch(inputs, of_steps)
-        require_images("CutMix", inputs)
+        check_images("CutMix", inputs)
 
     def mix(self, inputs: Tensor, targets: Tensor, shares: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         return cut_mix(inputs, targets, shares, partners, draw_centres(inputs))

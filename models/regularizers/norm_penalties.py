@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.regularizers.base import require_share
-from models.regularizers.weights import WeightPenalty
+from models.regularizers.base import check_fraction
+from models.regularizers.weight_penalty import WeightPenalty
 
 
 class _ElasticNet(torch.autograd.Function):
@@ -104,7 +104,7 @@ class ElasticNet(WeightPenalty):
 
     def __init__(self, coefficient: float = 1e-4, l1_ratio: float = 0.5, pattern: str | None = None) -> None:
         super().__init__(coefficient, pattern)
-        require_share("ElasticNet", "l1_ratio", l1_ratio)
+        check_fraction("ElasticNet", "l1_ratio", l1_ratio)
         self.l1_ratio = l1_ratio
 
     def penalize(self, weights: list[Tensor]) -> Tensor:  # noqa: D102

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.regularizers.base import Regularizer, require_share
+from models.regularizers.base import Regularizer, check_fraction
 
 UNIT = 2**20  # probabilities are counted in integers, which no trainer.precision rounds
 
@@ -58,7 +58,7 @@ class OnlineLabelSmoothing(Regularizer):
     applies_to = "classes"
     strength = "share"
     keeps_inputs = True
-    moves_mass = True
+    softens_labels = True
     sums: Tensor
     counts: Tensor
     sums_before: Tensor
@@ -67,7 +67,7 @@ class OnlineLabelSmoothing(Regularizer):
 
     def __init__(self, share: float = 0.5) -> None:
         super().__init__()
-        require_share("OnlineLabelSmoothing", "share", share)
+        check_fraction("OnlineLabelSmoothing", "share", share)
         self.share = share
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from models.regularizers.weights import WeightPenalty
+from models.regularizers.weight_penalty import WeightPenalty
 
 
 def orthogonality_gap(weight: Tensor, units: int | None = None) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.regularizers.base import Forward, Regularizer, require_coefficient
+from models.regularizers.base import Forward, Regularizer, check_coefficient
 
 
 def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class RDrop(Regularizer):
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
-        require_coefficient("RDrop", "alpha", alpha)
+        check_coefficient("RDrop", "alpha", alpha)
         self.alpha = alpha
 
     def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:

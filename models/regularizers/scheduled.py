@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from models.regularizers.base import Forward, Regularizer, require_share
+from models.regularizers.base import Forward, Regularizer, check_fraction
 
 Shape = Literal["linear", "cosine"]
 
@@ -68,7 +68,7 @@ class Scheduled(Regularizer):
         if not 0 <= start_epoch <= end_epoch:
             raise ValueError(f"Scheduled: start_epoch {start_epoch} is below 0 or after end_epoch {end_epoch}")
         for argument, share in (("initial", initial), ("final", final)):
-            require_share("Scheduled", argument, share)
+            check_fraction("Scheduled", argument, share)
         self.regularizer = copy.deepcopy(regularizer)
         self.start_epoch_of_ramp = start_epoch
         self.end_epoch = end_epoch

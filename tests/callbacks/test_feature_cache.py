@@ -10,7 +10,7 @@ from torch.optim import AdamW
 
 from callbacks import FeatureCache, GradualUnfreezing
 from datamodules import Digits, HorizontalFlip
-from datamodules.duplicates import sample_digests
+from datamodules.splitting.duplicates import sample_digests
 from models import Classifier
 from models.networks import CNN, MLP, Pretrained
 from models.regularizers import DisturbLabel, JacobianPenalty, Regularizer

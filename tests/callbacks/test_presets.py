@@ -9,8 +9,8 @@ from lightning.pytorch import callbacks as lightning_callbacks
 from torch.optim.lr_scheduler import LambdaLR
 
 from callbacks import Checkpoint, EarlyStopping, History, LastCheckpoint, load_checkpoint
+from callbacks.lookup import find_callback
 from callbacks.presets import monitor_mode
-from callbacks.trainer import find_callback
 from models import Classifier
 from models.networks import Linear
 

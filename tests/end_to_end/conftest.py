@@ -14,8 +14,8 @@ from unittest import mock
 
 import pytest
 
+from scripts.cli.runs import RUN_FOLDER_VARIABLE
 from scripts.main import main
-from scripts.runs import RUN_FOLDER_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("--model.network.widths", "[32]")

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau, StepLR
 
 from callbacks import AtomicCheckpointIO, Checkpoint, History, LastCheckpoint
-from callbacks.trainer import find_callback
+from callbacks.lookup import find_callback
 from datamodules import Digits
 from datamodules.augmentation import AlternatingFlip, RandAugment, RandomTranslate
 from models import Classifier, WarmupCosine

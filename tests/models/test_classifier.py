@@ -113,7 +113,7 @@ def test_a_loss_is_that_of_labels_where_regularizers_made_probabilities_of_them(
     logits, targets = torch.randn(32, 10), torch.randint(10, (32,))
     expected = nn.functional.cross_entropy(logits, targets, weight, reduction=reduction, label_smoothing=smoothing)
     torch.testing.assert_close(task.compute_loss(logits, targets), expected)
-    torch.testing.assert_close(task.compute_loss(logits, task.chain_targets(targets)), expected)
+    torch.testing.assert_close(task.compute_loss(logits, task.soft_targets(targets)), expected)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_loss_that_gives_no_scalar_or_leaves_samples_out_is_refused(loss, mess
 
 def test_labels_become_probabilities_for_the_chain():
     task = Classifier(Linear((1, 8, 8), 4), 4, regularizers=[DisturbLabel(10)])
-    assert torch.equal(task.chain_targets(torch.tensor([2, 0])), torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0]]))
+    assert torch.equal(task.soft_targets(torch.tensor([2, 0])), torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0]]))
 
 
 @pytest.mark.parametrize(

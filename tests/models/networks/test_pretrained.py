@@ -13,7 +13,7 @@ from datamodules import Digits
 from models import Classifier
 from models.networks import CNN, MLP, Pretrained, ResNet
 from models.networks.stages import stages
-from models.networks.weights import weights_come_later
+from models.networks.weight_files import skip_initial_weights
 
 SMALL = ["resnet18", "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0"]
 LARGE = ["alexnet", "vgg11", "densenet121", "googlenet", "inception_v3", "convnext_tiny", "swin_t", "vit_b_16"]
@@ -235,7 +235,7 @@ def test_data_that_are_normalised_twice_are_warned_of(fit, options, warned, recw
 
 
 def test_weights_that_come_later_are_neither_read_nor_downloaded():
-    with weights_come_later():
+    with skip_initial_weights():
         pretrained("resnet18", "gone.pt")
         pretrained("resnet18", "IMAGENET1K_V1")
         pretrained(resnet20, "gone.ckpt", resize=None)

@@ -8,15 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models import Classifier
+from models.losses import FocalLoss, GeneralizedCrossEntropy, PolyLoss, SymmetricCrossEntropy
 from models.networks import Linear
-from models.regularizers import (
-    BootstrapLabels,
-    FocalLoss,
-    GeneralizedCrossEntropy,
-    LabelSmoothing,
-    PolyLoss,
-    SymmetricCrossEntropy,
-)
+from models.regularizers import BootstrapLabels, LabelSmoothing
 from models.regularizers.bootstrap import bootstrap_labels
 
 quick = settings(max_examples=40, deadline=None)

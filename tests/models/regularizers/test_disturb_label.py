@@ -8,7 +8,7 @@ from scipy import stats
 from models import Classifier
 from models.networks import Linear
 from models.regularizers import DisturbLabel
-from models.regularizers.disturb import disturb_labels
+from models.regularizers.disturb_label import disturb_labels
 
 ERROR_PROBABILITY = 1e-6  # that a statistical test below fails by chance, were the seed not fixed
 SAMPLES = 50_000

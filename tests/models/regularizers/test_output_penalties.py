@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from models import Classifier, TrainingError
-from models.batch_norm import frozen_batch_norm_statistics
 from models.networks import CNN, MLP, Linear, Pretrained
+from models.optimization.frozen_batch_norm import frozen_batch_norm_statistics
 from models.regularizers import ConfidencePenalty, JacobianPenalty, LabelSmoothing, RDrop
 from models.regularizers.jacobian_penalty import jacobian_norm
 from models.regularizers.r_drop import symmetric_divergence

@@ -1,0 +1,1 @@
+"""Splits, subsets, duplicates, label noise, imbalance and the manifest: pure functions on arrays."""

@@ -1,0 +1,76 @@
+"""Samples that are byte-identical across parts: found by hashing, then told, refused or dropped."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from datamodules.errors import DataError
+from datamodules.splitting.splits import Split
+from datamodules.splitting.subsets import Indices
+
+Duplicates = Literal["warn", "raise", "drop"]
+Digests = npt.NDArray[np.void]
+DIGEST_BYTES = 16
+
+
+def sample_digests(inputs: Tensor) -> Digests:
+    """Return a 128-bit BLAKE2b digest of each sample's bytes, shape (N,).
+
+    Args:
+        inputs: Samples, shape (N, ...), any dtype.
+    """
+    return digest_each(inputs.contiguous().reshape(len(inputs), -1).numpy())
+
+
+def digest_each(arrays: Iterable[npt.NDArray[Any]]) -> Digests:
+    """Return a 128-bit BLAKE2b digest of each array's bytes, shape (N,)."""
+    digests = b"".join(hashlib.blake2b(array.data, digest_size=DIGEST_BYTES).digest() for array in arrays)
+    return np.frombuffer(digests, dtype=f"V{DIGEST_BYTES}")
+
+
+def find_duplicates(digests: Digests, split: Split) -> dict[str, Indices]:
+    """Find samples that are byte-identical to one of another part.
+
+    Returns:
+        For "train/val", "train/test" and "val/test": the indices within the first that also lie in the second.
+    """
+    parts = split.parts()
+    pairs = (("train", "val"), ("train", "test"), ("val", "test"))
+    return {
+        f"{first}/{second}": parts[first][np.isin(digests[parts[first]], digests[parts[second]])]
+        for first, second in pairs
+    }
+
+
+def settle_duplicates(digests: Digests, split: Split, action: Duplicates, source: str) -> Split:
+    """Warn of duplicates across parts, refuse them, or take those of the training part out of it.
+
+    Args:
+        digests: Digest of each sample, (N,).
+        split: The split.
+        action: "warn" and "raise" as they say; "drop" returns a training part without them. What validation and test
+            share stays and is warned of: those parts are what other work is compared on.
+        source: Name of the dataset, for the message.
+
+    Raises:
+        DataError: There are duplicates and `action` is "raise".
+    """
+    duplicates = find_duplicates(digests, split)
+    if action == "drop":
+        dropped = np.concatenate([duplicates.pop("train/val"), duplicates.pop("train/test")])
+        split = Split(np.setdiff1d(split.train, dropped), split.val, split.test)
+    counts = [f"{len(indices)} of {pair.replace('/', ' in ')}" for pair, indices in duplicates.items() if len(indices)]
+    if not counts:
+        return split
+    message = f"{source}: byte-identical samples across parts: {', '.join(counts)}"
+    if action == "raise":
+        raise DataError(f"{message} (duplicates: drop takes them out of training)")
+    rank_zero_warn(
+        message + (" (duplicates: drop takes them out of training, raise refuses)" if action == "warn" else "")
+    )
+    return split

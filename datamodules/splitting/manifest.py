@@ -1,0 +1,107 @@
+"""The manifest of a split (`split.json`): what was split, how, and into what; and whether two agree."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datamodules.errors import DataError
+from datamodules.splitting.splits import Split
+from datamodules.splitting.subsets import Indices
+
+Manifest = dict[str, Any]
+
+
+def content_hash(digests: npt.NDArray[np.void], targets: npt.NDArray[Any]) -> str:
+    """Return the SHA-256 of a dataset: its samples' digests and targets, in order."""
+    digest = hashlib.sha256(digests.tobytes())
+    digest.update(np.ascontiguousarray(targets).tobytes())
+    return digest.hexdigest()
+
+
+def describe_split(
+    split: Split,
+    *,
+    source: str,
+    sha256: str,
+    arguments: Mapping[str, Any],
+    strata: Indices | None,
+    names: tuple[str, ...] | None,
+    duplicates: Mapping[str, int],
+) -> Manifest:
+    """Build the manifest of a split out of plain values (it goes into JSON and checkpoints).
+
+    Args:
+        split: The split.
+        source: Name of the dataset.
+        sha256: Hash of its content.
+        arguments: Arguments of the split, seed included.
+        strata: Class (or quantile bin) of each sample; None leaves the counts out.
+        names: Class names.
+        duplicates: Number of byte-identical samples across each pair of parts.
+    """
+    parts: dict[str, Any] = {}
+    for part, indices in split.parts().items():
+        ordered = np.ascontiguousarray(indices, dtype="<i8")
+        parts[part] = {"size": len(indices), "sha256": hashlib.sha256(ordered.tobytes()).hexdigest()}
+        if strata is not None:
+            labels, counts = np.unique(strata[indices], return_counts=True)
+            keys = [names[label] if names else str(label) for label in labels]
+            parts[part]["class_counts"] = dict(zip(keys, counts.tolist(), strict=True))
+    return {
+        "source": {"name": source, "samples": sum(len(i) for i in split.parts().values()), "sha256": sha256},
+        "arguments": dict(arguments),
+        "parts": parts,
+        "duplicates": dict(duplicates),
+    }
+
+
+def differences(recorded: Manifest, rebuilt: Manifest) -> list[str]:
+    """Say in words how two manifests differ, causes first; empty if they describe the same split of the same data."""
+    then, now = recorded["source"], rebuilt["source"]
+    if then["name"] != now["name"]:
+        return [f"the dataset was {then['name']}, now it is {now['name']}"]
+    found = []
+    if then["sha256"] != now["sha256"]:
+        found.append(f"the files of {then['name']} hold other data than they did")
+    parts = [
+        f"{part} ({was['size']} samples then, {rebuilt['parts'][part]['size']} now)"
+        for part, was in recorded["parts"].items()
+        if was["sha256"] != rebuilt["parts"][part]["sha256"]
+    ]
+    if found or parts:
+        before, after = recorded["arguments"], rebuilt["arguments"]
+        changed = [key for key in before if before[key] != after.get(key)]
+        found += [f"{key} was {before[key]}, now it is {after.get(key)}" for key in changed]
+    for option in ("imbalance", "label_noise"):
+        before, after = recorded.get(option), rebuilt.get(option)
+        if before != after:
+            found.append(f"{option} was {_settings(before)}, now it is {_settings(after)}")
+    found += [f"other samples in {', '.join(parts)}"] if parts else []
+    before, after = recorded.get("normalization"), rebuilt.get("normalization")
+    if not found and before is not None and after is not None and not _close(before, after):
+        found.append(f"the normalisation was {before}, now it is {after}")
+    return found
+
+
+def _settings(option: dict[str, Any] | None) -> str:
+    if option is None:
+        return "none"
+    settings = [f"{key} {value}" for key, value in option.items() if key not in ("name", "sha256")]
+    return f"{option['name']} ({', '.join(settings)})"
+
+
+def _close(one: dict[str, list[float]], other: dict[str, list[float]]) -> bool:
+    return all(
+        len(values) == len(other[name]) and np.allclose(values, other[name], rtol=1e-4, atol=1e-6)
+        for name, values in one.items()
+    )
+
+
+def check_same_split(recorded: Manifest, rebuilt: Manifest) -> None:
+    """Raise `DataError`, saying what differs, unless the two manifests describe the same split."""
+    found = differences(recorded, rebuilt)
+    if found:
+        raise DataError("this is not the split that the checkpoint was trained and validated on: " + "; ".join(found))

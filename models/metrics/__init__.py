@@ -1,0 +1,1 @@
+"""Metrics of each task, from torchmetrics, on clean targets."""

@@ -1,0 +1,109 @@
+"""The recipe that a checkpoint carries, so that `test`, `validate` and `predict` need nothing else."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+
+from callbacks import CheckpointError, load_checkpoint
+from scripts.cli.classes import class_arguments
+
+CONFIG_KEY = "holdout_config"
+TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
+TEXT_TYPES = (str, str | None, list[str], list[str] | None)  # arguments of these types hold text, whatever it says
+PLAIN = re.compile(r"[\w+-]*(/[\w+-]+)?")  # batch, bf16-mixed, val/loss
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint says about model and data, and the precision it was trained with.
+
+    Nothing else is taken from it: trainer, callbacks and loggers are the command line's.
+
+    Raises:
+        CheckpointError: The file is no checkpoint, carries no recipe, or names a class of a package that is not
+            `TRUSTED`: a stranger's checkpoint must not choose what is imported.
+    """
+    text = load_checkpoint(path).get(CONFIG_KEY)
+    try:
+        config = yaml.safe_load(text) if isinstance(text, str) else None
+    except yaml.YAMLError:
+        config = None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} carries no recipe (it was not made by `holdout fit`); give one with -c")
+    for part in ("model", "data"):
+        if not _names_class(config.get(part)):
+            raise CheckpointError(f"{path} carries no recipe (its {part} is {config.get(part)!r}); give one with -c")
+    kept = {"model": config["model"], "data": config["data"]}
+    for place, name in _importable(kept):
+        if name.split(".")[0] not in TRUSTED or not place.endswith("class_path"):
+            raise CheckpointError(
+                f"{path} names {name} at {place}; from a checkpoint only classes of {', '.join(TRUSTED)} are "
+                f"imported. If you trust it, give its recipe with -c"
+            )
+    trainer = config.get("trainer")
+    precision = trainer.get("precision") if isinstance(trainer, dict) else None
+    return kept | ({"trainer": {"precision": str(precision)}} if precision is not None else {})
+
+
+def _names_class(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("class_path"), str)
+
+
+def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of everything in `value` that a parser might take for a class or for a file to read.
+
+    What `holdout fit` writes names classes at "class_path" alone, and its keys hold no dots.
+    """
+    if isinstance(value, dict):
+        texts = _texts(value)
+        for key, item in value.items():
+            if not str(key).isidentifier():
+                yield place, f"{key}: {item}"
+            if key == "init_args" and isinstance(item, dict):
+                item = {name: argument for name, argument in item.items() if name not in texts}
+            yield from _importable(item, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _importable(item, f"{place}.{number}")
+    elif isinstance(value, str) and (place.endswith("class_path") or not _is_plain(value)):
+        yield place, value
+
+
+def _texts(config: dict[str, Any]) -> set[str]:
+    """Return the names of the arguments of a {"class_path", "init_args"} that are nothing but text to the parser."""
+    named, given = config.get("class_path"), config.get("init_args")
+    if not isinstance(named, str) or not isinstance(given, dict) or named.split(".")[0] not in TRUSTED:
+        return set()
+    known = class_arguments(named)
+    return {
+        name
+        for name, value in given.items()
+        if name in known
+        and ((known[name].annotation in TEXT_TYPES and _is_text(value)) or _is_choice(value, known[name]))
+    }
+
+
+def _is_choice(value: Any, parameter: inspect.Parameter) -> bool:
+    """Return whether a value is one of those that an argument lists, be there a file of that name or not."""
+    annotation = parameter.annotation
+    return any(value in get_args(kind) for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Literal)
+
+
+def _is_text(value: Any) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return all(isinstance(text, str) and "://" not in text and _is_yaml_text(text) for text in texts)
+
+
+def _is_plain(value: str) -> bool:
+    """Return whether a text can be nothing but a text: no class, file, address or YAML of its own."""
+    return PLAIN.fullmatch(value) is not None and not Path(value).exists()
+
+
+def _is_yaml_text(value: str) -> bool:
+    try:
+        return bool(yaml.safe_load(value) == value)
+    except yaml.YAMLError:
+        return False

@@ -1,0 +1,96 @@
+"""Run folders: `<runs_dir>/<name>/version_N`, and the checkpoints in them."""
+
+import os
+import re
+from pathlib import Path
+
+from lightning.pytorch.utilities import rank_zero_only
+
+RUN_FOLDER_VARIABLE = "HOLDOUT_RUN_FOLDER"  # tells the processes that DDP starts which folder the first one chose
+
+
+class UsageError(ValueError):
+    """A run or a checkpoint of one is not there; the message names it."""
+
+
+def versions(folder: Path) -> list[int]:
+    """Return the numbers of the runs in `<runs_dir>/<name>`, ascending."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    numbers = [re.fullmatch(r"version_(\d+)", entry.name) for entry in entries if entry.is_dir()]
+    return sorted(int(number[1]) for number in numbers if number)
+
+
+def new_run_folder(runs_dir: Path, name: str) -> Path:
+    """Make the folder of a new run; return the same one in every process of the run, and in no other run.
+
+    Processes that something else than Lightning starts (torchrun, srun) cannot be told which folder the first one made.
+    They write nothing, so that a path which no run can have does for them.
+    """
+    chosen = os.environ.get(RUN_FOLDER_VARIABLE)
+    if chosen is not None:
+        return Path(chosen)
+    if getattr(rank_zero_only, "rank", 0) != 0:  # from RANK or SLURM_PROCID
+        return runs_dir / name / "version_of_the_first_process"
+    while True:
+        existing = versions(runs_dir / name)
+        folder = runs_dir / name / f"version_{existing[-1] + 1 if existing else 0}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:  # another run was faster
+            continue
+        except OSError as error:
+            raise UsageError(f"--runs_dir {runs_dir}: cannot make {folder} ({error.strerror})") from error
+        os.environ[RUN_FOLDER_VARIABLE] = str(folder)
+        return folder
+
+
+def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None) -> Path:
+    """Return the file that `--ckpt_path` means: a path, or "last" or "best" of the newest run of a recipe.
+
+    Raises:
+        UsageError: There is no such file or run.
+    """
+    if checkpoint not in ("last", "best"):
+        path = Path(checkpoint)
+        if not path.is_file():
+            raise UsageError(f"--ckpt_path {checkpoint}: no such file")
+        return path
+    if name is None:
+        raise UsageError(f"--ckpt_path {checkpoint} means the newest run of a recipe: name it with -c, or give a path")
+    folder = runs_dir / name
+    paths = [folder / f"version_{number}" / "checkpoints" / f"{checkpoint}.ckpt" for number in versions(folder)]
+    kept = [path for path in paths if path.is_file()]
+    if not kept:
+        raise UsageError(
+            f"--ckpt_path {checkpoint}: no run in {folder} has a {checkpoint}.ckpt; leave it out to start one"
+        )
+    if kept[-1] != paths[-1]:
+        raise UsageError(
+            f"--ckpt_path {checkpoint}: the newest run, {paths[-1].parents[1]}, has no {checkpoint}.ckpt; "
+            f"the newest that has one: --ckpt_path {kept[-1]}"
+        )
+    return kept[-1]
+
+
+def run_folder_of(checkpoint: Path) -> Path | None:
+    """Return the run folder that a checkpoint lies in, None if it lies elsewhere."""
+    folder = checkpoint.parent.parent
+    inside = checkpoint.parent.name == "checkpoints" and (folder / "config.yaml").is_file()
+    return folder if inside else None
+
+
+def folder_to_resume(checkpoint: Path, name: str, runs_dir: Path | None) -> Path | None:
+    """Return the run folder that a run goes on in from a checkpoint; None if it needs one of its own.
+
+    Only the latest epoch of a run of the same name goes on in its folder: from any other checkpoint, the epochs that
+    follow would overwrite those that the folder holds already.
+
+    Args:
+        checkpoint: The checkpoint.
+        name: Name of the run.
+        runs_dir: Folder of all runs, where the user names one.
+    """
+    folder = run_folder_of(checkpoint)
+    if folder is None or checkpoint.name != "last.ckpt" or folder.parent.name != name:
+        return None
+    return folder if runs_dir is None or runs_dir.resolve() == folder.parents[1].resolve() else None

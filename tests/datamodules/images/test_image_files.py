@@ -1,0 +1,99 @@
+"""What counts as an image of a class, and which folders are parts."""
+
+import os
+
+import pytest
+
+from datamodules import DataError
+from datamodules.images.image_files import list_images
+
+
+def make(root, *paths):
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"image")
+
+
+def listed(root):
+    found = list_images(root)
+    return [image.path.relative_to(root).as_posix() for image in found.files]
+
+
+def test_folders_are_classes_and_everything_is_sorted(tmp_path):
+    make(tmp_path, "dog/2.png", "dog/10.jpg", "cat/b.JPEG", "cat/a.webp")
+    found = list_images(tmp_path)
+    assert listed(tmp_path) == ["cat/a.webp", "cat/b.JPEG", "dog/10.jpg", "dog/2.png"]
+    assert found.class_names == ("cat", "dog")
+    assert found.targets.tolist() == [0, 0, 1, 1]
+    assert found.parts == {}
+    assert found.files[0].size == 5
+    assert found.files[0].modified == (tmp_path / "cat/a.webp").stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_parts_are_folders(tmp_path, name):
+    make(tmp_path, *(f"{part}/{kind}/1.png" for part in ("train", name, "test") for kind in "ab"))
+    found = list_images(tmp_path)
+    assert {part: indices.tolist() for part, indices in found.parts.items()} == {
+        "train": [0, 1],
+        "val": [2, 3],
+        "test": [4, 5],
+    }
+    assert found.targets.tolist() == [0, 1] * 3
+
+
+def test_images_below_folders_of_a_class_are_its_images(tmp_path):
+    make(tmp_path, "a/first/1.png", "a/second/deep/1.png", "a/0.png", "b/1.png")
+    assert listed(tmp_path) == ["a/0.png", "a/first/1.png", "a/second/deep/1.png", "b/1.png"]
+
+
+def test_hidden_files_and_other_files_are_counted_and_left_out(tmp_path):
+    make(tmp_path, "a/1.png", "b/1.png", "a/.DS_Store", "a/._1.png", "b/notes.txt", "b/.hidden/2.png", ".cache/3.png")
+    assert listed(tmp_path) == ["a/1.png", "b/1.png"]
+    assert list_images(tmp_path).ignored == 3
+
+
+def test_a_link_to_a_file_or_class_is_followed_and_one_that_leads_back_up_is_not(tmp_path):
+    make(tmp_path / "elsewhere", "c/1.png")
+    make(tmp_path / "data", "a/1.png")
+    (tmp_path / "data/b").symlink_to(tmp_path / "elsewhere/c")
+    os.link(tmp_path / "data/a/1.png", tmp_path / "data/a/2.png")
+    (tmp_path / "data/a/3.png").symlink_to(tmp_path / "data/a/1.png")
+    (tmp_path / "data/a/up").symlink_to(tmp_path / "data")
+    assert listed(tmp_path / "data") == ["a/1.png", "a/2.png", "a/3.png", "b/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], r"holds no class folders; put the images of each class into .*/<class>/"),
+        (["1.png"], "holds no class folders"),
+        (["a/1.png"], r"holds one class folder \(a\)"),
+        (["a/1.png", "b/notes.txt"], "/b holds no images"),
+        (["train/a/1.png"], r"train holds one class folder \(a\)"),
+        (["train/a/1.png", "train/b/1.png", "test/1.png"], "test holds no class folders"),
+        (["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/x.txt"], "test/b holds no images"),
+        (["test/a/1.png", "test/b/1.png"], "test is there and .*train is not"),
+        (["val/a/1.png", "val/b/1.png"], "val is there and .*train is not"),
+        (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "val and .*valid both look like the val part"),
+        (["train/1.png", "bus/1.png", "car/1.png"], "bus lies beside the part .*train: a class, or a part"),
+    ],
+)
+def test_a_folder_that_is_no_dataset_is_refused(tmp_path, paths, message):
+    make(tmp_path, *paths)
+    with pytest.raises(DataError, match=message):
+        list_images(tmp_path)
+
+
+def test_parts_of_other_classes_are_refused_by_both_names(tmp_path):
+    make(tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png", "test/c/1.png")
+    with pytest.raises(DataError, match=r"test has the class 'c' and .*train has not"):
+        list_images(tmp_path)
+    make(tmp_path, "train/c/1.png", "train/0/1.png")
+    with pytest.raises(DataError, match=r"train has the class '0' and .*test has not"):
+        list_images(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere is no folder; .*data\.data_dir"):
+        list_images(tmp_path / "nowhere")

@@ -1,0 +1,95 @@
+"""The figures agree with scikit-learn's and with their definitions written out."""
+
+import pytest
+import torch
+from sklearn import metrics as reference
+
+from models.metrics.classification import CrossEntropy, class_accuracy, evaluation_metrics, training_metrics
+
+
+def predictions(samples=997, classes=10):
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(samples, classes, generator=generator)
+    guesses = torch.randint(classes, (samples,), generator=generator)
+    right = torch.rand(samples, generator=generator) < 0.6  # whatever the confidence: some bins lie above, some below
+    return logits, torch.where(right, logits.argmax(-1), guesses)
+
+
+def measured(metrics, logits, targets, batch_size=100):
+    for batch in zip(logits.split(batch_size), targets.split(batch_size), strict=True):
+        metrics.update(*batch)
+    return {name: float(value) for name, value in metrics.compute().items()}
+
+
+def calibration_error(probabilities, targets, bins=15):
+    """Write the definition out: each bin's gap between confidence and accuracy, weighted by its share of samples."""
+    confidence, predicted = probabilities.double().max(-1)
+    correct, total = (predicted == targets).double(), 0.0
+    for number in range(bins):
+        inside = (confidence > number / bins) & (confidence <= (number + 1) / bins)
+        if inside.any():
+            gap = correct[inside].mean() - confidence[inside].mean()
+            total += inside.double().mean().item() * abs(gap.item())
+    return total
+
+
+@pytest.mark.parametrize("scale", [0.1, 1, 2])
+def test_the_figures_are_scikit_learns(scale):
+    logits, targets = predictions()
+    logits = logits * scale
+    figures = measured(evaluation_metrics(10), logits, targets)
+    probabilities = logits.double().softmax(-1)
+    predicted = probabilities.argmax(-1)
+    assert figures["loss"] == pytest.approx(reference.log_loss(targets, probabilities), rel=1e-5)
+    assert figures["accuracy"] == pytest.approx(reference.accuracy_score(targets, predicted))
+    assert figures["f1_macro"] == pytest.approx(reference.f1_score(targets, predicted, average="macro"))
+    assert figures["top5_accuracy"] == pytest.approx(reference.top_k_accuracy_score(targets, probabilities, k=5))
+    assert figures["calibration_error"] == pytest.approx(calibration_error(probabilities, targets), abs=1e-6)
+
+
+def test_the_figures_do_not_depend_on_the_batch_size():
+    logits, targets = predictions()
+    small = measured(evaluation_metrics(10), logits, targets, batch_size=83)
+    assert small == pytest.approx(measured(evaluation_metrics(10), logits, targets, batch_size=1000), rel=1e-6)
+
+
+def test_logits_that_look_like_probabilities_are_still_logits():
+    logits, targets = torch.rand(200, 10, generator=torch.Generator().manual_seed(0)), torch.arange(200) % 10
+    figures = measured(evaluation_metrics(10), logits, targets)
+    assert figures["calibration_error"] == pytest.approx(calibration_error(logits.softmax(-1), targets), abs=1e-6)
+
+
+def test_the_accuracy_of_each_class_is_its_recall():
+    logits, targets = predictions()
+    metric = class_accuracy(10)
+    metric.update(logits, targets)
+    recall = reference.recall_score(targets, logits.argmax(-1), average=None)
+    assert metric.compute().tolist() == pytest.approx(recall.tolist())
+
+
+def test_the_loss_is_the_mean_over_samples_not_over_batches():
+    logits, targets = predictions(samples=11)
+    metric = CrossEntropy()
+    metric.update(logits[:10], targets[:10])
+    metric.update(logits[10:], targets[10:])
+    assert float(metric.compute()) == pytest.approx(float(torch.nn.functional.cross_entropy(logits, targets)))
+
+
+def test_half_precision_logits_are_measured_in_full_precision():
+    logits, targets = predictions()
+    halves = logits.bfloat16()
+    full = measured(evaluation_metrics(10), halves.float(), targets)
+    assert measured(evaluation_metrics(10), halves, targets) == pytest.approx(full)
+
+
+@pytest.mark.parametrize(("classes", "expected"), [(5, False), (6, True)])
+def test_top5_accuracy_is_there_where_it_means_something(classes, expected):
+    assert ("top5_accuracy" in evaluation_metrics(classes)) is expected
+
+
+def test_every_figure_knows_whether_higher_is_better():
+    better = {name: metric.higher_is_better for name, metric in evaluation_metrics(10).items()}
+    assert better == {
+        "loss": False, "accuracy": True, "f1_macro": True, "calibration_error": False, "top5_accuracy": True
+    }  # fmt: skip
+    assert set(training_metrics(10)) == {"loss", "accuracy"}

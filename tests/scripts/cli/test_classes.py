@@ -1,0 +1,22 @@
+from models import Classifier, WarmupCosine
+from scripts.cli.classes import class_arguments, class_names
+
+
+def test_arguments_of_a_class_include_those_it_passes_on() -> None:
+    arguments = class_arguments("models.Classifier")
+    assert {"network", "num_classes", "loss", "optimizer", "regularizers"} <= set(arguments)
+    assert not {"self", "kwargs"} & set(arguments)
+    assert arguments["warmup_steps"].default == 0
+
+
+def test_what_is_no_class_has_no_arguments() -> None:
+    assert not class_arguments("models.NoSuchThing")
+    assert not class_arguments("no_such_module.Thing")
+    assert not class_arguments("nonsense")
+
+
+def test_names_are_those_a_recipe_may_use() -> None:
+    names = class_names()
+    assert {Classifier.__name__, WarmupCosine.__name__, "MLP", "Digits", "AdamW", "StepLR", "ModelCheckpoint"} <= set(
+        names
+    )

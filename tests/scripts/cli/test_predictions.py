@@ -1,0 +1,40 @@
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from datamodules.loader import InMemoryLoader
+from scripts.cli.predictions import in_dataset_order, write_predictions
+
+
+def test_one_row_a_sample_under_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "predictions.csv"
+    write_predictions(path, {"index": [7, 3], "prediction": ["dog, small", "cat"]})
+    with path.open(newline="") as file:
+        assert list(csv.reader(file)) == [["index", "prediction"], ["7", "dog, small"], ["3", "cat"]]
+
+
+def test_columns_of_different_lengths_write_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        write_predictions(tmp_path / "p.csv", {"index": [7], "prediction": ["cat", "dog"]})
+    assert not (tmp_path / "p.csv").exists()
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+@pytest.mark.parametrize("samples", [3, 10, 12, 13])
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_several_devices_predict_in_the_datasets_order(monkeypatch, samples, batch_size, world_size) -> None:
+    data = torch.arange(samples) + 100
+    loaders = [
+        InMemoryLoader((data,), torch.arange(samples), batch_size, rank=rank, world_size=world_size)
+        for rank in range(world_size)
+    ]
+    outputs = [[batch for (batch,) in loader] for loader in loaders]
+
+    def all_gather_object(gathered: list, mine: object) -> None:
+        gathered[:] = [[batch.numpy() for batch in batches] for batches in outputs]
+
+    monkeypatch.setattr(torch.distributed, "all_gather_object", all_gather_object)
+    for rank in range(world_size):
+        assert torch.equal(in_dataset_order(outputs[rank], rank, world_size), data)
