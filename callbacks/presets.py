@@ -40,9 +40,9 @@ def check_monitor(option: str, monitor: str, mode: Mode | None, trainer: L.Train
         MisconfigurationException: `module` says that it logs no such figure (those there are get listed), or neither
             `mode` nor the name says whether higher is better.
     """
-    figures = getattr(module, "figures", None)
-    if callable(figures) and monitor not in figures():
-        names = ", ".join(sorted(figures()))
+    modes = getattr(module, "metric_modes", None)
+    if callable(modes) and monitor not in modes():
+        names = ", ".join(sorted(modes()))
         instruments = [callback for callback in callbacks_of(trainer) if isinstance(callback, Probe)]
         if any(monitor.startswith(instrument.prefix) for instrument in instruments):
             raise MisconfigurationException(

@@ -38,9 +38,9 @@ class Evaluation:
             self._loader = self.data.make_loader(self.indices, self.data.eval_batch_size)
         predictions, given = [], []
         for batch in self._loader:
-            inputs, targets, steps = task.unpack(trainer.strategy.batch_to_device(batch))
             with trainer.precision_plugin.val_step_context():
-                predictions.append(task.predictions(task.outputs(inputs, steps)).cpu())
+                predicted, targets = task.evaluate(trainer.strategy.batch_to_device(batch))
+            predictions.append(predicted.cpu())
             given.append(targets.cpu())
         return torch.cat(predictions), torch.cat(given)
 

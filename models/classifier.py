@@ -10,8 +10,9 @@ from torchmetrics import MetricCollection
 
 from models.errors import TrainingError, check_loss_fits
 from models.evaluated import Batch, Steps
-from models.losses import ClassCountLoss
+from models.losses import ClassCountLoss, ClassificationLoss
 from models.metrics.classification import class_accuracy, evaluation_metrics, training_metrics
+from models.networks import Network
 from models.task import Task
 
 UNUSED_LABEL = -100  # torch's own default of `ignore_index`, which no class has
@@ -40,7 +41,13 @@ class Classifier(Task):
 
     loss_name = "cross entropy"
 
-    def __init__(self, network: nn.Module, num_classes: int, loss: nn.Module | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        network: Network | nn.Module,
+        num_classes: int,
+        loss: ClassificationLoss | nn.Module | None = None,
+        **kwargs: Any,
+    ) -> None:
         if num_classes < 1:
             raise ValueError("the data has continuous targets, not classes: use models.Regressor")
         ignored = getattr(loss, "ignore_index", UNUSED_LABEL)

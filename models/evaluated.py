@@ -2,17 +2,18 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 from models.errors import TrainingError, check_finite, check_finite_metric
 from models.exact_resume import ExactResume
 
 Batch = tuple[Any, Tensor]  # inputs as the network takes them: a tensor, or sequences with their lengths
 Steps = tuple[Tensor, ...]
+Mode = Literal["min", "max"]
 FLUSH_EVERY = 50  # batches kept before metrics are updated in one go: per-step updates cost more than a small network
 
 
@@ -36,10 +37,15 @@ class EvaluatedModule(ExactResume):
         self.recording = True
         self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
 
-    def figures(self) -> dict[str, bool]:
-        """Return the name of every figure that training logs, and whether higher is better."""
-        train = {f"train/{name}": bool(metric.higher_is_better) for name, metric in self.train_metrics.items()}
-        return train | {f"val/{name}": bool(metric.higher_is_better) for name, metric in self.val_metrics.items()}
+    def metric_modes(self) -> dict[str, Mode | None]:
+        """Return the name of every metric that training logs: "max" if higher is better, "min" if lower is.
+
+        None stands for a metric that does not say.
+        """
+        stages = {"train": self.train_metrics, "val": self.val_metrics}
+        return {
+            f"{stage}/{name}": mode(metric) for stage, metrics in stages.items() for name, metric in metrics.items()
+        }
 
     def forward(self, inputs: Any) -> Tensor:
         """Return the network's outputs as `predictions` has them."""
@@ -121,9 +127,13 @@ class EvaluatedModule(ExactResume):
         predictions, _ = self._evaluate(batch, self.test_metrics)
         return predictions
 
-    def _evaluate(self, batch: Batch, metrics: MetricCollection) -> tuple[Tensor, Tensor]:
+    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return predictions and targets of a batch, as the metrics compare them; nothing is recorded."""
         inputs, targets, steps = self.unpack(batch)
-        predictions = self.predictions(self.outputs(inputs, steps))
+        return self.predictions(self.outputs(inputs, steps)), targets
+
+    def _evaluate(self, batch: Batch, metrics: MetricCollection) -> tuple[Tensor, Tensor]:
+        predictions, targets = self.evaluate(batch)
         metrics.update(predictions, targets)
         return predictions, targets
 
@@ -152,3 +162,9 @@ class EvaluatedModule(ExactResume):
                 sync_dist=True,
             )
         return {name: value.item() for name, value in figures.items()}
+
+
+def mode(metric: Metric | MetricCollection) -> Mode | None:
+    """Return "max" if higher values of a metric are better, "min" if lower ones are, None if it does not say."""
+    higher = getattr(metric, "higher_is_better", None)
+    return None if higher is None else "max" if higher else "min"

@@ -10,6 +10,7 @@ from models.errors import TrainingError, check_loss_fits
 from models.evaluated import Batch, Steps
 from models.losses import ClassificationLoss
 from models.metrics.regression import evaluation_metrics, training_metrics
+from models.networks import Network
 from models.task import Task
 
 
@@ -37,7 +38,7 @@ class Regressor(Task):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network | nn.Module,
         target_mean: list[float],
         target_std: list[float],
         loss: nn.Module | None = None,

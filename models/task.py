@@ -13,6 +13,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
+from models.losses import ClassificationLoss
+from models.networks import Network
 from models.networks.input_transform import check_normalization
 from models.optimization.optimizers import (
     OptimizerWrapper,
@@ -57,8 +59,8 @@ class Task(EvaluatedModule):
 
     def __init__(
         self,
-        network: nn.Module,
-        loss: nn.Module,
+        network: Network | nn.Module,
+        loss: ClassificationLoss | nn.Module,
         regularizers: list[Regularizer] | None = None,
         optimizer: OptimizerCallable | None = None,
         optimizer_wrapper: OptimizerWrapper | None = None,
@@ -148,7 +150,7 @@ class Task(EvaluatedModule):
             self._schedule_length = getattr(schedule, "total_steps", getattr(schedule, "run_length", None))
             configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
         if isinstance(schedule, ReduceLROnPlateau):
-            check_plateau(schedule, self.lr_scheduler_monitor, self.figures(), self.trainer)
+            check_plateau(schedule, self.lr_scheduler_monitor, self.metric_modes(), self.trainer)
             configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER_STEP}
         if self.warmup_steps:
             configs.append({"scheduler": build_warmup(optimizer, self.warmup_steps, schedule), "interval": "step"})

@@ -4,8 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.init_args import RecordsInitArgs
 
-class ClassificationLoss(nn.Module):
+
+class ClassificationLoss(RecordsInitArgs, nn.Module):
     """Base class of losses that map logits (N, C) and targets to the mean over the batch.
 
     Targets are labels (N,), int64, or class probabilities (N, C). Computed in single precision, or in the logits' own

@@ -3,9 +3,10 @@
 from models.networks.alexnet import AlexNet
 from models.networks.cnn import CNN
 from models.networks.mlp import MLP, Linear
+from models.networks.network import Network
 from models.networks.pretrained import Pretrained
 from models.networks.recurrent import Recurrent
 from models.networks.resnet import ResNet
 from models.networks.tiny_conv import TinyConv
 
-__all__ = ["CNN", "MLP", "AlexNet", "Linear", "Pretrained", "Recurrent", "ResNet", "TinyConv"]
+__all__ = ["CNN", "MLP", "AlexNet", "Linear", "Network", "Pretrained", "Recurrent", "ResNet", "TinyConv"]

@@ -5,10 +5,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from models.networks.network import Network
 from models.networks.shapes import check_image, count_features
 
 
-class AlexNet(nn.Module):
+class AlexNet(Network):
     """Five convolutions and three fully connected layers, with the channels of "One weird trick" (arXiv 1404.5997).
 
     Args:

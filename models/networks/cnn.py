@@ -3,11 +3,12 @@
 from torch import Tensor, nn
 
 from models.networks.drop_block import DropBlock
+from models.networks.network import Network
 from models.networks.norms import Norm, image_norm
 from models.networks.shapes import check_image, count_features
 
 
-class CNN(nn.Module):
+class CNN(Network):
     """Two convolutions of 5×5 with 6 and 16 channels, each pooled by 2, then 120 and 64 units and the head.
 
     The tutorial's first linear layer takes 512 features, which fits no 32×32 image (there are 400); here the size is

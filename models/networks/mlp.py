@@ -5,13 +5,14 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from models.networks.network import Network
 from models.networks.norms import Norm, vector_norm
 
 Activation = Literal["relu", "gelu", "tanh", "silu"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
 
-class Linear(nn.Module):
+class Linear(Network):
     """Softmax regression: one linear layer on the flattened input.
 
     Args:
@@ -29,7 +30,7 @@ class Linear(nn.Module):
         return logits
 
 
-class MLP(nn.Module):
+class MLP(Network):
     """Multilayer perceptron: linear, norm, activation and dropout for each width, then the head.
 
     Args:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.input_transform import Preprocessing, Resize
+from models.networks.network import Network
 from models.networks.resnet import WEIGHT_NAMES
 from models.networks.shapes import check_image
 from models.networks.stages import Stage, stages
@@ -19,7 +20,7 @@ WEIGHT_FILES = (".pt", ".pth", ".th", ".safetensors", ".ckpt")
 LEFT_OUT = ("head.", "preprocessing.", "AuxLogits.", "aux1.", "aux2.")
 
 
-class Pretrained(nn.Module):
+class Pretrained(Network):
     """A pretrained backbone and a new head.
 
     Inputs are images in [0, 1] (`data.mean: [0.0]` and `data.std: [1.0]`): resizing and normalisation come with the

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from models.networks.network import Network
+
 Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
 Output = Literal["last", "mean", "every"]
 CELLS: dict[str, tuple[type[nn.RNNBase], dict[str, Any]]] = {
@@ -17,7 +19,7 @@ CELLS: dict[str, tuple[type[nn.RNNBase], dict[str, Any]]] = {
 }
 
 
-class Recurrent(nn.Module):
+class Recurrent(Network):
     """Recurrent layers over the steps of a sequence, then the head.
 
     The matrix that takes a state to the next, each gate's own, begins orthogonal (Saxe et al., arXiv 1312.6120), the

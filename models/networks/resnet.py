@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from models.networks.drop_block import DropBlock
+from models.networks.network import Network
 from models.networks.norms import image_norm
 from models.networks.shapes import check_image
 from models.networks.weight_files import load_weights
@@ -114,7 +115,7 @@ class Bottleneck(nn.Module):
         return F.relu(self.drop_path(hidden) + self.drop_block(self.downsample(inputs)))
 
 
-class ResNet(nn.Module):
+class ResNet(Network):
     """Residual network; the parameters are named as torchvision names them, but for the `head`.
 
     Depths 18, 34 and 50 are those of the paper's section 4.1 (four stages of 64 to 512 channels); 20, 32, 44, 56 and

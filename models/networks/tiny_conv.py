@@ -3,10 +3,11 @@
 from torch import Tensor, nn
 
 from models.networks.mlp import ACTIVATIONS, Activation
+from models.networks.network import Network
 from models.networks.shapes import check_image
 
 
-class TinyConv(nn.Module):
+class TinyConv(Network):
     """An 8×8 convolution with stride 8, a 4×4 one over what is left, and the head: 766 parameters for 32×32 images.
 
     The tutorial has no activations between the layers, which makes the whole a linear map. Of images larger than

@@ -9,7 +9,7 @@ by lr · weight_decay a step beside the gradient, in AdamW, Adafactor and Muon, 
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import lightning as L
@@ -167,24 +167,26 @@ def build_warmup(optimizer: Optimizer, steps: int, schedule: LRScheduler | None)
     return LinearLR(optimizer, start_factor=1 / (steps + 1), total_iters=steps)
 
 
-def check_plateau(schedule: ReduceLROnPlateau, monitor: str, figures: dict[str, bool], trainer: L.Trainer) -> None:
+def check_plateau(
+    schedule: ReduceLROnPlateau, monitor: str, modes: Mapping[str, str | None], trainer: L.Trainer
+) -> None:
     """Check that a schedule which watches a figure has one to watch, and the right way round.
 
     Args:
         schedule: The schedule.
         monitor: Name of the figure.
-        figures: Name of every figure that is logged, and whether higher is better.
+        modes: Name of every metric that is logged, and whether it is better at its "min" or "max", if it says.
         trainer: The trainer.
 
     Raises:
         ValueError: There is no such figure, it is never measured, or the schedule's mode is the wrong one for it.
     """
-    if monitor not in figures:
-        raise ValueError(f"lr_scheduler_monitor: no figure {monitor!r}; there are {', '.join(figures)}")
+    if monitor not in modes:
+        raise ValueError(f"lr_scheduler_monitor: there is no metric {monitor!r}; choose one of {', '.join(modes)}")
     if monitor.startswith("val/") and trainer.limit_val_batches == 0:
         raise ValueError(f"lr_scheduler_monitor: {monitor} is never measured (limit_val_batches is 0)")
-    better = "max" if figures[monitor] else "min"
-    if schedule.mode != better:
+    better = modes[monitor]
+    if better is not None and schedule.mode != better:
         raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
 
 

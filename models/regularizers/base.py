@@ -6,10 +6,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from models.init_args import RecordsInitArgs
+
 Forward = Callable[[Tensor], Tensor]
 
 
-class Regularizer(nn.Module):
+class Regularizer(RecordsInitArgs, nn.Module):
     """Base class of everything that fights overfitting through the batch or the loss.
 
     A list of regularizers composes: each `perturb` sees what the one before it returned, in the list's order, so does
@@ -129,7 +131,11 @@ class Regularizer(nn.Module):
 
     def settings(self) -> dict[str, Any]:
         """Return what it was made with, by name."""
-        return {name: value for name, value in vars(self).items() if name[0] != "_" and name != "training"}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name[0] != "_" and name not in ("training", "init_args")
+        }
 
     def _is_like(self, other: "Regularizer") -> bool:
         return type(self) is type(other) and _alike(self.settings(), other.settings())

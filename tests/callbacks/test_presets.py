@@ -52,7 +52,7 @@ class TestMonitorMode:
         assert monitor_mode(monitor) == mode
 
     def test_agrees_with_every_figure_of_the_classifier(self) -> None:
-        figures = Classifier(Linear((1, 8, 8), 10), 10).figures()
+        figures = Classifier(Linear((1, 8, 8), 10), 10).metric_modes()
         assert {name: "max" if higher else "min" for name, higher in figures.items()} == {
             name: monitor_mode(name) for name in figures
         }

@@ -167,9 +167,9 @@ def test_a_run_after_an_interrupted_one_measures_its_own_batches_alone(fit):
 
 def test_the_figures_announced_are_those_logged(fit):
     task = linear_task()
-    assert set(fit(task).callback_metrics) == set(task.figures())
-    assert task.figures()["val/accuracy"] is True
-    assert task.figures()["val/loss"] is False
+    assert set(fit(task).callback_metrics) == set(task.metric_modes())
+    assert task.metric_modes()["val/accuracy"] == "max"
+    assert task.metric_modes()["val/loss"] == "min"
 
 
 def test_a_run_with_nothing_to_train_is_refused(fit):

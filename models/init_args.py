@@ -1,0 +1,58 @@
+"""Objects that remember the arguments they were made with, so that a checkpoint can say how to make them again."""
+
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any, Self
+
+
+class RecordsInitArgs:
+    """Base class of what keeps the arguments of its constructor, by name, in `init_args`."""
+
+    init_args: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make the object and note the arguments; a wrong one is left for the constructor to refuse."""
+        made = super().__new__(cls)
+        try:
+            bound = inspect.signature(cls.__init__).bind_partial(made, *args, **kwargs)
+        except TypeError:
+            return made
+        _, *given = bound.arguments.items()
+        found: dict[str, Any] = {}
+        for name, value in given:
+            several = bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+            found |= value if several else {name: value}
+        made.__dict__["init_args"] = found  # nn.Module's own __setattr__ works only after its __init__
+        return made
+
+
+def to_config(value: Any) -> Any:
+    """Return an object as {"class_path", "init_args"} and plain values.
+
+    Args:
+        value: An object that records its arguments; a class, or a `functools.partial` of one; or a plain value, list,
+            tuple or mapping of such.
+
+    Raises:
+        TypeError: It is, or holds, an object of another kind; the message names its class.
+    """
+    if isinstance(value, RecordsInitArgs) and "init_args" in vars(value):
+        arguments = {name: to_config(argument) for name, argument in value.init_args.items()}
+        return {"class_path": class_path(type(value)), "init_args": arguments}
+    if isinstance(value, functools.partial) and isinstance(value.func, type) and not value.args:
+        return {"class_path": class_path(value.func), "init_args": to_config(value.keywords)}
+    if isinstance(value, type):
+        return {"class_path": class_path(value)}
+    if isinstance(value, Mapping):
+        return {str(name): to_config(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_config(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{type(value).__name__} does not say how it was made")
+
+
+def class_path(cls: type) -> str:
+    """Return the path that a class is imported by."""
+    return f"{cls.__module__}.{cls.__qualname__}"
