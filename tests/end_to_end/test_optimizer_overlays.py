@@ -7,7 +7,9 @@ import torch
 import yaml
 
 OVERLAYS = [
-    part for name in ("sam", "adaptive_clipping", "ema") for part in ("-c", f"configs/regularizers/{name}.yaml")
+    part
+    for name in ("optimizers/sam", "callbacks/adaptive_clipping", "callbacks/ema")
+    for part in ("-c", f"configs/{name}.yaml")
 ]
 
 

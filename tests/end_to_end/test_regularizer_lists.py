@@ -11,7 +11,12 @@ def overlays(*names: str) -> list[str]:
 
 
 def test_overlays_stack_in_their_order_and_the_run_is_tested_clean(desk) -> None:
-    run = desk.fit("stack", *overlays("disturb_label", "mixup", "label_smoothing", "l2", "max_norm", "sam"))
+    run = desk.fit(
+        "stack",
+        *overlays("disturb_label", "mixup", "label_smoothing", "l2", "max_norm"),
+        "-c",
+        "configs/optimizers/sam.yaml",
+    )
     arguments = yaml.safe_load((run / "config.yaml").read_text())["model"]["init_args"]
     names = [item["class_path"].rsplit(".", 1)[-1] for item in arguments["regularizers"]]
     assert names == ["DisturbLabel", "MixUp", "LabelSmoothing", "L2", "MaxNorm"]

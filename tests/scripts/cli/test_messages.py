@@ -198,7 +198,7 @@ def test_a_suggestion_is_made_only_for_something_close() -> None:
         (RECIPE + "--data.label_noise 0.3", ["data.label_noise", "'0.3' is no class"]),
         ("fit -c configs/diabetes_mlp.yaml --model.loss torch.nn.CrossEntropyLoss", ["CrossEntropyLoss", "continuous"]),
         (
-            "fit -c configs/breast_cancer_mlp.yaml -c configs/regularizers/augmentation.yaml",
+            "fit -c configs/breast_cancer_mlp.yaml -c configs/augmentation/flip_and_translate.yaml",
             ["HorizontalFlip", "images"],
         ),
         ("fit -c configs/adding_problem_lstm.yaml --model.network.output every", ["outputs", "--model.network.output"]),
