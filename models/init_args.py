@@ -1,5 +1,6 @@
 """Objects that remember the arguments they were made with, so that a checkpoint can say how to make them again."""
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Mapping
@@ -51,6 +52,19 @@ def to_config(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{type(value).__name__} does not say how it was made")
+
+
+def hyperparameters(made: RecordsInitArgs) -> dict[str, Any]:
+    """Return the arguments of a LightningModule in the form that its `load_from_checkpoint` rebuilds it from.
+
+    Those that are objects of an unknown kind are left out: they must be given to `load_from_checkpoint` again.
+    """
+    known: dict[str, Any] = {}
+    for name, value in made.init_args.items():
+        with contextlib.suppress(TypeError):
+            known[name] = to_config(value)
+    instantiator = "lightning.pytorch.cli.instantiate_module"
+    return {"_class_path": class_path(type(made)), "_instantiator": instantiator, **known}
 
 
 def class_path(cls: type) -> str:
