@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from models.networks.input_transform import Preprocessing, Resize
 from models.networks.network import Network
-from models.networks.resnet import WEIGHT_NAMES
+from models.networks.resnet import PUBLIC_NAMES
 from models.networks.shapes import check_image
 from models.networks.stages import Stage, stages
 from models.networks.torchvision_network import build_network, cut_head, published_preprocessing, published_weights
@@ -89,7 +89,7 @@ class Pretrained(Network):
         self.head = nn.Linear(features, num_classes)
         self.feature_cache: Callable[[Tensor], Tensor] | None = None
         if file is not None:
-            load_weights(self.backbone, file, {**WEIGHT_NAMES, "backbone.": "", f"{head_name}.": "head."}, LEFT_OUT)
+            load_weights(self.backbone, file, {**PUBLIC_NAMES, "backbone.": "", f"{head_name}.": "head."}, LEFT_OUT)
             self._take_statistics(file)
         self.initially_trained = self._count_trained(train)
         self.train_last(self.initially_trained)
