@@ -15,7 +15,6 @@ from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
 from models.losses import ClassificationLoss
 from models.networks import Network
-from models.networks.input_transform import check_normalization
 from models.optimization.optimizers import (
     OptimizerWrapper,
     build_optimizer,
@@ -164,7 +163,6 @@ class Task(EvaluatedModule):
             for item in self.regularizers.modules():
                 if isinstance(item, Scheduled):
                     item.check_length(self.trainer.max_epochs)
-            check_normalization(self.network, self._datamodule())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let evaluation take weights without what regularizers remember, which matters to training alone."""
