@@ -1,4 +1,4 @@
-"""Every network of this project says how it was made, and can be made again from that."""
+"""Every network of this project records its arguments and can be rebuilt from them."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Pretrained networks end in a new head, take weights made elsewhere, and what is frozen does not move by a bit."""
+"""Pretrained networks end in a new head and load weights from elsewhere, and frozen parts do not move by a bit."""
 
 import functools
 from pathlib import Path

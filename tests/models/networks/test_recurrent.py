@@ -1,4 +1,4 @@
-"""Recurrent networks compute what their cells say, over true steps alone."""
+"""Recurrent networks compute the recurrence of their cells, and ignore padding."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""ResNets have the published sizes, compute what torchvision's do, and take weights made elsewhere or refuse them."""
+"""ResNets have the published sizes, compute the outputs of torchvision's, and load weights that fit or refuse them."""
 
 import pytest
 import safetensors.torch
