@@ -66,7 +66,7 @@ class FeatureCache(L.Callback):
         everywhere = torch.zeros(len(data.targets), features.shape[1])
         everywhere[indices] = features
         data.replace_inputs(everywhere)
-        network.feature_cache = _given
+        network.inputs_are_features = True
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Give the network images again."""
@@ -80,7 +80,7 @@ class FeatureCache(L.Callback):
     def _end(trainer: L.Trainer, module: L.LightningModule) -> None:
         network, data = getattr(module, "network", None), getattr(trainer, "datamodule", None)
         if isinstance(network, Pretrained) and isinstance(data, InMemoryDataModule):
-            network.feature_cache = None
+            network.inputs_are_features = False
             data.replace_inputs(None)
 
 
@@ -96,10 +96,6 @@ def compute_features(trainer: L.Trainer, network: Pretrained, data: InMemoryData
             found.append(network.features(trainer.precision_plugin.convert_input(images)).float().cpu())
     network.train(training)
     return torch.cat(found)
-
-
-def _given(features: Tensor) -> Tensor:
-    return features
 
 
 def _checked(trainer: L.Trainer, module: L.LightningModule) -> tuple[Pretrained, InMemoryDataModule]:
@@ -133,12 +129,12 @@ def _changes_inputs(module: Task) -> str | None:
 
 
 def _key(network: Pretrained, data: InMemoryDataModule, indices: Tensor, precision: str) -> str:
-    made_of = (VERSION, torch.__version__, precision, repr(network.backbone), repr(network.preprocessing))
+    made_of = (VERSION, torch.__version__, precision, repr(network.backbone), repr(network.transform))
     digest = hashlib.sha256(repr((*made_of, data.maximum, data.normalization)).encode())
     digest.update(indices.numpy().tobytes())
     for few in torch.split(indices, data.eval_batch_size):  # as they were decoded, which the files do not say
         digest.update(data.samples.inputs[few].numpy().tobytes())
-    for part in (network.backbone, network.preprocessing):
+    for part in (network.backbone, network.transform):
         for name, tensor in part.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
