@@ -2,8 +2,7 @@
 
 from models.classifier import Classifier
 from models.errors import TrainingError
-from models.optimization.optimizers import WarmupCosine
-from models.optimization.sam import SAM
+from models.optimization import SAM, WarmupCosine
 from models.regressor import Regressor
 from models.task import Task
 

@@ -56,7 +56,7 @@ class Classifier(Task):
                 f"loss: ignore_index {ignored} is not supported: figures and regularizers take every sample"
             )
         super().__init__(network, nn.CrossEntropyLoss() if loss is None else loss, **kwargs)
-        self.regularizers.check(network, num_classes)
+        self.regularizers.setup(network, num_classes)
         smoothing = next((type(item).__name__ for item in self.regularizers.members() if item.softens_labels), None)
         if smoothing and getattr(loss, "label_smoothing", None):
             raise ValueError(f"the loss's label_smoothing and {smoothing} both soften labels: leave one out")

@@ -10,7 +10,7 @@ from torchmetrics import MetricCollection
 
 from models.metrics.classification import metric_states, restore_metric_states
 from models.networks.weight_files import skip_initial_weights
-from models.optimization.optimizers import check_length
+from models.optimization.schedules import check_length
 from models.random_state import capture_random_state, restore_random_state, seed_random_state
 
 SPLIT_KEY = "split"

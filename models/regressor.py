@@ -51,7 +51,7 @@ class Regressor(Task):
         if isinstance(loss, nn.CrossEntropyLoss | ClassificationLoss):
             raise ValueError(f"loss: {type(loss).__name__} compares classes; targets are continuous")
         super().__init__(network, nn.MSELoss() if loss is None else loss, **kwargs)
-        self.regularizers.check(network, num_classes=0)
+        self.regularizers.setup(network, num_classes=0)
         if len(target_mean) != len(target_std) or not all(std > 0 for std in target_std):
             raise ValueError(f"target_mean {target_mean} and target_std {target_std} do not belong together")
         self.register_buffer("target_mean", torch.tensor(target_mean))

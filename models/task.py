@@ -2,6 +2,8 @@
 
 import sys
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -16,17 +18,11 @@ from models.evaluated import Batch, EvaluatedModule
 from models.losses import ClassificationLoss
 from models.networks import Network
 from models.networks.input_transform import check_normalization
-from models.optimization.optimizers import (
-    OptimizerWrapper,
-    build_optimizer,
-    build_scheduler,
-    build_warmup,
-    check_plateau,
-    run_length,
-    wrap_optimizer,
-)
-from models.optimization.uncounted_step import prepare_second_pass
-from models.regularizers import Regularizer, RegularizerChain, Scheduled
+from models.optimization.optimizers import OptimizerWrapper, build_optimizer, wrap_optimizer
+from models.optimization.sam import SAM
+from models.optimization.schedules import build_scheduler, check_plateau, run_length
+from models.optimization.uncounted_step import check_sam, uncounted_pass
+from models.regularizers import Regularizer, RegularizerChain, Step
 
 NEVER_STEP = sys.maxsize
 REGULARIZER_STATE = "regularizers."  # where a state_dict holds what regularizers remember
@@ -48,7 +44,6 @@ class Task(EvaluatedModule):
         lr_scheduler: Makes the learning-rate schedule; a schedule that takes `total_steps` is told the run's length.
         lr_scheduler_interval: Advance the schedule by epoch or by step.
         lr_scheduler_monitor: What ReduceLROnPlateau watches.
-        warmup_steps: Steps of linear warm-up before, or under, the schedule.
         decay_norms_and_biases: Let weight decay act on norms and biases too.
         layer_decay: Factor of the learning rate from each stage of the network to the one before it, in (0, 1]: the
             head has the optimizer's, its last stage `layer_decay` times that.
@@ -67,13 +62,10 @@ class Task(EvaluatedModule):
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_scheduler_interval: Literal["epoch", "step"] = "epoch",
         lr_scheduler_monitor: str = "val/loss",
-        warmup_steps: int = 0,
         decay_norms_and_biases: bool = False,
         layer_decay: float = 1.0,
     ) -> None:
         super().__init__(network)
-        if warmup_steps < 0:
-            raise ValueError(f"warmup_steps: {warmup_steps} is less than 0")
         if not 0 < layer_decay <= 1:
             raise ValueError(f"layer_decay: {layer_decay} is not in (0, 1]")
         if getattr(loss, "reduction", None) == "none":
@@ -85,7 +77,6 @@ class Task(EvaluatedModule):
         self.lr_scheduler_factory = lr_scheduler
         self.lr_scheduler_interval = lr_scheduler_interval
         self.lr_scheduler_monitor = lr_scheduler_monitor
-        self.warmup_steps = warmup_steps
         self.decay_norms_and_biases = decay_norms_and_biases
         self.layer_decay = layer_decay
 
@@ -105,7 +96,7 @@ class Task(EvaluatedModule):
         inputs, chained = self.regularizers.perturb(inputs, self.soft_targets(targets))
         outputs = forward(inputs)
         chained = self.regularizers.revise(outputs, chained)
-        penalties = self.regularizers.penalties(forward, inputs, outputs, chained, self.network)
+        penalties = self.regularizers.penalties(Step(inputs, chained, outputs, self.network, forward))
         objective = sum(penalties, self.compute_loss(outputs, chained))
         self.record(objective, outputs, targets)
         return objective
@@ -141,7 +132,9 @@ class Task(EvaluatedModule):
         optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
         if self.optimizer_wrapper is not None:
             optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
-            prepare_second_pass(optimizer, self)
+            if isinstance(optimizer, SAM):
+                check_sam(self.trainer)
+                optimizer.second_pass = self._uncounted
         configs: list[dict[str, Any]] = []
         schedule = None
         if self.lr_scheduler_factory is not None:
@@ -152,18 +145,23 @@ class Task(EvaluatedModule):
         if isinstance(schedule, ReduceLROnPlateau):
             check_plateau(schedule, self.lr_scheduler_monitor, self.metric_modes(), self.trainer)
             configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER_STEP}
-        if self.warmup_steps:
-            configs.append({"scheduler": build_warmup(optimizer, self.warmup_steps, schedule), "interval": "step"})
         return [optimizer], configs  # type: ignore[return-value]
+
+    @contextmanager
+    def _uncounted(self) -> Iterator[None]:
+        self.recording = False
+        try:
+            with uncounted_pass(self.network, self.regularizers):
+                yield
+        finally:
+            self.recording = True
 
     def on_fit_start(self) -> None:
         """Refuse a run that would end without a step, which Lightning calls a success; warn of one that misreads."""
         if self.trainer.limit_train_batches == 0:
             raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
         if self.trainer.is_global_zero:
-            for item in self.regularizers.modules():
-                if isinstance(item, Scheduled):
-                    item.check_length(self.trainer.max_epochs)
+            self.regularizers.warn_unfinished_ramps(self.trainer.max_epochs)
             check_normalization(self.network, self._datamodule())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
