@@ -122,7 +122,7 @@ def _changes_inputs(module: Task) -> str | None:
     """Return the name of the first regularizer that would not do with features what it does with images."""
     for regularizer in module.regularizers.members():
         kind = type(regularizer)
-        untouched = kind.perturb is Regularizer.perturb and kind.second_pass is Regularizer.second_pass
+        untouched = kind.perturb is Regularizer.perturb and kind.penalty is Regularizer.penalty
         if not regularizer.keeps_inputs and not untouched:
             return kind.__name__
     return None

@@ -48,7 +48,7 @@ def test_a_penalty_that_matches_no_weight_is_refused(new_desk) -> None:
     desk = new_desk()
     penalty = "--model.regularizers=[{class_path: L2, init_args: {pattern: convolution}}]"
     error = desk.here("fit", *desk.digits(1), penalty, status=2).stderr
-    assert "L2: pattern 'convolution' is found in the name of none" in error
+    assert "L2: no weight's name matches 'convolution'" in error
 
 
 def test_what_was_measured_alike_is_printed_and_drawn(desk) -> None:

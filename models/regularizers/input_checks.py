@@ -1,4 +1,4 @@
-"""What a regularizer may ask of the batches that it acts on."""
+"""Checks of a batch's inputs, for regularizers that need one tensor or images."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ def check_tensor(name: str, inputs: Any) -> None:
 
     Args:
         name: Name of the regularizer, for the message.
-        inputs: A batch's.
+        inputs: The inputs of a batch.
 
     Raises:
         TrainingError: They are sequences with their lengths.
     """
     if not isinstance(inputs, Tensor):
-        raise TrainingError(f"{name} takes no sequences of different lengths")
+        raise TrainingError(f"{name} does not take sequences of different lengths")
 
 
 def check_images(name: str, inputs: Any) -> None:
@@ -26,7 +26,7 @@ def check_images(name: str, inputs: Any) -> None:
 
     Args:
         name: Name of the regularizer, for the message.
-        inputs: A batch's.
+        inputs: The inputs of a batch.
 
     Raises:
         TrainingError: They are not.
