@@ -51,7 +51,7 @@ class Classifier(Task):
             raise ValueError("the data has continuous targets, not classes: use models.Regressor")
         ignored = getattr(loss, "ignore_index", UNLABELLED)
         if ignored != UNLABELLED:
-            raise ValueError(f"loss: ignore_index {ignored} is not supported: metrics and regularizers see every sample")
+            raise ValueError(f"loss: ignore_index {ignored} is not supported: metrics see every sample")
         super().__init__(network, nn.CrossEntropyLoss() if loss is None else loss, **kwargs)
         self.regularizers.setup(network, num_classes)
         smoothing = next((type(item).__name__ for item in self.regularizers.members() if item.softens_labels), None)
@@ -85,7 +85,7 @@ class Classifier(Task):
     def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss; class weights mean the same for probabilities as for labels.
 
-        torch divides a weighted mean of cross entropies by the sum of the labels' weights, but one of probabilities by N.
+        torch divides a weighted mean over labels by the sum of their weights, but one over probabilities by N.
         """
         loss, criterion = super().compute_loss(outputs, targets), self.loss
         if not isinstance(criterion, nn.CrossEntropyLoss) or criterion.weight is None:

@@ -24,7 +24,7 @@ class EvaluatedModule(L.LightningModule, ABC):
 
     Where the labels belong to steps of sequences, (N, T), each labelled step counts as a sample.
 
-    A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which compare predictions with the data's targets.
+    A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which compare predictions with data's targets.
     A metric with several values is logged under the name of each class.
 
     Args:
@@ -72,15 +72,10 @@ class EvaluatedModule(L.LightningModule, ABC):
 
     def forward(self, raw: Inputs) -> Tensor:
         """Return predictions for raw inputs, such as images of bytes or the numbers of a table."""
-        return self.to_predictions(self.network(self._cast(self.preprocessing(raw))))
+        return self.to_predictions(self.network(self.cast(self.preprocessing(raw))))
 
-    def prepare(self, inputs: Inputs) -> Inputs:
-        """Return the scaled inputs of a batch as the network takes them: normalised, in its precision."""
-        if getattr(self.network, "inputs_are_features", False):
-            return self._cast(inputs)
-        return self._cast(self.preprocessing.normalize(inputs))
-
-    def _cast(self, inputs: Inputs) -> Inputs:
+    def cast(self, inputs: Inputs) -> Inputs:
+        """Return inputs in the precision of the network."""
         dtype = next((weight.dtype for weight in self.network.parameters() if weight.is_floating_point()), None)
         if isinstance(inputs, Tensor):
             return inputs.to(dtype) if inputs.is_floating_point() else inputs
@@ -111,12 +106,15 @@ class EvaluatedModule(L.LightningModule, ABC):
         """
 
     def unpack(self, batch: Batch) -> tuple[Inputs, Tensor, LabelledSteps | None]:
-        """Return prepared inputs, targets, and None; of labels of steps (N, T) those that exist, (M,), and where."""
+        """Return normalised inputs, targets, and None; of labels of steps (N, T) those that exist, (M,), and where."""
         inputs, targets = batch
+        if not getattr(self.network, "inputs_are_features", False):
+            inputs = self.preprocessing.normalize(inputs)
+        inputs = self.cast(inputs)
         if targets.ndim == 1 or targets.is_floating_point():
-            return self.prepare(inputs), targets, None
+            return inputs, targets, None
         steps = (targets != UNLABELLED).nonzero(as_tuple=True)
-        return self.prepare(inputs), targets[steps], steps
+        return inputs, targets[steps], steps
 
     def compute_outputs(self, inputs: Inputs, steps: LabelledSteps | None) -> Tensor:
         """Return the network's outputs, (N, ...), or those of the labelled steps, (M, ...).

@@ -18,7 +18,7 @@ STATES_KEY = "device_states"
 
 
 def capture(task: EvaluatedModule) -> dict[str, Any]:
-    """Return what a checkpoint must hold for each device: random states, and the metrics of the current epoch so far."""
+    """Return a checkpoint's part for each device: random states, and the metrics of the current epoch so far."""
     metrics = {"epoch": task.current_epoch, "training": metric_states(task.train_metrics), "validated": task.validated}
     state = {"random": capture_random_state(task.device), "metrics": metrics}
     states: list[Any] = [state]
@@ -52,6 +52,13 @@ def restore(task: EvaluatedModule, checkpoint: dict[str, Any]) -> None:
         seed_random_state(torch.initial_seed(), task.global_step, rank)
     elif rank:
         torch.manual_seed(torch.initial_seed() + rank)
+
+
+def keep_own_state(task: EvaluatedModule, checkpoint: dict[str, Any], prefix: str) -> None:
+    """Let a checkpoint's `state_dict` have a task's own values under a prefix, which matter to training alone."""
+    own = {name: value for name, value in task.state_dict().items() if name.startswith(prefix)}
+    others = {name: value for name, value in checkpoint["state_dict"].items() if not name.startswith(prefix)}
+    checkpoint["state_dict"] = others | own
 
 
 def _warn_of_lost_gradients(task: EvaluatedModule) -> None:

@@ -3,8 +3,12 @@
 import contextlib
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
+
+import lightning as L
+import torch
 
 
 class RecordsInitArgs:
@@ -41,10 +45,10 @@ def to_config(value: Any) -> Any:
     if isinstance(value, RecordsInitArgs) and "init_args" in vars(value):
         arguments = {name: to_config(argument) for name, argument in value.init_args.items()}
         return {"class_path": class_path(type(value)), "init_args": arguments}
-    if isinstance(value, functools.partial) and isinstance(value.func, type) and not value.args:
-        return {"class_path": class_path(value.func), "init_args": to_config(value.keywords)}
-    if isinstance(value, type):
-        return {"class_path": class_path(value)}
+    if isinstance(value, functools.partial | type):
+        made, given = unwrap_factory(value)
+        if isinstance(made, type):
+            return {"class_path": class_path(made), "init_args": to_config(given)}
     if isinstance(value, Mapping):
         return {str(name): to_config(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -67,6 +71,31 @@ def hyperparameters(made: RecordsInitArgs) -> dict[str, Any]:
     return {"_class_path": class_path(type(made)), "_instantiator": instantiator, **known}
 
 
+def check_records(path: str | Path, argument: str, cls: type[L.LightningModule]) -> None:
+    """Check that a checkpoint says how an argument of a LightningModule was made.
+
+    Raises:
+        TypeError: It does not.
+    """
+    content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    if argument not in content.get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {}):
+        call = f"{cls.__name__}.load_from_checkpoint(path, {argument}=...)"
+        raise TypeError(f"{path} does not say how its {argument} was made: give it again, {call}")
+
+
 def class_path(cls: type) -> str:
     """Return the path that a class is imported by."""
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def unwrap_factory(factory: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the class or function that a factory calls, and the keywords given to it.
+
+    Sees through `functools.partial` and jsonargparse's own wrapping.
+    """
+    given: dict[str, Any] = {}
+    while isinstance(factory, functools.partial):
+        given = factory.keywords | given
+        classes: Iterator[type] = (argument for argument in factory.args if isinstance(argument, type))
+        factory = next(classes, factory.func)
+    return factory, given

@@ -110,7 +110,7 @@ class Preprocessing(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Preprocessing":
         exact = self._statistics()
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, values in exact.items():
             if values is not None:
                 setattr(self, name, values.to(self._statistics()[name].device))  # type: ignore[union-attr]

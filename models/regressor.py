@@ -17,8 +17,9 @@ from models.task import Task
 class Regressor(Task):
     """Trains a network on standardised targets; the metrics are in the unit of the targets.
 
-    `train/loss`, `val/loss` and `test/loss` are the plain mean squared error, whatever loss and regularizers are trained
-    with, so that any two runs can be compared; `train/objective` is the minimised value, of standardised targets.
+    `train/loss`, `val/loss` and `test/loss` are the plain mean squared error, whatever loss and regularizers are
+    trained with, so that any two runs can be compared; `train/objective` is the minimised value, of standardised
+    targets.
 
     Args:
         network: Maps inputs (N, ...) to standardised outputs (N, outputs).

@@ -6,25 +6,25 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
-from models.exact_resume import STATES_KEY, capture, restore
-from models.init_args import RecordsInitArgs, hyperparameters
+from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
+from models.init_args import RecordsInitArgs, check_records, hyperparameters
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.networks import Network
 from models.networks.weight_files import skip_initial_weights
+from models.optimization import schedules
+from models.optimization.factories import check_factory
 from models.optimization.optimizers import OptimizerFactory, OptimizerWrapper, build_optimizer, wrap_optimizer
 from models.optimization.sam import SAM
-from models.optimization.schedules import SchedulerFactory, build_scheduler, check_length, check_plateau, run_length
 from models.optimization.uncounted_step import check_sam, uncounted_pass
 from models.preprocessing import Inputs
 from models.regularizers import Regularizer, RegularizerChain, Step
@@ -65,7 +65,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         regularizers: list[Regularizer] | None = None,
         optimizer: OptimizerFactory | None = None,
         optimizer_wrapper: OptimizerWrapper | None = None,
-        lr_scheduler: SchedulerFactory | None = None,
+        lr_scheduler: schedules.SchedulerFactory | None = None,
         lr_scheduler_interval: Literal["epoch", "step"] = "epoch",
         lr_scheduler_monitor: str = "val/loss",
         decay_norms_and_biases: bool = False,
@@ -76,9 +76,8 @@ class Task(RecordsInitArgs, EvaluatedModule):
             raise ValueError(f"layer_decay: {layer_decay} is not in (0, 1]")
         if getattr(loss, "reduction", None) == "none":
             raise ValueError("loss: reduction 'none' leaves one number per sample; set 'mean' or 'sum'")
-        for name, factory in (("optimizer", optimizer), ("lr_scheduler", lr_scheduler)):
-            if factory is not None and not callable(factory):
-                raise ValueError(f"{name}: {factory!r} is not a function that makes one, such as functools.partial(SGD)")
+        check_factory("optimizer", optimizer)
+        check_factory("lr_scheduler", lr_scheduler)
         self.loss = loss
         several = [regularizers] if isinstance(regularizers, Regularizer) else regularizers or []
         self.regularizers = RegularizerChain(several)
@@ -109,7 +108,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
             return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
         self.regularizers.check_batch(inputs, of_steps=steps is not None)
-        inputs, soft = self.regularizers.perturb(inputs, self.soft_targets(targets))
+        inputs, soft = self.regularizers.perturb(inputs, self.soft_targets(targets))  # type: ignore[arg-type]
         outputs = forward(inputs)
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
@@ -136,12 +135,9 @@ class Task(RecordsInitArgs, EvaluatedModule):
         if self.trainer.limit_train_batches == 0:
             raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
         if self.trainer.is_global_zero:
-            self.regularizers.warn_of_length(self.trainer.max_epochs)
+            self.regularizers.warn_unfinished_ramps(self.trainer.max_epochs)
         if isinstance(self.loss, ClassCountLoss):
-            counts = getattr(self.datamodule, "class_counts", None)
-            if counts is None:
-                raise TrainingError(f"loss: {type(self.loss).__name__} needs a datamodule that has class_counts")
-            self.loss.set_class_counts(torch.tensor(counts, device=self.device))
+            self.loss.count_classes(self.datamodule, self.device)
         outputs, targets = self.example()
         self._check_loss(outputs, self.soft_targets(targets))
 
@@ -161,14 +157,10 @@ class Task(RecordsInitArgs, EvaluatedModule):
         """
         self.reset_training_metrics()
         for config in self.trainer.lr_scheduler_configs:
-            check_length(config.scheduler, self._schedule_length, self.current_epoch)
-        then, now = self._resumed.get(LENGTH_KEY), self._schedule_length
-        if then is not None and now is not None and then != now:
-            unit = "epochs" if self.lr_scheduler_interval == "epoch" else "steps"
-            rank_zero_warn(
-                f"the learning-rate schedule was made for {then} {unit} and is now made for {now}: the resumed run is "
-                f"not bit for bit an uninterrupted one of either length"
-            )
+            schedules.check_length(config.scheduler, self._schedule_length, self.current_epoch)
+        schedules.warn_of_another_length(
+            self._resumed.get(LENGTH_KEY), self._schedule_length, self.lr_scheduler_interval
+        )
         restore(self, self._resumed)
         self._resumed = {}
         self.regularizers.start_epoch(self.current_epoch)
@@ -194,28 +186,25 @@ class Task(RecordsInitArgs, EvaluatedModule):
             TrainingError: Nothing is trainable, or schedule and monitored metric do not go together.
         """
         try:
-            return self._optimizer_and_schedule()
+            optimizer = build_optimizer(
+                self.optimizer_factory, self.network, self.decay_norms_and_biases, self.layer_decay
+            )
+            if self.optimizer_wrapper is not None:
+                optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
+            if isinstance(optimizer, SAM):
+                check_sam(self.trainer)
+                optimizer.second_pass = self._uncounted
+            if self.lr_scheduler_factory is None:
+                return optimizer
+            length = schedules.run_length(self.trainer, self.lr_scheduler_interval)
+            schedule = schedules.build_scheduler(self.lr_scheduler_factory, optimizer, length)
+            config: dict[str, Any] = {"scheduler": schedule, "interval": self.lr_scheduler_interval}
+            if isinstance(schedule, ReduceLROnPlateau):
+                schedules.check_plateau(schedule, self.lr_scheduler_monitor, self.metric_modes(), self.trainer)
+                config |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER_STEP}
         except ValueError as error:
             raise TrainingError(str(error)) from error
-
-    def _optimizer_and_schedule(self) -> OptimizerLRScheduler:
-        options = (self.decay_norms_and_biases, self.layer_decay)
-        optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
-        if self.optimizer_wrapper is not None:
-            optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
-        if isinstance(optimizer, SAM):
-            check_sam(self.trainer)
-            optimizer.second_pass = self._uncounted
-        if self.lr_scheduler_factory is None:
-            return optimizer
-        schedule = build_scheduler(
-            self.lr_scheduler_factory, optimizer, run_length(self.trainer, self.lr_scheduler_interval)
-        )
         self._schedule_length = getattr(schedule, "total_steps", getattr(schedule, "run_length", None))
-        config: dict[str, Any] = {"scheduler": schedule, "interval": self.lr_scheduler_interval}
-        if isinstance(schedule, ReduceLROnPlateau):
-            check_plateau(schedule, self.lr_scheduler_monitor, self.metric_modes(), self.trainer)
-            config |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER_STEP}
         return [optimizer], [config]  # type: ignore[return-value]
 
     @contextmanager
@@ -246,28 +235,22 @@ class Task(RecordsInitArgs, EvaluatedModule):
             self.datamodule.check_same_split(checkpoint[SPLIT_KEY])
         self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if key in checkpoint}
         if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
-            own = {name: value for name, value in self.state_dict().items() if name.startswith(REGULARIZER_STATE)}
-            held = checkpoint["state_dict"].items()
-            others = {name: value for name, value in held if not name.startswith(REGULARIZER_STATE)}
-            checkpoint["state_dict"] = others | own
+            keep_own_state(self, checkpoint, REGULARIZER_STATE)
 
     @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: str | Path, *args: Any, **kwargs: Any) -> Any:
+    def load_from_checkpoint(cls, checkpoint_path: str | Path, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
         """Rebuild the task from a checkpoint, without the weights that its network began with.
 
         Args:
             checkpoint_path: The file.
             args: Arguments of Lightning's method.
-            kwargs: Arguments of Lightning's method and of the task, such as a `network` that the checkpoint cannot
-                rebuild: an object made in a notebook, of a class that does not record its arguments.
+            kwargs: Arguments of Lightning's method; and `network`, if it was made in a notebook by a class that does
+                not record its arguments.
 
         Raises:
             TypeError: The checkpoint does not say how its network was made, and no `network` is given.
         """
         if "network" not in kwargs:
-            content = torch.load(checkpoint_path, map_location="cpu", mmap=True, weights_only=True)
-            if "network" not in content.get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {}):
-                call = f"{cls.__name__}.load_from_checkpoint(path, network=...)"
-                raise TypeError(f"{checkpoint_path} does not say how its network was made: give it again, {call}")
+            check_records(checkpoint_path, "network", cls)
         with skip_initial_weights():
             return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

@@ -1,11 +1,14 @@
 """Losses that depend on the number of training samples of each class."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
 from datamodules.checks import check_coefficient, check_fraction
+from models.errors import TrainingError
 from models.losses.classification_loss import ClassificationLoss, expected_loss, log_probabilities
 
 
@@ -15,6 +18,17 @@ class ClassCountLoss(ClassificationLoss):
     def set_class_counts(self, counts: Tensor) -> None:
         """Set the number of training samples of each class, (C,)."""
         raise NotImplementedError
+
+    def count_classes(self, datamodule: Any, device: torch.device) -> None:
+        """Take the counts from a datamodule.
+
+        Raises:
+            TrainingError: It has none.
+        """
+        counts = getattr(datamodule, "class_counts", None)
+        if counts is None:
+            raise TrainingError(f"loss: {type(self).__name__} needs a datamodule that has class_counts")
+        self.set_class_counts(torch.tensor(counts, device=device))
 
 
 class BalancedCrossEntropy(ClassCountLoss, nn.CrossEntropyLoss):

@@ -8,7 +8,6 @@ from torch import Tensor
 from torchmetrics import Metric
 from typing_extensions import override
 
-
 # In double precision the order and the grouping of batches make no difference: a metric from several devices equals the
 # one from a single device, and an interrupted epoch's equals an uninterrupted one's. Apple's GPUs have single alone.
 SUM_DTYPE = torch.float32 if torch.backends.mps.is_available() else torch.float64

@@ -1,8 +1,9 @@
 """Calls of the factories that YAML or a notebook gives, such as `functools.partial(SGD, lr=0.1)`."""
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
+
+from models.init_args import unwrap_factory
 
 
 def call_factory(argument: str, factory: Callable[..., Any], *values: Any, **named: Any) -> Any:
@@ -23,14 +24,14 @@ def call_factory(argument: str, factory: Callable[..., Any], *values: Any, **nam
         raise ValueError(f"{argument} ({unwrap_factory(factory)[0].__name__}): {error}") from error
 
 
-def unwrap_factory(factory: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return the class or function that a factory calls, and the keywords given to it.
+def check_factory(argument: str, factory: Any) -> None:
+    """Check that an argument is a function, or None.
 
-    Sees through `functools.partial` and jsonargparse's own wrapping.
+    Raises:
+        ValueError: It is something else, such as an optimizer that is built already.
     """
-    given: dict[str, Any] = {}
-    while isinstance(factory, functools.partial):
-        given = factory.keywords | given
-        classes: Iterator[type] = (argument for argument in factory.args if isinstance(argument, type))
-        factory = next(classes, factory.func)
-    return factory, given
+    if factory is not None and not callable(factory):
+        kind = type(factory).__name__
+        raise ValueError(
+            f"{argument}: give a function that makes one, such as functools.partial(SGD, lr=0.1), not a {kind}"
+        )

@@ -12,7 +12,8 @@ from typing import Any
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from models.optimization.factories import call_factory, unwrap_factory
+from models.init_args import unwrap_factory
+from models.optimization.factories import call_factory
 from models.optimization.parameter_groups import parameter_groups
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]

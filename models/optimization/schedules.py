@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 import lightning as L
+from lightning.pytorch.utilities import rank_zero_warn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from datamodules.checks import check_fraction
 from models.errors import TrainingError
-from models.optimization.factories import call_factory, unwrap_factory
+from models.init_args import unwrap_factory
+from models.optimization.factories import call_factory
 from models.optimization.parameter_groups import scale_group_rates
 
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
@@ -129,6 +131,15 @@ def check_length(schedule: LRScheduler, steps: int | None, epoch: int) -> None:
     if steps is not None and restored is not None and restored < steps:
         raise TrainingError(
             f"{type(schedule).__name__} was made for {restored} steps and cannot be lengthened to {steps} on resume",
+        )
+
+
+def warn_of_another_length(then: int | None, now: int | None, interval: Literal["epoch", "step"]) -> None:
+    """Warn if a schedule was made for a run of another length than the one that resumes."""
+    if then is not None and now is not None and then != now:
+        rank_zero_warn(
+            f"the learning-rate schedule was made for {then} {interval}s and is now made for {now}: the resumed run "
+            f"is not bit for bit an uninterrupted one of either length"
         )
 
 

@@ -40,7 +40,15 @@ def weights(task):
 def noisy_task(**options):
     torch.manual_seed(0)
     network = MLP((1, 8, 8), 10, [32], dropout=0.3, norm="batch")
-    return Classifier(network, 10, regularizers=[DisturbLabel(20)], **({"lr_scheduler": functools.partial(WarmupCosine, warmup_fraction=0.5), "lr_scheduler_interval": "step"} | options))
+    return Classifier(
+        network,
+        10,
+        regularizers=[DisturbLabel(20)],
+        **(
+            {"lr_scheduler": functools.partial(WarmupCosine, warmup_fraction=0.5), "lr_scheduler_interval": "step"}
+            | options
+        ),
+    )
 
 
 def noisy_data():
