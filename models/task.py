@@ -31,7 +31,6 @@ from models.regularizers import Regularizer, RegularizerChain, Step
 
 SPLIT_KEY = "split"  # of a checkpoint: the manifest of the data's split
 LENGTH_KEY = "schedule_length"
-NEVER_STEP = sys.maxsize
 REGULARIZER_STATE = "regularizers."  # where a state_dict holds the buffers of regularizers
 
 
@@ -158,9 +157,8 @@ class Task(RecordsInitArgs, EvaluatedModule):
         self.reset_training_metrics()
         for config in self.trainer.lr_scheduler_configs:
             schedules.check_length(config.scheduler, self._schedule_length, self.current_epoch)
-        schedules.warn_of_another_length(
-            self._resumed.get(LENGTH_KEY), self._schedule_length, self.lr_scheduler_interval
-        )
+        then, now = self._resumed.get(LENGTH_KEY), self._schedule_length
+        schedules.warn_of_another_length(then, now, self.lr_scheduler_interval)
         restore(self, self._resumed)
         self._resumed = {}
         self.regularizers.start_epoch(self.current_epoch)
@@ -186,9 +184,8 @@ class Task(RecordsInitArgs, EvaluatedModule):
             TrainingError: Nothing is trainable, or schedule and monitored metric do not go together.
         """
         try:
-            optimizer = build_optimizer(
-                self.optimizer_factory, self.network, self.decay_norms_and_biases, self.layer_decay
-            )
+            options = self.decay_norms_and_biases, self.layer_decay
+            optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
             if self.optimizer_wrapper is not None:
                 optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
             if isinstance(optimizer, SAM):
@@ -201,7 +198,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
             config: dict[str, Any] = {"scheduler": schedule, "interval": self.lr_scheduler_interval}
             if isinstance(schedule, ReduceLROnPlateau):
                 schedules.check_plateau(schedule, self.lr_scheduler_monitor, self.metric_modes(), self.trainer)
-                config |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER_STEP}
+                config |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": sys.maxsize}
         except ValueError as error:
             raise TrainingError(str(error)) from error
         self._schedule_length = getattr(schedule, "total_steps", getattr(schedule, "run_length", None))
@@ -227,10 +224,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         checkpoint.setdefault(self.CHECKPOINT_HYPER_PARAMS_KEY, hyperparameters(self))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a different split; leave the buffers of regularizers out of an evaluation.
-
-        The state for an exact resume is kept until training starts.
-        """
+        """Refuse a different split; keep the state for an exact resume; spare an evaluation the regularizers' state."""
         if SPLIT_KEY in checkpoint and hasattr(self.datamodule, "check_same_split"):
             self.datamodule.check_same_split(checkpoint[SPLIT_KEY])
         self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if key in checkpoint}
@@ -244,8 +238,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         Args:
             checkpoint_path: The file.
             args: Arguments of Lightning's method.
-            kwargs: Arguments of Lightning's method; and `network`, if it was made in a notebook by a class that does
-                not record its arguments.
+            kwargs: Arguments of Lightning's method; `network`, if it was made in a notebook by a class not of ours.
 
         Raises:
             TypeError: The checkpoint does not say how its network was made, and no `network` is given.
