@@ -7,13 +7,16 @@ from models.init_args import unwrap_factory
 
 
 def call_factory(argument: str, factory: Callable[..., Any], *values: Any, **named: Any) -> Any:
-    """Return what a factory makes.
+    """Call a factory; name the argument that holds it if it refuses.
 
     Args:
         argument: Name of the task's argument that holds the factory, for the message.
         factory: The factory.
         values: Its positional arguments.
         named: Its keyword arguments.
+
+    Returns:
+        The object that it makes.
 
     Raises:
         ValueError: The factory raises it; the message names `argument`.

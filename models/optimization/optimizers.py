@@ -51,7 +51,7 @@ def wrap_optimizer(wrapper: OptimizerWrapper, optimizer: Optimizer) -> Optimizer
     """Build an optimizer around another.
 
     Args:
-        wrapper: Makes it from the other, such as `SAM`.
+        wrapper: Makes it from the other, for example `SAM`.
         optimizer: The other.
 
     Raises:

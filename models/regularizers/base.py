@@ -34,8 +34,8 @@ class Regularizer(RecordsInitArgs, nn.Module):
         applies_to: The kind of targets it needs; None for any.
         strength: Name of the setting that turns it off at 0, which `Scheduled` scales; None if there is none.
         keeps_inputs: True if it neither changes the inputs nor differentiates with respect to them (FeatureCache asks).
-        mixes_samples: True if `perturb` mixes samples; a list may hold one such regularizer.
-        softens_labels: True if it moves probability from the label to other classes; a list may hold one.
+        mixes_samples: True if `perturb` mixes samples; at most one per list.
+        softens_labels: True if it moves probability from the label to other classes; at most one per list.
     """
 
     applies_to: ClassVar[Literal["classes", "values"] | None] = None
@@ -53,7 +53,7 @@ class Regularizer(RecordsInitArgs, nn.Module):
             before: The regularizers before this one in the list.
 
         Raises:
-            ValueError: It does not fit; the message names the class and says what to do.
+            ValueError: It does not fit; the message names the class and a way out.
         """
         name = type(self).__name__
         if self.applies_to == "classes" and not num_classes:

@@ -74,8 +74,8 @@ class RegularizerChain(nn.ModuleList):
         """Return the scalars to add to the loss.
 
         Args:
-            step: The training step; `forward` is the plain forward pass, in which penalties get batch norm's running
-                statistics frozen.
+            step: The training step with the plain forward pass; each regularizer gets one in which batch norm's
+                running statistics stay.
         """
 
         def forward(inputs: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class OnlineLabelSmoothing(Regularizer):
     """Softens labels the way the network itself confuses classes, by its mean predictions in the previous epoch.
 
     The soft label of a class is the mean prediction for its training samples that were classified correctly in the
-    previous epoch; 1/C for all classes in the first epoch. A class without such samples keeps its soft label. With
+    previous epoch; 1/C for all classes in the first epoch. A class without any keeps its soft label. With
     several devices, rank 0's samples count.
 
     Args:
