@@ -106,8 +106,9 @@ class Task(RecordsInitArgs, EvaluatedModule):
             outputs = self.compute_outputs(inputs, steps)
             return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
+        soft = self.soft_targets(targets)
         self.regularizers.check_batch(inputs, of_steps=steps is not None)
-        inputs, soft = self.regularizers.perturb(inputs, self.soft_targets(targets))  # type: ignore[arg-type]
+        inputs, soft = self.regularizers.perturb(inputs, soft)  # type: ignore[arg-type]
         outputs = forward(inputs)
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
