@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
@@ -147,12 +147,16 @@ def test_a_training_subset_of_digits_holds_each_class_in_proportion(digit_labels
         assert_in_proportion(digit_labels, nested_subset(whole, digit_labels, count, seed=0), whole)
 
 
-@pytest.mark.parametrize("sizes", [[60] * 10, [1000] + [10] * 9, [300, 30, 30, 30]])
-def test_a_training_subset_holds_each_class_in_proportion_however_unequal_they_are(sizes):
-    labels = np.repeat(np.arange(len(sizes)), sizes)
-    whole = np.arange(len(labels))
-    for count in range(1, len(whole), 7):
-        assert_in_proportion(labels, nested_subset(whole, labels, count, seed=0), whole)
+@quick
+@given(sizes=st.lists(st.integers(1, 300), min_size=2, max_size=12), fraction=st.floats(0, 1), seed=seeds)
+@example(sizes=[1000] + [10] * 9, fraction=0.1, seed=0)
+@example(sizes=[60] * 10, fraction=0.43, seed=0)
+def test_a_training_subset_holds_each_class_in_proportion_the_closer_the_rarer_it_is(sizes, fraction, seed):
+    labels, sizes = np.repeat(np.arange(len(sizes)), sizes), np.array(sizes)
+    count = max(round(fraction * len(labels)), 1)
+    taken = class_counts(labels, nested_subset(np.arange(len(labels)), labels, count, seed))
+    off = np.abs(taken - count * sizes / len(labels))
+    assert (off <= 0.5 + len(sizes) * sizes / (2 * len(labels)) + 1e-9).all()
 
 
 @quick
