@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
-from datamodules import Digits
+from datamodules import Digits, SplitOptions
 from models import Classifier, TrainingError
 from models.networks import MLP, Linear
 from models.regularizers import DisturbLabel, LabelSmoothing, Scheduled
@@ -90,8 +90,8 @@ def test_figures_do_not_depend_on_the_evaluation_batch_size(quiet_trainer, netwo
 def test_a_second_test_starts_from_nothing(quiet_trainer, network):
     task = Classifier(network, 10)
     quiet_trainer().test(task, Digits(), verbose=False)
-    (second,) = quiet_trainer().test(task, Digits(split_seed=1), verbose=False)
-    (alone,) = quiet_trainer().test(Classifier(network, 10), Digits(split_seed=1), verbose=False)
+    (second,) = quiet_trainer().test(task, Digits(split=SplitOptions(seed=1)), verbose=False)
+    (alone,) = quiet_trainer().test(Classifier(network, 10), Digits(split=SplitOptions(seed=1)), verbose=False)
     assert second == alone
 
 

@@ -10,7 +10,7 @@ from sklearn import metrics as reference
 from torch import nn
 from torch.optim import SGD, AdamW
 
-from datamodules import Diabetes, Digits, Thermometer
+from datamodules import Diabetes, Digits, SplitOptions, Thermometer
 from models import Regressor, TrainingError
 from models.networks import MLP, Linear
 
@@ -28,7 +28,7 @@ def diabetes():
 
 def test_a_line_through_the_readings_is_that_of_least_squares(quiet_trainer):
     L.seed_everything(0, verbose=False)
-    data = Thermometer(val_size=2, test_size=2, batch_size=7)
+    data = Thermometer(split=SplitOptions(val_size=2, test_size=2), batch_size=7)
     task = made(data, optimizer=functools.partial(SGD, lr=0.3))
     quiet_trainer(max_epochs=60).fit(task, data)
     points = torch.tensor([[0.0], [1.0]])
@@ -91,7 +91,7 @@ def test_the_unit_of_the_targets_changes_nothing_but_the_unit(quiet_trainer, dia
 
 
 def test_one_sample_has_no_coefficient_of_determination(quiet_trainer):
-    data = Thermometer(val_size=2, test_size=1)
+    data = Thermometer(split=SplitOptions(val_size=2, test_size=1))
     (figures,) = quiet_trainer().test(made(data), data, verbose=False)
     assert np.isnan(figures["test/r2"])
     assert np.isfinite(figures["test/loss"])
