@@ -14,8 +14,8 @@ from tqdm import tqdm
 from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.lookup import find_callback
 from datamodules.atomic_write import atomic_write
+from datamodules.base import DataModule
 from datamodules.images.image_folder import ImageFolder
-from datamodules.in_memory import InMemoryDataModule
 from models.networks import Pretrained
 from models.regularizers import Regularizer
 from models.task import Task
@@ -79,12 +79,12 @@ class FeatureCache(L.Callback):
     @staticmethod
     def _end(trainer: L.Trainer, module: L.LightningModule) -> None:
         network, data = getattr(module, "network", None), getattr(trainer, "datamodule", None)
-        if isinstance(network, Pretrained) and isinstance(data, InMemoryDataModule):
+        if isinstance(network, Pretrained) and isinstance(data, DataModule):
             network.inputs_are_features = False
             data.replace_inputs(None)
 
 
-def compute_features(trainer: L.Trainer, network: Pretrained, data: InMemoryDataModule, indices: Tensor) -> Tensor:
+def compute_features(trainer: L.Trainer, network: Pretrained, data: DataModule, indices: Tensor) -> Tensor:
     """Return the features of the given samples, (n, F), float32, computed on the network's device."""
     training, device = network.training, network.head.weight.device
     found = []
@@ -98,14 +98,14 @@ def compute_features(trainer: L.Trainer, network: Pretrained, data: InMemoryData
     return torch.cat(found)
 
 
-def _checked(trainer: L.Trainer, module: L.LightningModule) -> tuple[Pretrained, InMemoryDataModule]:
+def _checked(trainer: L.Trainer, module: L.LightningModule) -> tuple[Pretrained, DataModule]:
     network, data = getattr(module, "network", None), getattr(trainer, "datamodule", None)
     problem = None
     if not isinstance(network, Pretrained):
         problem = f"{type(network).__name__} has no frozen backbone; the network must be a Pretrained"
     elif network.trained_blocks or find_callback(trainer, GradualUnfreezing) is not None:
         problem = "the backbone is not wholly frozen; set model.network.train head, or leave the cache out"
-    elif not isinstance(data, InMemoryDataModule) or (isinstance(data, ImageFolder) and data.streamed):
+    elif not isinstance(data, DataModule) or (isinstance(data, ImageFolder) and data.streamed):
         problem = f"{type(data).__name__} is not kept in memory; leave the cache out"
     elif len(data.augmentation):
         names = ", ".join(type(step).__name__ for step in data.augmentation)
@@ -115,7 +115,7 @@ def _checked(trainer: L.Trainer, module: L.LightningModule) -> tuple[Pretrained,
         problem = f"{changing} works on images, from epoch to epoch; leave it or the cache out" if changing else None
     if problem is not None:
         raise MisconfigurationException(f"FeatureCache: {problem}")
-    return cast("Pretrained", network), cast("InMemoryDataModule", data)
+    return cast("Pretrained", network), cast("DataModule", data)
 
 
 def _changes_inputs(module: Task) -> str | None:
@@ -128,7 +128,7 @@ def _changes_inputs(module: Task) -> str | None:
     return None
 
 
-def _key(network: Pretrained, data: InMemoryDataModule, indices: Tensor, precision: str) -> str:
+def _key(network: Pretrained, data: DataModule, indices: Tensor, precision: str) -> str:
     made_of = (VERSION, torch.__version__, precision, repr(network.backbone), repr(network.transform))
     digest = hashlib.sha256(repr((*made_of, data.maximum, data.normalization)).encode())
     digest.update(indices.numpy().tobytes())

@@ -7,7 +7,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from callbacks.presets import monitor_mode
 from callbacks.probe import Evaluation, Probe, clean_subset
-from datamodules.in_memory import InMemoryDataModule
+from datamodules.base import DataModule
 from models.task import Task
 
 
@@ -33,7 +33,7 @@ class GeneralizationGap(Probe):
         super().__init__(samples, every_n_epochs)
         self._evaluation: Evaluation
 
-    def choose(self, data: InMemoryDataModule) -> None:  # noqa: D102
+    def choose(self, data: DataModule) -> None:  # noqa: D102
         chosen = clean_subset(data, self.samples)
         if not len(chosen):
             raise MisconfigurationException("GeneralizationGap: no training sample has its true label")

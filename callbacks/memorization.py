@@ -10,7 +10,7 @@ from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row
 from callbacks.lookup import find_callback, run_folder, run_title
 from callbacks.probe import Evaluation, Probe, clean_subset, stratified_subset
-from datamodules.in_memory import InMemoryDataModule
+from datamodules.base import DataModule
 from models.task import Task
 
 # Figures without their prefix, what to call them, and their colours; the first three are shares that add up to 1.
@@ -63,7 +63,7 @@ class Memorization(Probe):
         self._clean: Evaluation | None = None
         self._true: Tensor
 
-    def choose(self, data: InMemoryDataModule) -> None:  # noqa: D102
+    def choose(self, data: DataModule) -> None:  # noqa: D102
         wrong = corrupted_samples(data, self.samples)
         if not len(wrong):
             raise MisconfigurationException("Memorization: no training label is wrong on purpose; set data.label_noise")
@@ -90,7 +90,7 @@ class Memorization(Probe):
             save_figure(trainer, draw_memorization(rows, title), "memorization")
 
 
-def corrupted_samples(data: InMemoryDataModule, count: int) -> Tensor:
+def corrupted_samples(data: DataModule, count: int) -> Tensor:
     """Return a random subset of the training samples whose labels are wrong, (n,), int64, n at most `count`."""
     assert data.split is not None
     train = data.split.train

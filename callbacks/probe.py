@@ -10,7 +10,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from callbacks.arguments import check_positive
-from datamodules.in_memory import InMemoryDataModule, Loader
+from datamodules.base import DataModule
+from datamodules.loader import BatchLoader
 from datamodules.splitting.subsets import Indices, nested_subset
 from models.task import Task
 
@@ -23,10 +24,10 @@ class Evaluation:
         indices: Which ones, (n,), int64.
     """
 
-    def __init__(self, data: InMemoryDataModule, indices: Tensor) -> None:
+    def __init__(self, data: DataModule, indices: Tensor) -> None:
         self.data = data
         self.indices = indices
-        self._loader: Loader | None = None
+        self._loader: BatchLoader | None = None
 
     def __call__(self, trainer: L.Trainer, task: Task) -> tuple[Tensor, Tensor]:
         """Return predictions and targets, as metrics take them; only while Lightning validates.
@@ -70,7 +71,7 @@ class Probe(L.Callback, ABC):
         self._epoch = 0  # the latest that was measured, from 1
 
     @abstractmethod
-    def choose(self, data: InMemoryDataModule) -> None:
+    def choose(self, data: DataModule) -> None:
         """Choose the samples, before training.
 
         Raises:
@@ -97,7 +98,7 @@ class Probe(L.Callback, ABC):
                 be measured, or samples that are not trained on.
         """
         data: Any = getattr(trainer, "datamodule", None)
-        if not isinstance(pl_module, Task) or not isinstance(data, InMemoryDataModule):
+        if not isinstance(pl_module, Task) or not isinstance(data, DataModule):
             kinds = f"{type(pl_module).__name__} and {type(data).__name__}"
             raise MisconfigurationException(
                 f"{type(self).__name__} needs a task and a datamodule of Holdout, not {kinds}"
@@ -167,7 +168,7 @@ class Probe(L.Callback, ABC):
         self._figures, self._epoch = dict(state_dict["figures"]), state_dict["epoch"]
 
 
-def clean_subset(data: InMemoryDataModule, count: int) -> Tensor:
+def clean_subset(data: DataModule, count: int) -> Tensor:
     """Return a stratified subset of the training samples whose labels are true, (n,), int64, n at most `count`."""
     assert data.split is not None
     targets, train = data.samples.targets.numpy(), data.split.train
@@ -175,7 +176,7 @@ def clean_subset(data: InMemoryDataModule, count: int) -> Tensor:
     return stratified_subset(data, train[true], data.strata(targets), count)
 
 
-def stratified_subset(data: InMemoryDataModule, indices: Indices, strata: Indices | None, count: int) -> Tensor:
+def stratified_subset(data: DataModule, indices: Indices, strata: Indices | None, count: int) -> Tensor:
     """Return a subset of samples, (n,), int64, n at most `count`: the same one for the same seed of the split.
 
     Args:
@@ -185,4 +186,4 @@ def stratified_subset(data: InMemoryDataModule, indices: Indices, strata: Indice
         count: How many.
     """
     count = min(count, len(indices))
-    return torch.from_numpy(nested_subset(indices, strata, count, data.options.split_seed) if count else indices)
+    return torch.from_numpy(nested_subset(indices, strata, count, data.split_options.seed) if count else indices)

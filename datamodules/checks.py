@@ -1,6 +1,7 @@
 """Range checks of arguments; each raises a `ValueError` that names the class, the argument and its value."""
 
 import math
+from collections.abc import Sequence
 
 
 def check_fraction(owner: str, *, above_zero: bool = False, below_one: bool = False, **values: float) -> None:
@@ -61,6 +62,50 @@ def check_at_least(owner: str, least: int, **values: float) -> None:
         _check(value >= least, owner, name, value, f"is less than {least}")
 
 
-def _check(holds: bool, owner: str, name: str, value: float, otherwise: str) -> None:
+def check_between(owner: str, lowest: float, highest: float, **values: float) -> None:
+    """Check that each value lies in [lowest, highest].
+
+    Raises:
+        ValueError: A value lies outside, or is NaN.
+    """
+    for name, value in values.items():
+        _check(lowest <= value <= highest, owner, name, value, f"is not in [{lowest}, {highest}]")
+
+
+def check_interval(owner: str, lowest: float, highest: float, **values: Sequence[float]) -> None:
+    """Check that each value is an interval, that is two finite numbers, the smaller first, in [lowest, highest].
+
+    Raises:
+        ValueError: A value is not such an interval.
+    """
+    bounds = f"from {lowest} to {highest}"
+    for name, value in values.items():
+        inside = len(value) == 2 and lowest <= value[0] <= value[1] <= highest
+        _check(inside, owner, name, list(value), f"is not two numbers, the smaller first, {bounds}")
+
+
+def check_positive_interval(owner: str, highest: float = math.inf, **values: Sequence[float]) -> None:
+    """Check that each value is an interval of numbers above 0, finite and not above `highest`.
+
+    Raises:
+        ValueError: A value is not such an interval.
+    """
+    for name, value in values.items():
+        inside = len(value) == 2 and 0 < value[0] <= value[1] <= highest and value[1] < math.inf
+        limit = f" and up to {highest}" if highest < math.inf else ""
+        _check(inside, owner, name, list(value), f"is not two numbers above 0{limit}, the smaller first")
+
+
+def check_choice(owner: str, choices: Sequence[str], **values: str) -> None:
+    """Check that each value is one of the choices.
+
+    Raises:
+        ValueError: A value is not.
+    """
+    for name, value in values.items():
+        _check(value in choices, owner, name, repr(value), f"is not one of {', '.join(choices)}")
+
+
+def _check(holds: bool, owner: str, name: str, value: object, otherwise: str) -> None:
     if not holds:
         raise ValueError(f"{owner}: {name} {value} {otherwise}")

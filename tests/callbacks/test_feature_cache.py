@@ -9,7 +9,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.optim import AdamW
 
 from callbacks import FeatureCache, GradualUnfreezing
-from datamodules import Digits, HorizontalFlip
+from datamodules import Digits, HorizontalFlip, SplitOptions
 from datamodules.splitting.duplicates import sample_digests
 from models import Classifier
 from models.networks import CNN, MLP, Pretrained
@@ -90,7 +90,7 @@ def test_a_test_after_it_runs_the_whole_network(fit, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "data"), [({"seed": 1}, {}), ({}, {"mean": [0.5], "std": [0.5]}), ({}, {"split_seed": 1})]
+    ("change", "data"), [({"seed": 1}, {}), ({}, {"mean": [0.5], "std": [0.5]}), ({}, {"split": SplitOptions(seed=1)})]
 )
 def test_other_weights_or_data_are_computed_anew(fit, tmp_path, change, data):
     fit(task(), FeatureCache(str(tmp_path)))

@@ -59,14 +59,21 @@ def small_enough(recipe: Path, data: Path) -> list[str]:
         flags += ["--trainer.check_val_every_n_epoch", "1"]
     if any(name in settings["data"]["class_path"] for name in ("MNIST", "CIFAR")):
         flags += ["--data.data_dir", str(data), "--data.verify", "false"]
-    if arguments.get("val_size", 0) > 50:
-        flags += ["--data.val_size", "50"]
-    if arguments.get("train_size", 0) > 50:
-        flags += ["--data.train_size", "50"]
+    if arguments.get("split", {}).get("val_size", 0) > 50:
+        flags += ["--data.split.val_size", "50"]
+    if arguments.get("split", {}).get("train_size", 0) > 50:
+        flags += ["--data.split.train_size", "50"]
     if isinstance(network.get("architecture"), str):
         weights = data / f"{network['architecture']}.pt"
         torch.save(torchvision.models.get_model(network["architecture"]).state_dict(), weights)
-        flags += ["--model.network.weights", str(weights), "--data.val_size", "20", "--data.train_size", "20"]
+        flags += [
+            "--model.network.weights",
+            str(weights),
+            "--data.split.val_size",
+            "20",
+            "--data.split.train_size",
+            "20",
+        ]
     return flags
 
 

@@ -134,7 +134,9 @@ class TestFlagsAndOverlays:
         assert (arguments["lr"], arguments["weight_decay"]) == (0.1, 0)
 
     def test_folds_partition_what_is_not_test(self, desk) -> None:
-        folders = [desk.fit("folds", "--data.folds", "3", "--data.fold", str(fold), epochs=1) for fold in range(3)]
+        folders = [
+            desk.fit("folds", "--data.split.folds", "3", "--data.split.fold", str(fold), epochs=1) for fold in range(3)
+        ]
         parts = [json.loads((folder / "split.json").read_text())["parts"] for folder in folders]
         assert len({part["test"]["sha256"] for part in parts}) == 1
         assert len({part["val"]["sha256"] for part in parts}) == 3

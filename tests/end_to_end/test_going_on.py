@@ -86,9 +86,9 @@ def test_another_split_than_the_checkpoints_is_refused(desk) -> None:
     folder = desk.fit("split", epochs=1)
     before = (folder / "split.json").read_text()
     done = desk.here(
-        *("fit", *desk.digits(2), "--name", "split", "--ckpt_path", "last", "--data.split_seed", "4"), status=2
+        *("fit", *desk.digits(2), "--name", "split", "--ckpt_path", "last", "--data.split.seed", "4"), status=2
     )
-    assert "split_seed was 0, now 4" in done.stderr
+    assert "data.split.seed was 0, now 4" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (folder / "split.json").read_text() == before
     assert state(folder)["epoch"] == 0
