@@ -85,10 +85,10 @@ def test_a_callback_that_is_there_twice_is_refused(desk) -> None:
     assert done.stderr == "holdout: error: trainer.callbacks: GeneralizationGap is there twice: leave one out\n"
 
 
-def test_what_an_instrument_measures_cannot_be_monitored(desk) -> None:
+def test_what_a_probe_measures_cannot_be_monitored(desk) -> None:
     gap = ("-c", "configs/callbacks/generalization_gap.yaml", "--checkpoint.monitor", "gap/loss")
     done = desk.here("fit", *desk.digits(1), *gap, status=2)
-    assert "checkpoint.monitor: gap/loss is no figure that a run can be judged by" in done.stderr
+    assert "checkpoint.monitor: gap/loss is measured too late in an epoch" in done.stderr
 
 
 def test_a_callback_of_the_users_takes_the_place_of_the_one_that_is_there_anyway(desk) -> None:
