@@ -55,7 +55,7 @@ def test_what_was_measured_alike_is_printed_and_drawn(desk) -> None:
     noise = ["--data.label_noise", "SymmetricNoise", "--data.label_noise.rate", "0.3"]
     callbacks = ["-c", "configs/callbacks/generalization_gap.yaml", "-c", "configs/callbacks/memorization.yaml"]
     printed = desk.here("fit", "-c", "configs/digits.yaml", *callbacks, *noise, "--trainer.max_epochs", "2").stdout
-    assert "gap, training samples evaluated alike to validation: " in printed
+    assert "gap to training samples evaluated alike: " in printed
     assert "memorization/wrong_label 0." in printed
     (figure,) = (desk.folder / "runs" / "digits").glob("version_*/figures/memorization.png")
     assert figure.stat().st_size > 5000
@@ -85,14 +85,14 @@ def test_a_callback_that_is_there_twice_is_refused(desk) -> None:
     assert done.stderr == "holdout: error: trainer.callbacks: GeneralizationGap is there twice: leave one out\n"
 
 
-def test_what_an_instrument_measures_cannot_be_monitored(desk) -> None:
+def test_what_a_probe_measures_cannot_be_monitored(desk) -> None:
     gap = ("-c", "configs/callbacks/generalization_gap.yaml", "--checkpoint.monitor", "gap/loss")
     done = desk.here("fit", *desk.digits(1), *gap, status=2)
-    assert "checkpoint.monitor: gap/loss is no figure that a run can be judged by" in done.stderr
+    assert "checkpoint.monitor: gap/loss is measured too late in an epoch" in done.stderr
 
 
 def test_a_callback_of_the_users_takes_the_place_of_the_one_that_is_there_anyway(desk) -> None:
-    callbacks = ["--trainer.callbacks+", "Curves", "--trainer.callbacks.figures", "[loss]"]
+    callbacks = ["--trainer.callbacks+", "Curves", "--trainer.callbacks.metrics", "[loss]"]
     assert (desk.fit("loss_alone", *callbacks, epochs=1) / "figures" / "curves.png").is_file()
     named = ["--model.loss", "ProbabilityMAE", "--model.loss.foo", "1"]
     error = desk.here("fit", *desk.digits(1), *named, status=2).stderr

@@ -115,7 +115,7 @@ def test_a_value_of_the_wrong_kind(complaint, command, said) -> None:
         (RECIPE + "--data.batch_size 0", ["batch_size 0"]),
         (RECIPE + "--data.split.val_fraction 1.5", ["split.val_fraction: 1.5", "between 0 and 1", "split.val_size"]),
         (RECIPE + "--data.split.folds 3 --data.split.fold 5", ["split.fold: 5", "between 0 and 2"]),
-        (RECIPE + "--early_stopping.patience 0", ["early_stopping.patience: 0"]),
+        (RECIPE + "--early_stopping.patience 0", ["EarlyStopping: patience 0 is less than 1"]),
         (RECIPE + "--early_stopping.monitor val/acuracy", ["early_stopping.monitor", "'val/acuracy'", "val/accuracy"]),
         (RECIPE + "--checkpoint.monitor val/acuracy", ["checkpoint.monitor", "'val/acuracy'", "val/accuracy"]),
         (RECIPE + "--trainer.accelerator abacus", ["accelerator", "abacus"]),
