@@ -10,7 +10,7 @@ from typing_extensions import override
 from callbacks.history import Row
 from callbacks.monitor import metric_mode
 from callbacks.probe import Evaluation, Probe, clean_subset
-from datamodules.in_memory import InMemoryDataModule as DataModule
+from datamodules.base import DataModule
 from models.task import Task
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from callbacks.history import Row
+from datamodules.base import DataModule
 from datamodules.checks import check_at_least
-from datamodules.in_memory import InMemoryDataModule as DataModule
 from datamodules.splitting.subsets import Indices, nested_subset
 from models.task import Task
 
