@@ -92,8 +92,8 @@ def _part_folders(root: Path) -> dict[str, Path]:
     others = [path.name for path in _folders(root) if path not in folders.values()]
     if others:
         raise DataError(
-            f"{root / others[0]} lies beside the part {folders['train']}; move it out of {root}, or rename a class that "
-            f"is called train, val or test"
+            f"{root / others[0]} lies beside the part {folders['train']}; move it out of {root}, or rename a class "
+            f"that is called train, val or test"
         )
     return folders
 
