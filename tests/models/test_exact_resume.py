@@ -97,7 +97,7 @@ def test_a_checkpoint_holds_only_what_loads_safely(fit, tmp_path):
     task = noisy_task(lr_scheduler=functools.partial(lr_scheduler.ReduceLROnPlateau))
     fit(task).save_checkpoint(tmp_path / "run.ckpt")
     checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)
-    assert checkpoint["Digits"]["split"]["source"]["name"] == "Digits"
+    assert checkpoint["split"]["source"]["name"] == "Digits"
     assert len(checkpoint["device_states"]) == 1
     fresh = noisy_task()
     fresh.load_state_dict(checkpoint["state_dict"])
