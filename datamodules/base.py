@@ -148,7 +148,7 @@ class DataModule(BatchedDataModule):
         return self.split
 
     def _training_targets(self) -> Tensor:
-        train = self.ensure_setup().train
+        train = self.ensure_setup().train  # which sets the targets
         return self.targets[torch.from_numpy(train)]
 
     @property
@@ -188,9 +188,6 @@ class DataModule(BatchedDataModule):
         self.ensure_setup()
         scale = {"maximum": float(self.maximum), **asdict(self.normalization), "channel_axis": self.channel_axis}
         return {**scale, "size": None, "rows": False}
-
-    def __str__(self) -> str:  # Lightning's own fails on loaders that are not torch's
-        return type(self).__name__ if self.split is None else f"{type(self).__name__}: {self.describe()}"
 
     def describe(self) -> str:
         """Return one line: the sizes of the parts, and how they were made."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 import lightning as L
 import torch
 import yaml
-from lightning.pytorch.callbacks import Callback, ProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
@@ -156,7 +156,9 @@ class HoldoutCLI(LightningCLI):
         early_stopping = self._get(self.config_init, "early_stopping")
         checkpoint = self._get(self.config_init, "checkpoint")
         if config["enable_checkpointing"] is False:
-            checkpoint, config["enable_checkpointing"] = None, None  # History is a Checkpoint to Lightning
+            checkpoint = None
+        elif checkpoint is None and not any(isinstance(callback, Checkpoint) for callback in given):
+            config["enable_checkpointing"] = False  # Lightning would add a checkpoint of its own
         return [*bar, *training_callbacks(config, given, early_stopping, checkpoint, self.recipe)]
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 import functools
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from PIL import Image
 from torch.optim import AdamW
 
 from callbacks import FeatureCache, GradualUnfreezing
-from datamodules import Digits, HorizontalFlip, SplitOptions
+from datamodules import Digits, HorizontalFlip, ImageFolder, SplitOptions
 from datamodules.splitting.duplicates import sample_digests
 from models import Classifier
 from models.networks import CNN, MLP, Pretrained
@@ -117,11 +119,11 @@ def test_a_file_cut_short_is_made_anew(fit, tmp_path):
     ("module", "callbacks", "data", "words"),
     [
         (lambda: Classifier(MLP((1, 8, 8), 10), 10), [], {}, "MLP has no frozen backbone"),
-        (lambda: task(network("last:1")), [], {}, "not wholly frozen; set model.network.train head"),
-        (lambda: task(), [GradualUnfreezing()], {}, "not wholly frozen"),
+        (lambda: task(network("last:1")), [], {}, "not entirely frozen; set model.network.train head"),
+        (lambda: task(), [GradualUnfreezing()], {}, "not entirely frozen"),
         (lambda: task(), [], {"augmentation": [HorizontalFlip()]}, r"\(HorizontalFlip\); set data.augmentation"),
-        (lambda: task(regularizers=[Blur()]), [], {}, "Blur works on images"),
-        (lambda: task(regularizers=[JacobianPenalty()]), [], {}, "JacobianPenalty works on images"),
+        (lambda: task(regularizers=[Blur()]), [], {}, "Blur acts on images"),
+        (lambda: task(regularizers=[JacobianPenalty()]), [], {}, "JacobianPenalty acts on images"),
     ],
 )
 def test_what_changes_the_features_is_refused_by_name(fit, tmp_path, module, callbacks, data, words):
@@ -133,7 +135,7 @@ def test_what_changes_the_features_is_refused_by_name(fit, tmp_path, module, cal
 
 def test_a_folder_that_cannot_be_written_to_is_named(fit, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(MisconfigurationException, match=r"file/below cannot be written to"):
+    with pytest.raises(MisconfigurationException, match=r"cannot write to .*file/below"):
         fit(task(), FeatureCache(str(tmp_path / "file" / "below")))
 
 
@@ -173,3 +175,14 @@ def test_the_same_files_decoded_otherwise_are_computed_anew(fit, tmp_path):
     seen = counted(other)
     fit(other, FeatureCache(str(tmp_path)), data=Repainted(2))
     assert seen
+
+
+def test_streamed_images_are_refused(fit, tmp_path):
+    for number in range(20):
+        path = tmp_path / "images" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), 10 * number, dtype=np.uint8)).save(path)
+    data = ImageFolder(str(tmp_path / "images"), memory_limit_gb=0, num_workers=0, augmentation=[], batch_size=4)
+    backbone = Pretrained((3, 8, 8), 2, functools.partial(CNN), None, train="head", resize=16)
+    with pytest.raises(MisconfigurationException, match="ImageFolder is not kept in memory"):
+        fit(Classifier(backbone, 2), FeatureCache(str(tmp_path / "features")), data=data)

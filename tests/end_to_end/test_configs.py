@@ -129,6 +129,17 @@ def test_config_opens_with_a_comment(config):
     assert config.read_text().startswith("# ")
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_overlay_lies_in_the_folder_of_a_key_that_it_sets(overlay):
+    keys = {"optimizers": ("optimizer", "optimizer_wrapper"), "networks": ("network",), "losses": ("loss",)}
+    keys |= {"callbacks": ("callbacks", "early_stopping"), "transfer": ("network",)}
+    folder = overlay.parent.name
+    settings = yaml.safe_load(overlay.read_text())
+    model, data = (settings.get(part, {}).get("init_args", {}) for part in ("model", "data"))
+    found = {key.rstrip("+") for key in (*settings, *settings.get("trainer", {}), *model, *data)}
+    assert found & set(keys.get(folder, (folder,)))
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_recipe_names_its_command(recipe):
     assert f"holdout fit -c configs/{recipe.name}" in recipe.read_text()

@@ -115,7 +115,7 @@ def test_a_value_of_the_wrong_kind(complaint, command, said) -> None:
         (RECIPE + "--data.batch_size 0", ["batch_size 0"]),
         (RECIPE + "--data.split.val_fraction 1.5", ["split.val_fraction: 1.5", "between 0 and 1", "split.val_size"]),
         (RECIPE + "--data.split.folds 3 --data.split.fold 5", ["split.fold: 5", "between 0 and 2"]),
-        (RECIPE + "--early_stopping.patience 0", ["early_stopping.patience: 0"]),
+        (RECIPE + "--early_stopping.patience 0", ["EarlyStopping: patience 0 is less than 1"]),
         (RECIPE + "--early_stopping.monitor val/acuracy", ["early_stopping.monitor", "'val/acuracy'", "val/accuracy"]),
         (RECIPE + "--checkpoint.monitor val/acuracy", ["checkpoint.monitor", "'val/acuracy'", "val/accuracy"]),
         (RECIPE + "--trainer.accelerator abacus", ["accelerator", "abacus"]),
@@ -198,7 +198,7 @@ def test_a_suggestion_is_made_only_for_something_close() -> None:
         (RECIPE + "--data.label_noise 0.3", ["data.label_noise", "'0.3' is no class"]),
         ("fit -c configs/diabetes_mlp.yaml --model.loss torch.nn.CrossEntropyLoss", ["CrossEntropyLoss", "continuous"]),
         (
-            "fit -c configs/breast_cancer_mlp.yaml -c configs/regularizers/augmentation.yaml",
+            "fit -c configs/breast_cancer_mlp.yaml -c configs/augmentation/flip_and_translate.yaml",
             ["HorizontalFlip", "images"],
         ),
         ("fit -c configs/adding_problem_lstm.yaml --model.network.output every", ["outputs", "--model.network.output"]),
