@@ -189,6 +189,9 @@ class DataModule(BatchedDataModule):
         scale = {"maximum": float(self.maximum), **asdict(self.normalization), "channel_axis": self.channel_axis}
         return {**scale, "size": None, "rows": False}
 
+    def __str__(self) -> str:  # Lightning's own fails on loaders that are not torch's
+        return type(self).__name__ if self.split is None else f"{type(self).__name__}: {self.describe()}"
+
     def describe(self) -> str:
         """Return one line: the sizes of the parts, and how they were made."""
         self.ensure_setup()
