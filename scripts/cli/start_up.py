@@ -3,10 +3,8 @@
 Nothing here imports torch, unless an answer is not in the start-up cache yet.
 """
 
-import platform
 import re
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, requires, version
 
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import CLASS_KEYS, check_flags
@@ -82,6 +80,9 @@ def asked(words: Sequence[str]) -> Question | None:
 
 def versions() -> str:
     """Return the versions of this project, of Python and of the libraries that the project depends on."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, requires, version
+
     try:
         lines = [f"holdout {version('holdout')}"]
         needed = [need for need in requires("holdout") or () if "extra ==" not in need]
