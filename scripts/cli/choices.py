@@ -64,7 +64,7 @@ class Slot:
     @property
     def is_specific(self) -> bool:
         """Whether classes of other packages are few enough to name."""
-        return len(self.others) <= MAX_NAMED
+        return not any(_is_general(base) for base in self.foreign_bases)
 
     @property
     def foreign_bases(self) -> list[type]:

@@ -20,7 +20,7 @@ from scripts.cli.errors import UsageError
 from scripts.cli.help_text import Row, columns, paragraph
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.jobs import Job, Option
-from scripts.cli.suggestions import did_you_mean
+from scripts.cli.suggestion import did_you_mean
 
 FROM_DATA = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS}  # arguments that the data fills in
 MAX_SUMMARY = 8  # arguments that the help of a job names for one option

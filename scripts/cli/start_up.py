@@ -11,7 +11,7 @@ from scripts.cli.flags import CLASS_KEYS, check_flags
 from scripts.cli.help_text import job_help, overview
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.start_up_cache import StartUpCache
-from scripts.cli.suggestions import did_you_mean
+from scripts.cli.suggestion import did_you_mean
 
 RECIPE_ENDINGS = (".yaml", ".yml")
 Question = tuple[str, str | None]  # ("", None) asks for a job's help, ("model.network", "MLP") for that of a class
