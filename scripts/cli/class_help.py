@@ -1,6 +1,6 @@
 """Help of what can be chosen: `--model.network.help` lists the networks, `--model.network.help MLP` its arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scripts.cli.choices import (
     MAX_DEPTH,
@@ -50,22 +50,17 @@ def class_help(options: Sequence[Option], key: str, name: str | None) -> str:
 
 def choice_rows(job: Job) -> list[Row]:
     """Return a row for each help command of a job: what can be chosen there, or set."""
-    rows: dict[str, Row] = {}
-    settled: set[str] = set()  # places for one class
+    rows: list[Row] = []
     for key, slot in all_slots(job.options):
-        root = key.split(".")[0]
         if slot.single is not None:
             named = [argument.name for argument in slot.arguments(slot.single)]
             more = ", ..." if len(named) > MAX_SUMMARY else ""
-            settled.add(key)
-            rows[key] = (f"--{key}.help", f"settings: {', '.join(named[:MAX_SUMMARY])}{more}")
+            rows.append((f"--{key}.help", f"settings: {', '.join(named[:MAX_SUMMARY])}{more}"))
         elif key.count(".") < MAX_DEPTH:
-            named = [cls.__name__ for cls in slot.own]
-            if root not in settled:  # what Lightning's Trainer takes beside our classes, Lightning documents
-                named += [*slot.others] if slot.is_specific else []
-            rows |= {key: (f"--{key}.help", ", ".join(named))} if named else {}
+            named = [cls.__name__ for cls in slot.own] + [*_library_classes(job, key, slot)]
+            rows += [(f"--{key}.help", ", ".join(named))] if named else []
     roots = [option.name for option in job.options]
-    return sorted(rows.values(), key=lambda row: roots.index(row[0].removeprefix("--").split(".")[0]))
+    return sorted(rows, key=lambda row: roots.index(row[0].removeprefix("--").split(".")[0]))
 
 
 def known_flags(job: Job) -> list[str]:
@@ -86,10 +81,16 @@ def flags_below(job: Job) -> list[str]:
     found: dict[str, None] = {}
     for key, slot in all_slots(job.options):
         if slot.single is None:
-            classes = [*slot.own] or ([*slot.others.values()] if slot.is_specific else [])
+            classes = [*slot.own] or [*_library_classes(job, key, slot).values()]
             arguments = [argument for cls in classes for argument in slot.arguments(cls)]
             found |= dict.fromkeys(f"--{key}.{argument.name}" for argument in arguments)
     return list(found)
+
+
+def _library_classes(job: Job, key: str, slot: Slot) -> Mapping[str, type]:
+    """Return the classes of libraries that are worth naming: few, and for a place in a class of this project's."""
+    root = next(option for option in job.options if option.name == key.split(".")[0])
+    return slot.others if slot.is_specific and root_slot(root).single is None else {}
 
 
 def depends_on_versions_only(name: str | None) -> bool:
