@@ -4,6 +4,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import lightning as L
+from lightning.pytorch.callbacks import (
+    BaseFinetuning,
+    GradientAccumulationScheduler,
+    StochasticWeightAveraging,
+    WeightAveraging,
+)
 
 AnyCallback = TypeVar("AnyCallback", bound=L.Callback)
 
@@ -33,3 +39,15 @@ def run_folder(trainer: L.Trainer) -> Path | None:
 def run_title(folder: Path) -> str:
     """Return what a run is called over its pictures: recipe and version."""
     return "/".join(folder.parts[-2:])
+
+
+def changes_training(callback_class: type) -> bool:
+    """Return whether a callback changes the weights that training arrives at; watching and drawing do not."""
+    stated = getattr(callback_class, "changes_training", None)
+    if stated is not None:
+        return bool(stated)
+    if callback_class.__module__.startswith("lightning."):
+        return issubclass(
+            callback_class, (WeightAveraging, StochasticWeightAveraging, GradientAccumulationScheduler, BaseFinetuning)
+        )
+    return callback_class.__name__ in ("GradualUnfreezing", "AdaptiveGradientClipping", "EMA", "SWA")

@@ -1,63 +1,46 @@
-"""The command `holdout`: Lightning's command line over the tasks, datamodules and callbacks of this project."""
+"""The command `holdout`."""
 
-import logging
 import os
-import shutil
-import signal
 import sys
-import warnings
-from pathlib import Path
-from typing import Any, NoReturn
+from importlib import import_module
+from typing import NoReturn
 
-import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from scripts.cli.errors import UsageError
+from scripts.cli.jobs import JOBS
+from scripts.cli.mistakes import check_first_word
+from scripts.cli.suggestion import did_you_mean
 
-from callbacks import CheckpointError
-from datamodules import DataError
-from models import TrainingError
-from scripts.cli.lightning_cli import HoldoutCLI
-from scripts.cli.parser import DEBUG_VARIABLE
-from scripts.cli.runs import RUN_FOLDER_VARIABLE, UsageError
-
+DEBUG_VARIABLE = "HOLDOUT_DEBUG"  # 1 shows the traceback in place of the one line
+DESCRIPTION = """Trains, validates and tests networks so that any two runs can be compared.
+Begin with: holdout fit -c configs/digits.yaml"""
 MISTAKE = 2
-TERMINATED = 128 + signal.SIGTERM  # as a shell reports it
-USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, UsageError, TrainingError)
-NOISE = (
-    r".*LeafSpec.*is deprecated",
-    r".*smaller than the logging interval.*",
-    r"Checkpoint directory .* exists and is not empty",
-    r".*does not have many workers.*",
-    r"Found \d+ module\(s\) in eval mode",  # what is frozen stays in it on purpose
-    r".*callbacks used to create the checkpoint need to be provided.*",  # evaluation needs none of them
-)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit status 2."""
-    logging.getLogger("lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    warnings.formatwarning = _one_line
-    for pattern in NOISE:
-        warnings.filterwarnings("ignore", message=pattern)
-    # Numbers below 1e-38 take a CPU many times as long as others; a penalty drives the weights of dead units there.
-    torch.set_flush_denormal(True)
-    started_by_another = "LOCAL_RANK" in os.environ and RUN_FOLDER_VARIABLE in os.environ
-    if not started_by_another:
-        os.environ.pop(RUN_FOLDER_VARIABLE, None)
+    words = sys.argv[1:]
+    if words[:1] in (["-h"], ["--help"]):
+        print(DESCRIPTION)
+        print("\n".join(f"  {job.name:<9} {job.help}" for job in JOBS.values()))
+        return
     try:
-        HoldoutCLI()
-    except USER_ERRORS as error:
+        job = JOBS[_job_name(words)]
+        module, _, function = job.run.partition(":")
+        getattr(import_module(module), function)(job, words[1:])
+    except UsageError as error:
         if os.environ.get(DEBUG_VARIABLE) == "1":
             raise
         fail(str(error))
-    except SIGTERMException:  # Lightning exits with 0, as after a success
-        sys.exit(TERMINATED)
-    finally:
-        torch.set_flush_denormal(False)
-        if not started_by_another:
-            _remove_unused_run(os.environ.pop(RUN_FOLDER_VARIABLE, None))
+
+
+def _job_name(words: list[str]) -> str:
+    if words and words[0] in JOBS:
+        return words[0]
+    check_first_word(words, list(JOBS))
+    there = f"; there are {', '.join(JOBS)}"
+    if not words:
+        raise UsageError(f"which job? holdout fit -c configs/digits.yaml{there}")
+    raise UsageError(f"there is no job {words[0]!r}{did_you_mean(words[0], JOBS) or there}")
 
 
 def fail(message: str) -> NoReturn:
@@ -65,20 +48,6 @@ def fail(message: str) -> NoReturn:
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print("holdout: error: " + " ".join(message.split()), file=sys.stderr, flush=True)
     sys.exit(MISTAKE)
-
-
-def _remove_unused_run(chosen: str | None) -> None:
-    """Remove a run's folder if it kept nothing: `config.yaml` is there from the start of training to such an end."""
-    if chosen is None or (Path(chosen) / "config.yaml").is_file():
-        return
-    folder = Path(chosen)
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
-
-
-def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
-    return f"warning: {' '.join(str(message).split())}\n"
 
 
 if __name__ == "__main__":

@@ -1,33 +1,33 @@
-"""Values that the parser takes and no run can use."""
+"""Values of the right type that no run can use."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch.accelerators import AcceleratorRegistry
 
-from scripts.cli.runs import UsageError
+from scripts.cli.errors import UsageError
 
 SEEDS = 2**32
 
 
-def check_values(subcommand: str, settings: Mapping[str, Any]) -> None:
-    """Check the settings that Lightning would stumble over, ignore, or refuse without naming them.
+def check_values(job: str, settings: Mapping[str, Any]) -> None:
+    """Check the settings that Lightning would ignore, or refuse without naming them.
 
     Raises:
-        UsageError: One of them cannot be used.
+        UsageError: A setting cannot be used; the message names it.
     """
     seed = settings["seed_everything"]
     if not isinstance(seed, bool) and seed is not None and not 0 <= seed < SEEDS:
         raise UsageError(f"seed_everything: {seed} is not between 0 and {SEEDS - 1}")
     trainer = settings["trainer"]
     _check_accelerator(trainer["accelerator"])
-    if subcommand != "fit":
-        limit = f"limit_{ {'validate': 'val'}.get(subcommand, subcommand) }_batches"
+    if job != "fit":
+        limit = f"limit_{ {'validate': 'val'}.get(job, job) }_batches"
         if trainer[limit] == 0:
-            raise UsageError(f"trainer.{limit}: 0 leaves nothing to {subcommand}")
+            raise UsageError(f"trainer.{limit}: 0 leaves nothing to {job}")
         return
     if trainer["max_epochs"] == 0:
-        raise UsageError("trainer.max_epochs: 0 leaves nothing to train (-1 is without end)")
+        raise UsageError("trainer.max_epochs: 0 leaves nothing to train (-1 trains without end)")
     if trainer["check_val_every_n_epoch"] is not None and trainer["check_val_every_n_epoch"] < 1:
         raise UsageError(f"trainer.check_val_every_n_epoch: {trainer['check_val_every_n_epoch']} is less than 1")
     if trainer["gradient_clip_val"] is not None and trainer["gradient_clip_val"] < 0:

@@ -189,7 +189,7 @@ def test_a_recipe_with_overlays_goes_on_by_the_flags_it_had(new_desk) -> None:
     desk.here("fit", *flags)
     done = desk.here("fit", *flags, "--trainer.max_epochs", "2", "--ckpt_path", "last")
     assert "runs/digits/version_0, going on after epoch 1" in done.stdout
-    assert "2 epochs behind it" in desk.here("fit", *flags, "--ckpt_path", "last", status=2).stderr
+    assert "has trained 2 epochs already" in desk.here("fit", *flags, "--ckpt_path", "last", status=2).stderr
 
 
 def test_best_means_that_of_the_recipe_whatever_overlays_follow(new_desk) -> None:

@@ -17,7 +17,7 @@ def test_overlays_stack_in_their_order_and_the_run_is_tested_clean(desk) -> None
     assert names == ["DisturbLabel", "MixUp", "LabelSmoothing", "L2", "MaxNorm"]
     assert arguments["optimizer_wrapper"]["class_path"] == "models.SAM"
     desk.here("test", "--ckpt_path", str(run / "checkpoints" / "best.ckpt"))
-    assert json.loads((run / "test.json").read_text())["figures"]["test/accuracy"] > 0.5
+    assert json.loads((run / "test.json").read_text())["metrics"]["test/accuracy"] > 0.5
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_what_was_measured_alike_is_printed_and_drawn(desk) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["[FocalLoss]"], "model.regularizers: FocalLoss is no Regularizer"),
+        (["[FocalLoss]"], "model.regularizers: FocalLoss is not a Regularizer"),
         (["DisturbLabel,MixUp"], "write a list as [A, B], and add to one with --model.regularizers+ A"),
         (["{class_path: L2}"], "write a list as [A, B]"),
-        (["[L2, 5]"], "'5' is no Regularizer"),
+        (["[L2, 5]"], "'5' is not a Regularizer"),
         (["[{class_path: DisturbLabel, alpha: 20}]"], "the arguments of an item go under its init_args"),
         ([], "nothing there has an argument 'alpha'; add an item to the list first"),
     ],

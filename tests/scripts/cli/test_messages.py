@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.cli.messages import did_you_mean
+from scripts.cli.suggestion import did_you_mean
 
 RECIPE = "fit -c configs/digits.yaml "
 REGULARIZERS = RECIPE + "--model.regularizers"
@@ -195,7 +195,7 @@ def test_a_suggestion_is_made_only_for_something_close() -> None:
     ("command", "said"),
     [
         (RECIPE + "--data.label_noise.rate 0.4", ["data.label_noise", "SymmetricNoise", "MatrixNoise"]),
-        (RECIPE + "--data.label_noise 0.3", ["data.label_noise", "'0.3' is no class"]),
+        (RECIPE + "--data.label_noise 0.3", ["data.label_noise", "'0.3' is not a class"]),
         ("fit -c configs/diabetes_mlp.yaml --model.loss torch.nn.CrossEntropyLoss", ["CrossEntropyLoss", "continuous"]),
         (
             "fit -c configs/breast_cancer_mlp.yaml -c configs/regularizers/augmentation.yaml",

@@ -7,6 +7,7 @@ import fsspec
 import pytest
 import yaml
 
+from scripts.cli.errors import UsageError
 from scripts.main import main
 
 Answer = Callable[..., str]
@@ -27,9 +28,9 @@ def answer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
     return ask
 
 
-@pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
-def test_the_help_of_an_evaluation_leaves_out_what_plays_no_role_there(answer: Answer, subcommand: str) -> None:
-    shown = answer(subcommand, "--help")
+@pytest.mark.parametrize("job", ["validate", "test", "predict"])
+def test_the_help_of_an_evaluation_leaves_out_what_plays_no_role_there(answer: Answer, job: str) -> None:
+    shown = answer(job, "--help")
     assert "--data" in shown
     assert "early_stopping" not in shown
     assert "--checkpoint" not in shown
@@ -55,8 +56,9 @@ def test_where_a_run_went_on_from_is_no_part_of_its_recipe(answer: Answer) -> No
 def test_the_error_behind_a_complaint_can_be_seen(complaint, monkeypatch: pytest.MonkeyPatch, flag: str) -> None:
     assert complaint("fit", "-c", "configs/digits.yaml", flag)
     monkeypatch.setenv("HOLDOUT_DEBUG", "1")
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(UsageError) as raised:
         main()
+    assert isinstance(raised.value.__cause__, (TypeError, ValueError))
 
 
 def test_a_recipe_is_a_file_and_never_fetched(complaint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from scripts.cli.checkpoint_config import CONFIG_KEY
 from scripts.cli.resume import check_same_settings
 
 
-def recipe(**changes: Any) -> str:
+def recipe(**changes: Any) -> dict[str, Any]:
     """Return a recipe in which `changes`, keyed by place with double underscores for dots, are made."""
     settings: dict[str, Any] = {
         "seed_everything": 0,
@@ -34,13 +34,13 @@ def recipe(**changes: Any) -> str:
         for key in path:
             inner = inner[int(key) if key.isdigit() else key]
         inner[last] = value
-    return yaml.safe_dump(settings)
+    return settings
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     path = tmp_path / "last.ckpt"
-    torch.save({"state_dict": {}, CONFIG_KEY: recipe()}, path)
+    torch.save({"state_dict": {}, CONFIG_KEY: yaml.safe_dump(recipe())}, path)
     return path
 
 
@@ -99,6 +99,6 @@ def test_a_checkpoint_without_a_recipe_claims_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("then", "refused"), [("bf16-mixed", False), ("32-true", True)])
 def test_auto_is_compared_by_what_it_comes_to_here(tmp_path: Path, monkeypatch, then: str, refused: bool) -> None:
     monkeypatch.setattr("scripts.cli.trainer.choose_precision", lambda accelerator: "bf16-mixed")
-    torch.save({"state_dict": {}, CONFIG_KEY: recipe(trainer__precision=then)}, tmp_path / "last.ckpt")
+    torch.save({"state_dict": {}, CONFIG_KEY: yaml.safe_dump(recipe(trainer__precision=then))}, tmp_path / "last.ckpt")
     with pytest.raises(CheckpointError, match='now "bf16-mixed"') if refused else contextlib.nullcontext():
         check_same_settings(tmp_path / "last.ckpt", recipe(trainer__precision="auto"))

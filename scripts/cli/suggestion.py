@@ -1,0 +1,43 @@
+"""The closest name to a mistyped one."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """Return "; did you mean X?" for the closest candidate, "" if none is close."""
+    candidates = list(dict.fromkeys(candidates))
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    if not close:
+        lowered = {candidate.lower(): candidate for candidate in candidates}
+        close = [lowered[match] for match in difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def suggest_flag(flag: str, known: Iterable[str]) -> str:
+    """Return "; did you mean X?" for the closest known flag, "" if none is close.
+
+    A flag may also be the end of a longer one (`--optimizer.lr`, `--lr`), or a part of its last word (`--epochs` of
+    `--trainer.max_epochs`). Of flags that are equally close the first is taken.
+    """
+    known = list(known)
+    above, _, word = flag.removeprefix("--").rpartition(".")
+    if above:
+        likeness = {name: _likeness(flag, name) + name.endswith(f".{above}.{word}") for name in known}
+        return _closest(likeness, 0.6)
+    top = {name: _word_likeness(word, name.removeprefix("--")) for name in known if "." not in name}
+    longer = {name: _word_likeness(word, name.rsplit(".", 1)[-1]) for name in known if "." in name}
+    return _closest(top, 0.7) or _closest(longer, 0.7)
+
+
+def _closest(likeness: dict[str, float], cutoff: float) -> str:
+    best = max(likeness, key=lambda name: likeness[name], default="")
+    return f"; did you mean {best}?" if best and likeness[best] >= cutoff else ""
+
+
+def _word_likeness(word: str, name: str) -> float:
+    return _likeness(word, name) + 0.4 * (word in name.split("_"))
+
+
+def _likeness(word: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, word, name).ratio()
