@@ -134,5 +134,5 @@ def missing_file(path: Path) -> str:
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     if not path.parent.is_dir():
         return f"no file {shown} (there is no folder {shown.parent})"
-    near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir() if entry.is_file()])
-    return f"no file {shown}" + near.replace("did you mean ", f"did you mean {shown.parent}/")
+    names = [str(shown.parent / entry.name) for entry in path.parent.iterdir() if entry.is_file()]
+    return f"no file {shown}" + did_you_mean(str(shown), names)

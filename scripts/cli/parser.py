@@ -45,7 +45,8 @@ class Parser(LightningArgumentParser):
         if not self.exit_on_error:  # a nested parser: its caller words the error
             super().error(message, ex)
         flags = [flag for action in self._actions for flag in action.option_strings]
-        raise UsageError(explain_parser_error(message, flags)) from ex
+        line = explain_parser_error(message, flags)
+        raise UsageError(self._file_at_fault(line) + line) from ex
 
     @override
     def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
@@ -54,6 +55,12 @@ class Parser(LightningArgumentParser):
             args = ([re.sub(r"^(--[\w.]+)=None$", r"\1=null", str(args[0][0]))], *args[1:])
         settings: Namespace = super().parse_args(*args, **kwargs)
         return settings
+
+    def _file_at_fault(self, line: str) -> str:
+        """Return "FILE: " for an unknown key, which the parser finds only after it has merged all recipes."""
+        key = re.match(r"unknown key '(?:\w+\.)*(\w+)'", line)
+        files = [path for path, text in self.recipes.items() if key and re.search(rf"\b{key[1]}\s*:", text)]
+        return f"{files[0]}: " if files else ""
 
 
 class RecipeAction(ActionConfigFile):

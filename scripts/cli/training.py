@@ -39,7 +39,7 @@ class Fit(NamedTuple):
 
     Attributes:
         trainer: The trainer, after training.
-        model: The task as training left it; `trainer.checkpoint_callback.best_model_path` holds the best epoch.
+        model: The task as training left it; the best epoch is `checkpoints/best.ckpt` in `trainer.default_root_dir`.
         data: The datamodule.
     """
 

@@ -153,6 +153,7 @@ def test_the_record_of_training_stays_as_it_was(desk, trained) -> None:
     events = EventAccumulator(str(desk.folder / RUN))
     events.Reload()
     assert len(events.Scalars("val/accuracy")) == 3, "one an epoch"
+    assert len(list((desk.folder / RUN).glob("events.*"))) == 1, "an evaluation adds none"
 
 
 def test_a_checkpoint_is_not_tested_on_another_dataset(desk) -> None:

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import fsspec
 import pytest
 import yaml
 
 from scripts.cli.errors import UsageError
+from scripts.cli.parser import Parser
 from scripts.main import main
 
 Answer = Callable[..., str]
@@ -68,3 +70,25 @@ def test_a_recipe_is_a_file_and_never_fetched(complaint, monkeypatch: pytest.Mon
     monkeypatch.setattr(fsspec, "open", fetch)
     for address in ("memory://digits.yaml", "s3://bucket/digits.yaml", "http://host/digits.yaml"):
         assert "no file" in complaint("fit", "-c", address)
+
+
+@dataclass
+class Oven:
+    degrees: int = 200
+    minutes: int = 40
+
+
+class Bread:
+    def __init__(self, oven: Oven | None = None) -> None:
+        self.oven = oven
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_flag_is_abbreviated_in_nested_settings_either() -> None:
+    parser = Parser()
+    parser.add_argument("--bread", type=Bread | None)
+    words = ["--bread", f"{__name__}.Bread", "--bread.oven.minutes", "3"]
+    assert parser.parse_args(words).bread.init_args.oven.minutes == 3
+    words[2] = "--bread.oven.min"
+    with pytest.raises(UsageError, match="min"):
+        parser.parse_args(words)
