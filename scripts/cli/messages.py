@@ -1,13 +1,120 @@
-"""jsonargparse's errors, of up to thirty lines, as one line."""
+"""jsonargparse's errors, of up to thirty lines, as one line: a table of patterns and wordings.
+
+The patterns are those of the version that `pyproject.toml` bounds; a test makes every row's message for real.
+"""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-from scripts.cli.message_rows import LAST_ROWS, LINE_ROWS, UNION, WHOLE_ROWS, Problem, Row
+from scripts.cli import wordings
+from scripts.cli.classes import CLASS_MODULES, class_names
+from scripts.cli.command_line import missing_file
+from scripts.cli.suggestion import did_you_mean
+from scripts.cli.wordings import FACTORY_VALUE, UNION, WANTED_CLASS, Problem
 
 NESTED_KEY = re.compile(r'^Parser key "([^"]+)":?')
 NESTED_CLASS = re.compile(r"^Problem with given class_path '([^']+)'")
+PACKAGES = [name.rsplit(".", 1)[-1] for name in CLASS_MODULES]
 FACTORY_KEY = re.compile(r"expects a function or a callable class: (?=Parser key)")
+
+Wording = Callable[[re.Match[str], Problem], str | None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kind of error.
+
+    Attributes:
+        name: What it is about.
+        pattern: Found in jsonargparse's message.
+        wording: Our line, given the match; None leaves the message to the rows below.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    wording: Wording
+
+
+def _row(name: str, pattern: str, wording: Wording) -> Row:
+    return Row(name, re.compile(pattern, re.MULTILINE), wording)
+
+
+# Found in the whole message.
+WHOLE_ROWS = (
+    _row("unknown flag", r"\Aunrecognized arguments: (\S+)", wordings.unknown_flag),
+    _row(
+        "no model or data",
+        r"\Athe following arguments are required: (data|model)\b",
+        lambda match, _: f"no {match[1]} is named; give a recipe, which names model and data, as the first -c",
+    ),
+    _row("unknown key", r"\A(?:Group '(\w+)' does not accept option|Option) '([^']+)'", wordings.unknown_key),
+    _row("sub-config", r'Unable to load config "([^"]+)"', lambda match, _: missing_file(Path(match[1]))),
+)
+# Found in a line of it, outermost first.
+LINE_ROWS = (
+    _row("unknown nested flag", r"unrecognized arguments: --([\w.]+)", wordings.unknown_nested_flag),
+    _row("unknown argument", r"Option '([^']+)' is not accepted", wordings.unknown_argument),
+    _row(
+        "no class in module",
+        r"module '([\w.]+)' has no attribute '(\w+)'",
+        lambda match, _: (
+            f"there is no class {match[1]}.{match[2]}" + did_you_mean(match[2], (*class_names(), *PACKAGES))
+        ),
+    ),
+    _row(
+        "ambiguous",
+        r"Multiple subclasses with name (\w+)\. Give the full class path to avoid ambiguity: (.+)\.$",
+        lambda match, _: f"several classes are called {match[1]}; give its full path: {match[2].replace(', ', ' or ')}",
+    ),
+    _row("no class", r"Expected a dot import path string:\s*(.*)$", wordings.no_class),
+    _row("abstract", r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract", wordings.abstract),
+    _row(
+        "not a path",
+        rf"Unexpected import path format: (.+?){FACTORY_VALUE}",
+        lambda match, problem: f"{match[1]!r} is not {'a number' if problem.takes_number else 'a class'}",
+    ),
+    _row(
+        "no module",
+        r"No module named '([\w.]+)'",
+        lambda match, _: f"there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES),
+    ),
+    _row(
+        "wrong class",
+        r"Import path ([\w.]+) does not correspond to a subclass of (\w+)",
+        lambda match, _: f"{match[1]} is not a {match[2]}",
+    ),
+    _row("not a class", WANTED_CLASS.pattern, wordings.not_a_class),
+    _row(
+        "wrong factory",
+        r"Expected '([\w.]+)' to be a (?:subclass of|function that returns) (.+?)\.",
+        wordings.wrong_factory,
+    ),
+    _row(
+        "module as factory",
+        r"Unexpected import object <module '([\w.]+)'",
+        lambda match, _: f"{match[1]} is a module; give the path of a class in it",
+    ),
+    _row(
+        "wrong item",
+        r"Not a valid subclass of (\w+)\. Got value: (.+)$",
+        lambda match, _: f"{match[2]!r} is not a {match[1]}",
+    ),
+    _row("missing arguments", r"the following arguments are required: (.+)$", wordings.missing_arguments),
+    _row("wrong value", rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}", wordings.wrong_value),
+)
+# Found in the whole message, if no line says more.
+LAST_ROWS = (
+    _row(
+        "reason",
+        r"^\s*- (?!Does not validate|Expected a <class|Expected a path|Expected a typing\.Literal|"
+        r"Type typing\.Callable|Problem with given class_path)(.+)$",
+        lambda match, _: match[1],
+    ),
+    _row("wrong union", UNION.pattern, wordings.wrong_union),
+)
+ROWS = (*WHOLE_ROWS, *LINE_ROWS, *LAST_ROWS)
 
 
 def explain_parser_error(message: str, flags: Iterable[str]) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from scripts.cli import messages, parser
-from scripts.cli.message_rows import ROWS
 
 DIGITS = "-c configs/digits.yaml"
 ERRORS = {
@@ -20,6 +19,10 @@ ERRORS = {
         "typo.yaml: unknown key 'trainer.max_epoch'; did you mean trainer.max_epochs?",
     ),
     "sub-config": (f"{DIGITS} --trainer typos.yaml", "no file typos.yaml; did you mean typo.yaml?"),
+    "unknown nested flag": (
+        f"{DIGITS} --data.label_nois.rate 0.1",
+        "data: Digits has no argument 'label_nois.rate'; did you mean label_noise?",
+    ),
     "unknown argument": (
         f"{DIGITS} --model.network.drop 0.1",
         "model.network: MLP has no argument 'drop'; did you mean dropout?",
@@ -98,8 +101,13 @@ def test_the_parsers_own_message_becomes_our_line(complaint, rows, name) -> None
 
 
 def test_every_row_has_an_error() -> None:
-    assert list(ERRORS) == [row.name for row in ROWS]
+    assert list(ERRORS) == [row.name for row in messages.ROWS]
 
 
 def test_a_key_is_named_once_where_two_types_of_a_union_both_refuse_it(complaint) -> None:
     assert complaint("fit", *DIGITS.split(), "--model.network.widths", "8").startswith("model.network.widths: '8' is")
+
+
+def test_a_plain_value_has_no_arguments(complaint) -> None:
+    said = complaint("fit", *DIGITS.split(), "--model.network.widths.foo", "8")
+    assert said == "model.network.widths: it takes a value, not arguments such as 'foo'"

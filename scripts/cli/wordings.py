@@ -1,16 +1,10 @@
-"""The table of jsonargparse's errors: patterns and our wordings.
-
-The patterns are those of the version that `pyproject.toml` bounds; a test makes every row's message for real.
-"""
+"""Our wordings of jsonargparse's errors, each given the match of its pattern in `scripts/cli/messages.py`."""
 
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from scripts.cli.classes import CLASS_MODULES, class_arguments, class_names
-from scripts.cli.command_line import missing_file
+from scripts.cli.classes import class_arguments, class_names
 from scripts.cli.suggestion import did_you_mean, suggest_flag
 
 CLASSES_BEHIND_FLAGS = {
@@ -19,7 +13,6 @@ CLASSES_BEHIND_FLAGS = {
     "--model": "models.Classifier",
     "--data": "datamodules.Digits",
 }
-PACKAGES = [name.rsplit(".", 1)[-1] for name in CLASS_MODULES]
 LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of numbers such as [0.5]"}
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
 
@@ -62,37 +55,22 @@ class Problem:
         return values[0] if values else ""
 
 
-Wording = Callable[[re.Match[str], Problem], str | None]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A kind of error.
-
-    Attributes:
-        name: What it is about.
-        pattern: Found in jsonargparse's message.
-        wording: Our line, given the match; None leaves the message to the rows below.
-    """
-
-    name: str
-    pattern: re.Pattern[str]
-    wording: Wording
-
-
-def _unknown_flag(match: re.Match[str], problem: Problem) -> str:
+def unknown_flag(match: re.Match[str], problem: Problem) -> str:
+    """Word an unknown flag."""
     flag = match[1].split("=")[0]
     behind = [f"{prefix}.{name}" for prefix, path in CLASSES_BEHIND_FLAGS.items() for name in class_arguments(path)]
     known = [name for name in problem.flags if not name.endswith(".help")]
     return f"unknown argument {flag}" + suggest_flag(flag, [*known, *behind])
 
 
-def _unknown_key(match: re.Match[str], problem: Problem) -> str:
+def unknown_key(match: re.Match[str], problem: Problem) -> str:
+    """Word an unknown key of a recipe."""
     key = ".".join(filter(None, match.groups())).split(".class_path")[0].split(".init_args")[0]
     return f"unknown key {key!r}" + did_you_mean(key, [flag.lstrip("-") for flag in problem.flags])
 
 
-def _unknown_argument(match: re.Match[str], problem: Problem) -> str:
+def unknown_argument(match: re.Match[str], problem: Problem) -> str:
+    """Word an argument that a class does not have."""
     factory = re.search(r"class_path='([\w.]+)'", match.string)
     owner = factory[1] if factory else problem.class_path
     options = class_arguments(owner)
@@ -105,7 +83,21 @@ def _unknown_argument(match: re.Match[str], problem: Problem) -> str:
     return f"{owner.rsplit('.', 1)[-1]} has no argument {argument!r}{hint}"
 
 
-def _no_class(match: re.Match[str], problem: Problem) -> str:
+def unknown_nested_flag(match: re.Match[str], problem: Problem) -> str:
+    """Word a flag that a nested parser refuses: "split.fol" of `--data.split.fol`."""
+    first = match[1].split(".")[0]
+    known = class_arguments(problem.class_path)
+    inner = known[first].annotation if first in known else None
+    if isinstance(inner, type):
+        names = [f"{first}.{name}" for name in class_arguments(f"{inner.__module__}.{inner.__qualname__}")]
+        closest = did_you_mean(match[1], names)
+    else:
+        closest = did_you_mean(first, known)
+    return f"{problem.class_name} has no argument {match[1]!r}{closest}"
+
+
+def no_class(match: re.Match[str], problem: Problem) -> str:
+    """Word a short name that no class has, or a class of another kind has."""
     word, names = match[1], class_names()
     if problem.takes_number:
         return f"{word!r} is not a number"
@@ -118,7 +110,7 @@ def _no_class(match: re.Match[str], problem: Problem) -> str:
     return f"there is no class {word!r}" + did_you_mean(word, longer or names)
 
 
-def _not_a_class(_: re.Match[str], problem: Problem) -> str:
+def not_a_class(_: re.Match[str], problem: Problem) -> str:
     """Word a path of a class of another kind, or of something that is not a class."""
     path, wanted = problem.value, WANTED_CLASS.findall(problem.message)[-1]  # the last one is the most general
     owner, name = path.rpartition(".")[::2]
@@ -131,29 +123,44 @@ def _not_a_class(_: re.Match[str], problem: Problem) -> str:
     return f"{path} is {kind}; give the path of a {wanted} class"
 
 
-def _wrong_factory(match: re.Match[str], _: Problem) -> str:
+def wrong_factory(match: re.Match[str], _: Problem) -> str:
+    """Word a class or function that does not make the objects wanted, such as optimizers."""
     names = re.sub(r"(?:Union)?\[([\w, .]+)\]", r"\1", match[2]).rstrip(".").replace(", ", " or ")
     return f"{match[1]} is not a {names}"
 
 
-def _abstract(match: re.Match[str], _: Problem) -> str:
+def abstract(match: re.Match[str], _: Problem) -> str:
+    """Word an abstract class: its subclasses are the choice."""
     choices = [cls.__name__ for cls in getattr(sys.modules[match[1]], match[2]).__subclasses__()]
     return f"{match[2]} is abstract; choose {', '.join(choices[:-1])} or {choices[-1]}"
 
 
-def _missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
+def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
+    """Word arguments that a class needs."""
     if not problem.class_path:
         return None
     known = match[1].split(",")[0] in class_arguments(problem.class_path)
     return f"{problem.class_name} needs {match[1]}" if known else f"needs {match[1]}"
 
 
-def _wrong_value(match: re.Match[str], _: Problem) -> str | None:
-    return None if "NoneType" in match[1] else f"{match[2]!r} is not {_type_words(match[1])}"
+def wrong_value(match: re.Match[str], _: Problem) -> str | None:
+    """Word a value of the wrong type."""
+    if "NoneType" in match[1]:
+        return None
+    return _not_nested(match[2]) or f"{match[2]!r} is not {_type_words(match[1])}"
 
 
-def _wrong_union(_: re.Match[str], problem: Problem) -> str | None:
+def _not_nested(value: str) -> str | None:
+    """Return our line for a flag below one that takes a plain value (--trainer.max_epochs.foo)."""
+    nested = re.match(r"NestedArg\(key='([\w.]+)'", value)
+    return f"it takes a value, not arguments such as {nested[1]!r}" if nested else None
+
+
+def wrong_union(_: re.Match[str], problem: Problem) -> str | None:
+    """Word a value that is of none of several types."""
     union, value = UNION.findall(problem.message)[-1], problem.value  # the innermost type is named last
+    if line := _not_nested(value):
+        return line
     hint = did_you_mean(value, class_names()) if CLASS_IN_UNION.search(union) else ""
     if LISTED_CLASS.search(union) and (value in class_names() or not value.isidentifier()):
         hint = f"; write a list as [A, B], and add to one with --{problem.place}+ A"
@@ -168,78 +175,3 @@ def _type_words(annotation: str) -> str:
     words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
     listed = re.sub(r"list\[(?:[\w.]+\.)?(\w+)\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words)
     return " or ".join(TYPES.get(word.strip(), word.strip()) for word in listed.split(", "))
-
-
-def _row(name: str, pattern: str, wording: Wording) -> Row:
-    return Row(name, re.compile(pattern, re.MULTILINE), wording)
-
-
-# Found in the whole message.
-WHOLE_ROWS = (
-    _row("unknown flag", r"unrecognized arguments: (\S+)", _unknown_flag),
-    _row(
-        "no model or data",
-        r"\Athe following arguments are required: (data|model)\b",
-        lambda match, _: f"no {match[1]} is named; give a recipe, which names model and data, as the first -c",
-    ),
-    _row("unknown key", r"\A(?:Group '(\w+)' does not accept option|Option) '([^']+)'", _unknown_key),
-    _row("sub-config", r'Unable to load config "([^"]+)"', lambda match, _: missing_file(Path(match[1]))),
-)
-# Found in a line of it, outermost first.
-LINE_ROWS = (
-    _row("unknown argument", r"Option '([^']+)' is not accepted", _unknown_argument),
-    _row(
-        "no class in module",
-        r"module '([\w.]+)' has no attribute '(\w+)'",
-        lambda match, _: (
-            f"there is no class {match[1]}.{match[2]}" + did_you_mean(match[2], (*class_names(), *PACKAGES))
-        ),
-    ),
-    _row(
-        "ambiguous",
-        r"Multiple subclasses with name (\w+)\. Give the full class path to avoid ambiguity: (.+)\.$",
-        lambda match, _: f"several classes are called {match[1]}; give its full path: {match[2].replace(', ', ' or ')}",
-    ),
-    _row("no class", r"Expected a dot import path string:\s*(.*)$", _no_class),
-    _row("abstract", r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract", _abstract),
-    _row(
-        "not a path",
-        rf"Unexpected import path format: (.+?){FACTORY_VALUE}",
-        lambda match, problem: f"{match[1]!r} is not {'a number' if problem.takes_number else 'a class'}",
-    ),
-    _row(
-        "no module",
-        r"No module named '([\w.]+)'",
-        lambda match, _: f"there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES),
-    ),
-    _row(
-        "wrong class",
-        r"Import path ([\w.]+) does not correspond to a subclass of (\w+)",
-        lambda match, _: f"{match[1]} is not a {match[2]}",
-    ),
-    _row("not a class", WANTED_CLASS.pattern, _not_a_class),
-    _row("wrong factory", r"Expected '([\w.]+)' to be a (?:subclass of|function that returns) (.+?)\.", _wrong_factory),
-    _row(
-        "module as factory",
-        r"Unexpected import object <module '([\w.]+)'",
-        lambda match, _: f"{match[1]} is a module; give the path of a class in it",
-    ),
-    _row(
-        "wrong item",
-        r"Not a valid subclass of (\w+)\. Got value: (.+)$",
-        lambda match, _: f"{match[2]!r} is not a {match[1]}",
-    ),
-    _row("missing arguments", r"the following arguments are required: (.+)$", _missing_arguments),
-    _row("wrong value", rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}", _wrong_value),
-)
-# Found in the whole message, if no line says more.
-LAST_ROWS = (
-    _row(
-        "reason",
-        r"^\s*- (?!Does not validate|Expected a <class|Expected a path|Expected a typing\.Literal|"
-        r"Type typing\.Callable|Problem with given class_path)(.+)$",
-        lambda match, _: match[1],
-    ),
-    _row("wrong union", UNION.pattern, _wrong_union),
-)
-ROWS = (*WHOLE_ROWS, *LINE_ROWS, *LAST_ROWS)
