@@ -1,8 +1,10 @@
-"""Callbacks: when to stop, what to keep, what to draw and report."""
+"""Callbacks: stop, keep checkpoints, average weights, measure, draw and report."""
 
 from callbacks.adaptive_clipping import AdaptiveGradientClipping
 from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_checkpoint
+from callbacks.checkpoints import Checkpoint, LastCheckpoint
 from callbacks.curves import Curves
+from callbacks.early_stopping import EarlyStopping
 from callbacks.feature_cache import FeatureCache
 from callbacks.fitted_line import FittedLine
 from callbacks.generalization_gap import GeneralizationGap
@@ -10,7 +12,6 @@ from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.history import History
 from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
-from callbacks.presets import Checkpoint, EarlyStopping, LastCheckpoint
 from callbacks.progress import EpochLines, Header
 from callbacks.save_split import SaveSplit
 from callbacks.summary import Summary

@@ -1,4 +1,4 @@
-"""Checkpoint files that are whole or not there, and that run no code when they are read."""
+"""Checkpoint files: written as a whole or not at all, read without running code."""
 
 import warnings
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.fabric.utilities.types import _PATH
+from typing_extensions import override
 
 from datamodules.atomic_write import atomic_write
 
-ARCHIVE = b"PK\x03\x04"  # what `torch.save` writes is a zip archive; before torch 1.6 it was a series of pickles
+ARCHIVE = b"PK\x03\x04"  # `torch.save` writes zip archives; before torch 1.6 it wrote a series of pickles
 
 
 class CheckpointError(ValueError):
@@ -21,7 +22,7 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
     """Load a checkpoint without unpickling anything but tensors and plain values.
 
     Raises:
-        CheckpointError: The file is missing, truncated, no checkpoint, or holds objects.
+        CheckpointError: The file is missing or truncated, holds objects, or is not a checkpoint.
     """
     if not Path(path).is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
@@ -56,19 +57,21 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     `PermissionError`.
     """
 
+    @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any | None = None) -> None:
         """Save `checkpoint` under `path`.
 
         Raises:
-            OSError: The file cannot be written; what was there before is untouched.
+            OSError: The file cannot be written; an earlier one of that name is untouched.
         """
         with atomic_write(Path(path)) as file:
             torch.save(checkpoint, file)
 
-    def load_checkpoint(  # noqa: D102
+    @override
+    def load_checkpoint(
         self, path: _PATH, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         checkpoint = load_checkpoint(path, map_location if map_location is not None else "cpu")
         if "pytorch-lightning_version" not in checkpoint:
-            raise CheckpointError(f"{path} is not a Lightning checkpoint (it does not say which version wrote it)")
+            raise CheckpointError(f"{path} is not a Lightning checkpoint (it does not name the version that wrote it)")
         return checkpoint

@@ -1,45 +1,48 @@
-"""Learning curves: train against validation, with the best epoch and the end of training marked."""
+"""Learning curves: training against validation, with the best epoch and the end of training marked."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import lightning as L
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from typing_extensions import override
 
 from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row, epochs_done, shared_metrics
-from callbacks.lookup import find_callback, run_folder, run_title
-from callbacks.presets import Mode, monitor_mode
+from callbacks.lookup import run_folder, run_title
+from callbacks.monitor import resolve_mode
+from models.evaluated import Mode
 
 COLORS = {"train": "#888888", "val": "#1f6fb4"}
 
 
 def draw_curves(
-    rows: list[Row], figures: list[str], best: float | None, title: str, labels: Mapping[str, str] | None = None
+    rows: list[Row], metrics: list[str], best: float | None, title: str, labels: Mapping[str, str] | None = None
 ) -> Figure:
-    """Draw one panel a figure, training and validation over epochs.
+    """Draw one panel per metric, training and validation over epochs.
 
     Args:
-        rows: One dictionary an epoch, as `History.rows`, and one a validation within an epoch, in order.
-        figures: Names without their stage: "loss", "accuracy".
-        best: Where to mark the best, in epochs done; None marks none.
+        rows: One dictionary per epoch, as `History.rows`, and one per validation within an epoch, in order.
+        metrics: Names without their part: "loss", "accuracy".
+        best: Where to mark the best, in epochs trained; None marks none.
         title: Title over the panels.
-        labels: What to call a figure on its axis, where it is not its name.
+        labels: Labels of the axes by metric, if not its name.
     """
-    figure = new_figure(4.6 * len(figures), 3.6, title)
-    for number, name in enumerate(figures, start=1):
+    figure = new_figure(4.6 * len(metrics), 3.6, title)
+    for number, name in enumerate(metrics, start=1):
         label = (labels or {}).get(name, name.replace("_", " "))
-        _panel(plain_axes(figure.add_subplot(1, len(figures), number)), rows, name, best, label)
+        _panel(plain_axes(figure.add_subplot(1, len(metrics), number)), rows, name, best, label)
     return figure
 
 
 def _panel(axes: Axes, rows: list[Row], name: str, best: float | None, label: str) -> None:
-    for stage, color in COLORS.items():
-        points = [(epochs_done(row), row[f"{stage}/{name}"]) for row in rows if f"{stage}/{name}" in row]
+    for part, color in COLORS.items():
+        points = [(epochs_done(row), row[f"{part}/{name}"]) for row in rows if f"{part}/{name}" in row]
         if points:
             epochs, values = zip(*points, strict=True)
-            part = "training" if stage == "train" else "validation"
-            axes.plot(epochs, values, color=color, label=part, marker="o" if len(points) == 1 else None)
+            legend = "training" if part == "train" else "validation"
+            axes.plot(epochs, values, color=color, label=legend, marker="o" if len(points) == 1 else None)
     if best is not None:
         axes.axvline(best, color="#d1495b", linewidth=1, linestyle="--", label=f"best: epoch {round(best, 2):g}")
     axes.axvline(epochs_done(rows[-1]), color="#bbbbbb", linewidth=1, linestyle=":", label="end of training")
@@ -49,27 +52,39 @@ def _panel(axes: Axes, rows: list[Row], name: str, best: float | None, label: st
 
 
 class Curves(L.Callback):
-    """Draws `figures/curves.png` in the run folder, and into TensorBoard, when training ends. Needs a `History`.
+    """Draws `figures/curves.png` in the run folder, and into TensorBoard, when training ends.
 
     Args:
-        monitor: Figure whose best epoch is marked.
-        mode: "min" or "max"; by default right for the figure.
-        figures: Which figures to draw, without their stage; by default all that training is measured by.
+        monitor: Metric whose best epoch is marked.
+        mode: "min" or "max"; by default the direction that the metric has.
+        metrics: Metrics to draw, without their part; by default all that are measured in training.
     """
 
-    def __init__(self, monitor: str = "val/loss", mode: Mode | None = None, figures: list[str] | None = None) -> None:
-        self.monitor = monitor
-        self.mode: Mode = mode or monitor_mode(monitor) or "min"
-        self.figures = figures
+    changes_training: ClassVar[bool] = False
 
+    def __init__(self, monitor: str = "val/loss", mode: Mode | None = None, metrics: list[str] | None = None) -> None:
+        self.monitor = monitor
+        self.stated_mode = mode
+        self.mode: Mode = mode or "min"
+        self.metrics = metrics
+
+    @override
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            History.of(trainer)
+
+    @override
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.mode = resolve_mode("curves", self.monitor, self.stated_mode, pl_module)
+
+    @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw the curves."""
-        history = find_callback(trainer, History)
+        history = History.of(trainer)
         folder = run_folder(trainer)
-        if history is None or not history.rows or folder is None or not trainer.is_global_zero:
+        if not history.rows or folder is None or not trainer.is_global_zero:
             return
         rows = history.in_order()
-        wanted = shared_metrics(rows) if self.figures is None else self.figures
+        wanted = shared_metrics(rows) if self.metrics is None else self.metrics
         present = [name for name in wanted if any(row.keys() & {f"train/{name}", f"val/{name}"} for row in rows)]
         if not present:
             return

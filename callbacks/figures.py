@@ -1,4 +1,4 @@
-"""Pictures of a run: as files in its folder, and in TensorBoard."""
+"""Figures of a run: files in its folder, and in TensorBoard."""
 
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -12,7 +12,7 @@ from datamodules.atomic_write import atomic_write
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
-    """Return an empty figure that needs no display, sizes in inches."""
+    """Return an empty figure that needs no display; width and height in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=11)
@@ -20,20 +20,20 @@ def new_figure(width: float, height: float, title: str) -> Figure:
 
 
 def plain_axes(axes: Axes) -> Axes:
-    """Take from axes what carries no information."""
+    """Add a light grid to axes, and hide the frame above and on the right."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
 
 
 def epoch_axis(axes: Axes) -> None:
-    """Let the axis of epochs have whole numbers."""
+    """Label the x axis as epochs, with whole numbers."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def save_figure(trainer: L.Trainer, figure: Figure, name: str) -> None:
-    """Write a figure to `figures/<name>.png` in the run folder, and into TensorBoard where that is the logger."""
+    """Write a figure to `figures/<name>.png` in the run folder, and into TensorBoard if that is a logger."""
     folder = run_folder(trainer)
     if folder is None:
         return

@@ -1,4 +1,4 @@
-"""Text files written whole or not at all, and paths as a person types them."""
+"""Text files written as a whole or not at all, and paths as a person types them."""
 
 from pathlib import Path
 

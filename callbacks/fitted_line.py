@@ -1,10 +1,11 @@
-"""The fitted line over the readings: a regression of one feature, seen."""
+"""The curve that a regression of one feature has fitted, over its samples."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from typing_extensions import override
 
 from callbacks.figures import new_figure, plain_axes, save_figure
 
@@ -19,20 +20,18 @@ class FittedLine(L.Callback):
     Needs one feature, one continuous target and a datamodule of this project.
     """
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Refuse data with more than one feature before anything is trained.
+    changes_training: ClassVar[bool] = False
 
-        Raises:
-            MisconfigurationException: There is more than one feature, or targets are classes.
-        """
+    @override
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if tuple(data.input_shape) != (1,) or data.class_names or data.num_outputs != 1:
             raise MisconfigurationException(
-                f"FittedLine: {type(data).__name__} has not one feature and one continuous target"
+                f"FittedLine: {type(data).__name__} does not have one feature and one continuous target"
             )
 
+    @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw the line."""
         if not trainer.is_global_zero:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -57,6 +56,6 @@ class FittedLine(L.Callback):
 
 
 def _line(x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
-    """Return slope and intercept of the straight line from a curve's beginning to its end."""
+    """Return slope and intercept of the straight line from the start of a curve to its end."""
     slope = ((y[-1] - y[0]) / (x[-1] - x[0])).item()
     return slope, (y[0] - slope * x[0]).item()

@@ -1,10 +1,13 @@
-"""Gradual unfreezing: a pretrained network trains from the head backwards, some blocks more every few epochs."""
+"""Gradual unfreezing: a pretrained network trains from the head backwards, more blocks every few epochs."""
+
+from typing import ClassVar
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.strategies import DDPStrategy
+from typing_extensions import override
 
-from callbacks.arguments import check_positive
+from datamodules.checks import check_at_least
 from models.networks import Pretrained
 
 DDP = "ddp_find_unused_parameters_true"
@@ -13,29 +16,28 @@ DDP = "ddp_find_unused_parameters_true"
 class GradualUnfreezing(L.Callback):
     """Unfreezes `blocks` more blocks of a `Pretrained` network every `every_epochs` epochs (ULMFiT, arXiv 1801.06146).
 
-    The run begins with what the network's `train` says, "head" as a rule. The optimizer, and with it every schedule,
-    has all parameters from the start; one that is frozen has no gradient, and is neither moved nor decayed. What is
-    trained depends on the epoch alone, so that a run goes on exactly from any checkpoint.
+    The run begins with the blocks that the network's `train` names, usually "head". The optimizer, and with it every
+    schedule, holds all parameters from the start; a frozen one has no gradient, and neither moves nor decays. The epoch
+    alone determines the blocks that train, so that a run resumes exactly from any checkpoint.
 
     Args:
-        every_epochs: Number of epochs between two unfreezings.
-        blocks: How many more blocks each time.
+        every_epochs: Number of epochs between two unfreezings, at least 1.
+        blocks: Number of blocks to unfreeze each time, at least 1.
 
     Raises:
-        MisconfigurationException: A number is less than 1.
+        ValueError: A number is less than 1.
     """
 
+    changes_training: ClassVar[bool] = True
+
     def __init__(self, every_epochs: int = 1, blocks: int = 1) -> None:
-        check_positive("GradualUnfreezing", every_epochs=every_epochs, blocks=blocks)
+        check_at_least("GradualUnfreezing", 1, every_epochs=every_epochs, blocks=blocks)
         self.every_epochs = every_epochs
         self.blocks = blocks
 
+    @override
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Let everything train until the optimizer, and what shares gradients among devices, know all parameters.
-
-        Raises:
-            MisconfigurationException: The network cannot be frozen, or the devices could not go on without gradients.
-        """
+        # All blocks train until the optimizer, and DDP, have registered the parameters.
         if stage != "fit":
             return
         network = _network(pl_module)
@@ -46,16 +48,17 @@ class GradualUnfreezing(L.Callback):
             )
         network.train_last(len(network.blocks()))
 
+    @override
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Freeze what this epoch does not train."""
         self._unfreeze(trainer, pl_module)
 
+    @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Do so again, now that a checkpoint's epoch is known: a run that goes on inside an epoch does not start it."""
+        # Again, now that the checkpoint's epoch is known; a run resumed mid-epoch skips on_train_epoch_start.
         self._unfreeze(trainer, pl_module)
 
+    @override
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Unfreeze what is due."""
         self._unfreeze(trainer, pl_module)
 
     def _unfreeze(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

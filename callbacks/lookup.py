@@ -1,34 +1,53 @@
-"""What callbacks ask of a trainer."""
+"""Questions to a trainer, and to a callback's class."""
 
 from pathlib import Path
 from typing import TypeVar
 
 import lightning as L
-from lightning.pytorch.callbacks import (
-    BaseFinetuning,
-    GradientAccumulationScheduler,
-    StochasticWeightAveraging,
-    WeightAveraging,
-)
+from lightning.pytorch import callbacks
 
 AnyCallback = TypeVar("AnyCallback", bound=L.Callback)
 
+LIGHTNING_CHANGES_TRAINING = (
+    callbacks.BaseFinetuning,
+    callbacks.BatchSizeFinder,
+    callbacks.GradientAccumulationScheduler,
+    callbacks.LambdaCallback,
+    callbacks.LearningRateFinder,
+    callbacks.ModelPruning,
+    callbacks.StochasticWeightAveraging,
+    callbacks.WeightAveraging,
+)
+
 
 def callbacks_of(trainer: L.Trainer) -> list[L.Callback]:
-    """Return a trainer's callbacks, which its type does not tell of."""
-    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return callbacks
+    """Return a trainer's callbacks; the attribute is missing from its type."""
+    found: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return found
 
 
 def find_callback(trainer: L.Trainer, kind: type[AnyCallback]) -> AnyCallback | None:
-    """Return the trainer's first callback of a kind, None if it has none."""
+    """Return the trainer's first callback of a class, None if it has none."""
     return next((callback for callback in callbacks_of(trainer) if isinstance(callback, kind)), None)
 
 
-def run_folder(trainer: L.Trainer) -> Path | None:
-    """Return the folder of a run's files; None where the run is to leave none (`fast_dev_run`).
+def changes_training(callback_class: type[L.Callback]) -> bool:
+    """Return whether a callback changes the weights that training arrives at; watching and drawing do not.
 
-    `trainer.log_dir` does the same with a broadcast, which hangs unless every process asks.
+    A class says so itself, in `changes_training`. Lightning's are known here. Any other class is taken to change it.
+    """
+    stated = getattr(callback_class, "changes_training", None)
+    if stated is not None:
+        return bool(stated)
+    if callback_class.__module__.startswith("lightning."):
+        return issubclass(callback_class, LIGHTNING_CHANGES_TRAINING)
+    return True
+
+
+def run_folder(trainer: L.Trainer) -> Path | None:
+    """Return the folder for a run's files; None if the run leaves none (`fast_dev_run`).
+
+    `trainer.log_dir` is the same after a broadcast, which hangs unless every process asks.
     """
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
@@ -37,17 +56,5 @@ def run_folder(trainer: L.Trainer) -> Path | None:
 
 
 def run_title(folder: Path) -> str:
-    """Return what a run is called over its pictures: recipe and version."""
+    """Return the title of a run's figures: recipe and version."""
     return "/".join(folder.parts[-2:])
-
-
-def changes_training(callback_class: type) -> bool:
-    """Return whether a callback changes the weights that training arrives at; watching and drawing do not."""
-    stated = getattr(callback_class, "changes_training", None)
-    if stated is not None:
-        return bool(stated)
-    if callback_class.__module__.startswith("lightning."):
-        return issubclass(
-            callback_class, (WeightAveraging, StochasticWeightAveraging, GradientAccumulationScheduler, BaseFinetuning)
-        )
-    return callback_class.__name__ in ("GradualUnfreezing", "AdaptiveGradientClipping", "EMA", "SWA")

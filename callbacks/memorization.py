@@ -1,29 +1,33 @@
 """Memorization: what becomes of training samples whose label is wrong on purpose."""
 
+from typing import Any
+
 import lightning as L
 import torch
+from datamodules.in_memory import InMemoryDataModule as DataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from matplotlib.figure import Figure
 from torch import Tensor
+from typing_extensions import override
 
 from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row
-from callbacks.lookup import find_callback, run_folder, run_title
+from callbacks.lookup import run_folder, run_title
+from callbacks.printing import metric_lines
 from callbacks.probe import Evaluation, Probe, clean_subset, stratified_subset
-from datamodules.in_memory import InMemoryDataModule
 from models.task import Task
 
-# Figures without their prefix, what to call them, and their colours; the first three are shares that add up to 1.
-SHARES = {
+# Metrics without their prefix, their labels and colours; the fractions add up to 1.
+FRACTIONS = {
     "wrong_label": ("predicted as the wrong label: memorised", "#d1495b"),
     "true_label": ("predicted as the true label: learnt", "#1f6fb4"),
     "neither": ("neither", "#cccccc"),
 }
-CLEAN = ("clean_accuracy", "accuracy on training samples with true labels", "#222222")
+CLEAN_ACCURACY = ("clean_accuracy", "accuracy on training samples with true labels", "#222222")
 
 
-def memorization_shares(predicted: Tensor, given: Tensor, true: Tensor) -> dict[str, float]:
-    """Return which share of samples with wrong labels is predicted as what.
+def memorized_fractions(predicted: Tensor, given: Tensor, true: Tensor) -> dict[str, float]:
+    """Return the fractions of samples with wrong labels that are predicted as the wrong label, the true one, neither.
 
     Args:
         predicted: Predicted classes, (n,), n above 0.
@@ -38,21 +42,20 @@ def memorization_shares(predicted: Tensor, given: Tensor, true: Tensor) -> dict[
 
 
 class Memorization(Probe):
-    """Logs which share of the wrongly labelled training samples the network has memorised, and which it has learnt.
+    """Logs which fraction of the wrongly labelled training samples the network has memorised, and which it has learnt.
 
     With `label_noise` in the data (Zhang et al., arXiv 1611.03530; Arpit et al., arXiv 1706.05394), a sample that is
     predicted as its wrong label was memorised: nothing else leads there more often than chance. One that is predicted
-    as its true label was learnt from the others. `memorization/wrong_label`, `/true_label` and `/neither` are shares of
-    those samples; `/clean_accuracy` is the accuracy on as many training samples with true labels. All are evaluated as
-    validation is: in evaluation mode, without augmentation. Draws `figures/memorization.png` when training ends; needs
-    a `History` for that.
+    as its true label was learnt from the others. `memorization/wrong_label`, `/true_label` and `/neither` are fractions
+    of those samples; `/clean_accuracy` is the accuracy on as many training samples with true labels. All are evaluated
+    as validation is: in evaluation mode, without augmentation. Draws `figures/memorization.png` when training ends.
 
     Args:
-        samples: Largest number of samples of either kind.
+        samples: Largest number of samples with wrong labels, and of samples with true ones.
         every_n_epochs: Measure in every nth epoch, and in the last of `trainer.max_epochs`.
 
     Raises:
-        MisconfigurationException: An argument is less than 1.
+        ValueError: An argument is less than 1.
     """
 
     prefix = "memorization/"
@@ -63,7 +66,14 @@ class Memorization(Probe):
         self._clean: Evaluation | None = None
         self._true: Tensor
 
-    def choose(self, data: InMemoryDataModule) -> None:  # noqa: D102
+    @override
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            History.of(trainer)
+
+    @override
+    def choose(self, data: DataModule) -> None:
         wrong = corrupted_samples(data, self.samples)
         if not len(wrong):
             raise MisconfigurationException("Memorization: no training label is wrong on purpose; set data.label_noise")
@@ -72,26 +82,29 @@ class Memorization(Probe):
         clean = clean_subset(data, self.samples)
         self._clean = Evaluation(data, clean) if len(clean) else None
 
-    def measure(self, trainer: L.Trainer, task: Task) -> dict[str, float]:  # noqa: D102
+    @override
+    def measure(self, trainer: L.Trainer, task: Task) -> dict[str, float]:
         logits, given = self._wrong(trainer, task)
-        measured = memorization_shares(logits.argmax(-1), given, self._true)
+        measured = memorized_fractions(logits.argmax(-1), given, self._true)
         if self._clean is not None:
             logits, given = self._clean(trainer, task)
-            measured[CLEAN[0]] = (logits.argmax(-1) == given).float().mean().item()
+            measured[CLEAN_ACCURACY[0]] = (logits.argmax(-1) == given).float().mean().item()
         return measured
 
+    @override
+    def summary_lines(self, best: Row) -> list[str]:
+        return metric_lines({name: value for name, value in best.items() if name.startswith(self.prefix)})
+
+    @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw the shares over the epochs."""
-        history = find_callback(trainer, History)
-        rows = [] if history is None else history.measured("memorization/wrong_label")
-        folder = run_folder(trainer)
+        rows, folder = History.of(trainer).measured("memorization/wrong_label"), run_folder(trainer)
         if rows and folder is not None and trainer.is_global_zero:
             title = f"{run_title(folder)}: training samples with wrong labels"
             save_figure(trainer, draw_memorization(rows, title), "memorization")
 
 
-def corrupted_samples(data: InMemoryDataModule, count: int) -> Tensor:
-    """Return a random subset of the training samples whose labels are wrong, (n,), int64, n at most `count`."""
+def corrupted_samples(data: DataModule, count: int) -> Tensor:
+    """Return a random subset of the training samples with wrong labels, (n,), int64, n at most `count`."""
     assert data.split is not None
     train = data.split.train
     if data.label_noise is None:
@@ -101,25 +114,29 @@ def corrupted_samples(data: InMemoryDataModule, count: int) -> Tensor:
 
 
 def draw_memorization(rows: list[Row], title: str) -> Figure:
-    """Draw the shares over epochs, stacked, and the accuracy on clean samples and on validation as lines.
+    """Draw the fractions over epochs, stacked, and the accuracy on clean samples and on validation as lines.
 
     Args:
-        rows: One dictionary an epoch, as `History.rows`, all with "memorization/" figures.
-        title: Title over the picture.
+        rows: One dictionary per epoch, as `History.rows`, all with "memorization/" metrics.
+        title: Title over the figure.
     """
     figure = new_figure(6.4, 4.4, title)
     axes = plain_axes(figure.add_subplot())
     epochs = [row["epoch"] + 1 for row in rows]
-    stacked = [[row[f"memorization/{name}"] for row in rows] for name in SHARES]
-    labels, colors = zip(*SHARES.values(), strict=True)
+    stacked = [[row[f"memorization/{name}"] for row in rows] for name in FRACTIONS]
+    labels, colors = zip(*FRACTIONS.values(), strict=True)
     axes.stackplot(epochs, stacked, labels=labels, colors=colors, alpha=0.75, linewidth=0)
-    lines = ((f"memorization/{CLEAN[0]}", *CLEAN[1:], "-"), ("val/accuracy", "validation accuracy", "#222222", "--"))
+    name, label, color = CLEAN_ACCURACY
+    lines: list[tuple[Any, ...]] = [
+        (f"memorization/{name}", label, color, "-"),
+        ("val/accuracy", "validation accuracy", color, "--"),
+    ]
     for name, label, color, style in lines:
         points = [(row["epoch"] + 1, row[name]) for row in rows if name in row]
         if points:
             axes.plot(*zip(*points, strict=True), color=color, linestyle=style, label=label)
     epoch_axis(axes)
-    axes.set_ylabel("share")
+    axes.set_ylabel("fraction")
     axes.set_ylim(0, 1)
     figure.legend(loc="outside lower center", ncols=1, frameon=False, fontsize=8)
     return figure

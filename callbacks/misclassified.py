@@ -1,13 +1,14 @@
-"""A gallery of the test images that are classified wrongly with the most confidence."""
+"""A gallery of the most confident mistakes on the test images."""
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import lightning as L
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
+from typing_extensions import override
 
 from callbacks.figures import new_figure, save_figure
 
@@ -32,10 +33,10 @@ def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title
     """Draw images in rows, each with its predicted and actual class.
 
     Args:
-        mistakes: What to draw, at least one, in order.
-        class_names: C names.
+        mistakes: Mistakes to draw in order, at least one.
+        class_names: Names of the C classes.
         title: Title over the images.
-        columns: Images a row.
+        columns: Images per row.
     """
     columns = min(columns, len(mistakes))
     rows = math.ceil(len(mistakes) / columns)
@@ -51,27 +52,29 @@ def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title
 
 
 class MisclassifiedGallery(L.Callback):
-    """Draws `figures/misclassified.png`: the most confident mistakes of a test, un-normalised.
+    """Draws `figures/misclassified.png`: the most confident mistakes of a test.
 
-    Acts where inputs are images of one or three channels, and the task's `test_step` returns logits.
+    Acts if inputs are images in [0, 1] with one or three channels, and the task's `test_step` returns logits.
 
     Args:
-        count: How many to draw at most.
+        count: Largest number of images.
     """
+
+    changes_training: ClassVar[bool] = False
 
     def __init__(self, count: int = 24) -> None:
         self.count = count
         self._worst: list[Mistake] = []
         self._wrong = self._seen = 0
 
+    @override
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Forget an earlier test."""
         self._worst, self._wrong, self._seen = [], 0, 0
 
+    @override
     def on_test_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        """Keep the batch's most confident mistakes."""
         inputs, targets = batch
         if not isinstance(inputs, Tensor) or inputs.ndim != 4 or inputs.shape[1] not in (1, 3) or outputs is None:
             return
@@ -87,8 +90,8 @@ class MisclassifiedGallery(L.Callback):
     def _keep(self, more: Any) -> None:
         self._worst = sorted([*self._worst, *more], key=lambda mistake: -mistake.confidence)[: self.count]
 
+    @override
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw what was kept, over all devices."""
         if trainer.world_size > 1:
             found: list[Any] = [None] * trainer.world_size
             torch.distributed.all_gather_object(found, (list(self._worst), self._wrong, self._seen))

@@ -1,38 +1,41 @@
-"""What is measured on chosen samples beside validation, in the way that validation is."""
+"""Probes: measurements on chosen samples beside validation, made in the way that validation is."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, cast
 
 import lightning as L
 import torch
+from datamodules.in_memory import InMemoryDataModule as DataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
+from typing_extensions import override
 
-from callbacks.arguments import check_positive
-from datamodules.in_memory import InMemoryDataModule, Loader
+from callbacks.history import Row
+from datamodules.checks import check_at_least
 from datamodules.splitting.subsets import Indices, nested_subset
 from models.task import Task
 
 
 class Evaluation:
-    """Evaluates the same samples over and over, every device all of them.
+    """Evaluates the same samples over and over, each device all of them.
 
     Args:
-        data: Where the samples are.
-        indices: Which ones, (n,), int64.
+        data: The datamodule that holds the samples.
+        indices: Indices of the samples, (n,), int64.
     """
 
-    def __init__(self, data: InMemoryDataModule, indices: Tensor) -> None:
+    def __init__(self, data: DataModule, indices: Tensor) -> None:
         self.data = data
         self.indices = indices
-        self._loader: Loader | None = None
+        self._loader: Iterable[Any] | None = None
 
     def __call__(self, trainer: L.Trainer, task: Task) -> tuple[Tensor, Tensor]:
-        """Return predictions and targets, as metrics take them; only while Lightning validates.
+        """Return predictions and targets, as metrics take them; call it only while Lightning validates.
 
-        Then the network is in evaluation mode, nothing is augmented, no gradient is kept, and where weights are
-        averaged it has the averaged ones.
+        Then the network is in evaluation mode, nothing is augmented, no gradient is kept, and a network with averaged
+        weights holds the average.
         """
         if self._loader is None:
             self._loader = self.data.make_loader(self.indices, self.data.eval_batch_size)
@@ -48,29 +51,33 @@ class Evaluation:
 class Probe(L.Callback, ABC):
     """Measures in every nth epoch, and in the last of `trainer.max_epochs`, and logs it when the epoch ends.
 
-    Where not every epoch is validated, it measures in the first validated one from each nth on. A subclass chooses its
+    If not every epoch is validated, it measures in the first validated epoch from each nth on. A subclass chooses its
     samples in `choose` and evaluates them in `measure`.
 
     Args:
         samples: Largest number of samples.
         every_n_epochs: Measure in every nth epoch, and in the last.
 
+    Attributes:
+        prefix: Prefix of the names of its metrics.
+
     Raises:
-        MisconfigurationException: An argument is less than 1.
+        ValueError: An argument is less than 1.
     """
 
-    prefix: ClassVar[str]  # of the figures that it logs
+    changes_training: ClassVar[bool] = False
+    prefix: ClassVar[str]
 
     def __init__(self, samples: int, every_n_epochs: int) -> None:
-        check_positive(type(self).__name__, samples=samples, every_n_epochs=every_n_epochs)
+        check_at_least(type(self).__name__, 1, samples=samples, every_n_epochs=every_n_epochs)
         self.samples = samples
         self.every_n_epochs = every_n_epochs
-        self._measured: dict[str, float] = {}  # in the validation that goes on
-        self._figures: dict[str, float] = {}  # in the epoch that goes on
+        self._measured: dict[str, float] = {}  # in the running validation
+        self._metrics: dict[str, float] = {}  # in the running epoch
         self._epoch = 0  # the latest that was measured, from 1
 
     @abstractmethod
-    def choose(self, data: InMemoryDataModule) -> None:
+    def choose(self, data: DataModule) -> None:
         """Choose the samples, before training.
 
         Raises:
@@ -79,45 +86,43 @@ class Probe(L.Callback, ABC):
 
     @abstractmethod
     def measure(self, trainer: L.Trainer, task: Task) -> dict[str, float]:
-        """Return figures by name, without the prefix, of the weights that are being validated."""
+        """Return metrics by name, without the prefix, of the weights that are being validated."""
 
-    def figures(self, trainer: L.Trainer, task: Task, measured: dict[str, float]) -> dict[str, float]:
-        """Return what to log of what was measured, now that the validation is done."""
+    def finish(self, trainer: L.Trainer, task: Task, measured: dict[str, float]) -> dict[str, float]:
+        """Return the metrics to log, given those measured and, in the trainer, those of the validation just done."""
         return measured
 
+    def summary(self, best: Row) -> dict[str, Any]:
+        """Return entries of `summary.json` to add or replace, given the metrics of the best epoch."""
+        return {}
+
+    def summary_lines(self, best: Row) -> list[str]:
+        """Return lines to print in the summary, given the metrics of the best epoch."""
+        return []
+
+    @override
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Forget what an earlier fit, interrupted, has left."""
-        self._measured, self._figures, self._epoch = {}, {}, 0
+        self._measured, self._metrics, self._epoch = {}, {}, 0  # an earlier fit may have been interrupted
 
+    @override
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Choose the samples.
-
-        Raises:
-            MisconfigurationException: There are none, or the module or the data is not of this project. Nothing would
-                be measured, or samples that are not trained on.
-        """
         data: Any = getattr(trainer, "datamodule", None)
-        if not isinstance(pl_module, Task) or not isinstance(data, InMemoryDataModule):
+        name = type(self).__name__
+        if not isinstance(pl_module, Task) or not isinstance(data, DataModule):
             kinds = f"{type(pl_module).__name__} and {type(data).__name__}"
-            raise MisconfigurationException(
-                f"{type(self).__name__} needs a task and a datamodule of Holdout, not {kinds}"
-            )
+            raise MisconfigurationException(f"{name} needs a task and a datamodule of Holdout, not {kinds}")
         if trainer.overfit_batches:  # type: ignore[attr-defined]
             raise MisconfigurationException(
-                f"{type(self).__name__} measures the whole training part; trainer.overfit_batches leaves few "
-                "batches of it: leave one of them out"
+                f"{name} measures the whole training part, and trainer.overfit_batches trains on a few batches; "
+                "leave one of them out"
             )
         if not trainer.limit_val_batches:
             raise MisconfigurationException(
-                f"{type(self).__name__} measures during validation, and trainer.limit_val_batches 0 leaves none"
+                f"{name} measures during validation, and trainer.limit_val_batches is 0; leave one of them out"
             )
         self.choose(data)
 
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take the figures of an earlier epoch away, which Lightning would show as this one's if none are measured."""
-        for name in [name for name in trainer.callback_metrics if name.startswith(self.prefix)]:
-            trainer.callback_metrics.pop(name)
-
+    @override
     def on_validation_batch_end(
         self,
         trainer: L.Trainer,
@@ -127,17 +132,11 @@ class Probe(L.Callback, ABC):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Measure with the weights and buffers that are being validated, after the first batch.
-
-        At the start and the end of the epoch a callback that averages weights may have put them in already, or not; and
-        DDP gives all devices the buffers of one for the first batch.
-        """
-        if (
-            trainer.state.fn == TrainerFn.FITTING
-            and not trainer.sanity_checking
-            and not batch_idx
-            and self._due(trainer)
-        ):
+        # After the first batch the weights and buffers are those being validated. At the start and the end of the
+        # epoch another callback may or may not have swapped averaged weights in, and DDP broadcasts the buffers of
+        # one device with the first batch.
+        validating = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        if validating and not batch_idx and self._due(trainer):
             self._epoch = trainer.current_epoch + 1
             self._measured = self.measure(trainer, cast("Task", pl_module))
 
@@ -146,43 +145,44 @@ class Probe(L.Callback, ABC):
         last = trainer.max_epochs is not None and epoch <= trainer.max_epochs < epoch + interval
         return last or epoch == self._epoch or epoch // self.every_n_epochs > self._epoch // self.every_n_epochs
 
+    @override
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep what the validation came to until the epoch ends: a checkpoint written in between holds it."""
+        # Kept until the epoch ends: a checkpoint written in between holds it.
         if self._measured:
-            self._figures = self.figures(trainer, cast("Task", pl_module), self._measured)
+            self._metrics = self.finish(trainer, cast("Task", pl_module), self._measured)
             self._measured = {}
 
+    @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log what was measured in this epoch."""
-        for name, value in self._figures.items():
+        for name, value in self._metrics.items():
             pl_module.log(f"{self.prefix}{name}", value, sync_dist=True)
-        self._figures = {}
+        self._metrics = {}
 
+    @override
     def state_dict(self) -> dict[str, Any]:
-        """Return what was measured in the epoch that goes on, and in which it was measured last."""
-        return {"figures": self._figures, "epoch": self._epoch}
+        return {"metrics": self._metrics, "epoch": self._epoch}
 
+    @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        self._figures, self._epoch = dict(state_dict["figures"]), state_dict["epoch"]
+        self._metrics, self._epoch = dict(state_dict["metrics"]), state_dict["epoch"]
 
 
-def clean_subset(data: InMemoryDataModule, count: int) -> Tensor:
-    """Return a stratified subset of the training samples whose labels are true, (n,), int64, n at most `count`."""
+def clean_subset(data: DataModule, count: int) -> Tensor:
+    """Return a stratified subset of the training samples with true labels, (n,), int64, n at most `count`."""
     assert data.split is not None
     targets, train = data.samples.targets.numpy(), data.split.train
     true = (targets[train] == data.targets.numpy()[train]).reshape(len(train), -1).all(axis=1)
     return stratified_subset(data, train[true], data.strata(targets), count)
 
 
-def stratified_subset(data: InMemoryDataModule, indices: Indices, strata: Indices | None, count: int) -> Tensor:
+def stratified_subset(data: DataModule, indices: Indices, strata: Indices | None, count: int) -> Tensor:
     """Return a subset of samples, (n,), int64, n at most `count`: the same one for the same seed of the split.
 
     Args:
-        data: Where the samples are.
-        indices: What to choose from.
-        strata: What to keep in proportion, of every sample of the dataset; None keeps nothing.
-        count: How many.
+        data: The datamodule that holds the samples.
+        indices: Samples to choose from.
+        strata: Keep these in proportion, one for every sample of the dataset; None for a plain random subset.
+        count: Largest size of the subset.
     """
     count = min(count, len(indices))
-    return torch.from_numpy(nested_subset(indices, strata, count, data.options.split_seed) if count else indices)
+    return torch.from_numpy(nested_subset(indices, strata, count, data.split_options.seed) if count else indices)

@@ -1,20 +1,23 @@
-"""What is said while training: a header, and in a log file one line an epoch instead of a bar."""
+"""Output during training: a header, and one line per epoch where there is no progress bar."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
+from typing_extensions import override
 
+from callbacks.environment import describe_device
 from callbacks.files import display_path
 from callbacks.history import History, shared_metrics
-from callbacks.lookup import find_callback, run_folder
-from callbacks.summary import describe_device
+from callbacks.lookup import run_folder
 
 
 class Header(L.Callback):
-    """Prints what is about to be trained on what, before the first epoch."""
+    """Prints data, model and run folder before the first epoch."""
 
+    changes_training: ClassVar[bool] = False
+
+    @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print three lines."""
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
@@ -29,36 +32,43 @@ class Header(L.Callback):
         task = f"{type(pl_module).__name__} of {network}, {sum(counts.values()):,} parameters{frozen}"
         print(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}")
         if folder is not None:
-            went_on = f", going on after epoch {trainer.current_epoch}" if trainer.current_epoch else ""
-            print(f"run    {display_path(folder)}{went_on}", flush=True)
+            resumed = f", resumed after epoch {trainer.current_epoch}" if trainer.current_epoch else ""
+            print(f"run    {display_path(folder)}{resumed}", flush=True)
 
 
 class EpochLines(L.Callback):
-    """Prints one line of figures an epoch, for output that is no terminal. Needs a `History` beside it."""
+    """Prints one line of metrics per epoch, for output that is not a terminal."""
+
+    changes_training: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._printed = 0
 
+    @override
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            History.of(trainer)
+
+    @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Do not repeat the epochs of a resumed run."""
-        self._printed = trainer.current_epoch
+        self._printed = trainer.current_epoch  # a resumed run does not repeat its epochs
 
+    @override
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print the epoch before, whose figures are complete only now."""
-        self._print_new(trainer)
+        self._print_new(trainer)  # the epoch before: its metrics are complete only now
 
+    @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print the last epoch."""
         self._print_new(trainer)
 
     def _print_new(self, trainer: L.Trainer) -> None:
-        history = find_callback(trainer, History)
-        if history is None or not trainer.is_global_zero:
+        rows = History.of(trainer).rows
+        if not trainer.is_global_zero:
             return
-        for row in history.rows:
+        for row in rows:
             if row["epoch"] >= self._printed:
-                shown = [f"{stage}/{name}" for stage in ("train", "val") for name in shared_metrics([row])]
-                figures = "  ".join(f"{name} {row[name]:.4f}" for name in shown if name in row)
+                shown = [f"{part}/{name}" for part in ("train", "val") for name in shared_metrics([row])]
+                metrics = "  ".join(f"{name} {row[name]:.4f}" for name in shown if name in row)
                 total = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
-                print(f"epoch {row['epoch'] + 1:.0f}{total}  {figures}", flush=True)
+                print(f"epoch {row['epoch'] + 1:.0f}{total}  {metrics}", flush=True)
                 self._printed = int(row["epoch"]) + 1

@@ -1,64 +1,76 @@
-"""What a run came to: the last lines that `fit` prints, and `summary.json`."""
+"""The result of a run: the last lines that `fit` prints, and `summary.json`."""
 
 import json
-import os
-import platform
 import shlex
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
-import numpy
-import sklearn
-import torch
-import torchmetrics
-import torchvision
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from typing_extensions import override
 
+from callbacks.checkpoints import Checkpoint
+from callbacks.early_stopping import EarlyStopping
+from callbacks.environment import describe_environment
 from callbacks.files import display_path, write_text
-from callbacks.generalization_gap import worse_by
+from callbacks.generalization_gap import gaps
 from callbacks.history import History, Row, epochs_done, shared_metrics
-from callbacks.lookup import find_callback, run_folder
-from callbacks.presets import Checkpoint, EarlyStopping, Mode, at_epoch_end, monitor_mode
+from callbacks.lookup import callbacks_of, find_callback, run_folder
+from callbacks.monitor import at_epoch_end, resolve_mode
+from callbacks.printing import metric_lines
+from callbacks.probe import Probe
+from models.evaluated import Mode
 
-EVALUATED_ALIKE, TRAINING = "training samples evaluated alike", "training"
-BELOW_ZERO = "(below 0: training is measured during the epoch, with dropout, augmentation and label noise, if any)"
+TRAINING = "training"
+BELOW_ZERO = "  (below 0: training is measured during the epoch, with regularization on)"
 
 
 class Summary(L.Callback):
-    """Prints the best epoch, its figures and the gap to training, and writes them to `summary.json`.
-
-    Needs a `History` beside it.
+    """Prints the best epoch, its metrics and the generalization gap, and writes them to `summary.json`.
 
     Args:
-        monitor: Figure that decides which epoch is the best.
-        mode: "min" or "max"; by default right for the figure.
+        monitor: Metric that decides which epoch is the best.
+        mode: "min" or "max"; by default the direction that the metric has.
+
+    Attributes:
+        reported: True once training has ended and the summary is printed.
     """
+
+    changes_training: ClassVar[bool] = False
 
     def __init__(self, monitor: str = "val/loss", mode: Mode | None = None) -> None:
         self.monitor = monitor
-        self.mode: Mode = mode or monitor_mode(monitor) or "min"
+        self.stated_mode = mode
+        self.mode: Mode = mode or "min"
         self.reported = False
 
+    @override
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            History.of(trainer)
+
+    @override
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.mode = resolve_mode("summary", self.monitor, self.stated_mode, pl_module)
+
+    @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print and write the summary."""
         folder = run_folder(trainer)
-        history = find_callback(trainer, History)
+        history = History.of(trainer)
         self.reported = True
-        if history is None or not trainer.is_global_zero:
+        if not trainer.is_global_zero:
             return
         best = history.best(self.monitor, self.mode)
+        probes = [callback for callback in callbacks_of(trainer) if isinstance(callback, Probe)]
         summary: dict[str, Any] = {
             "epochs": len(history.rows),
-            "stopped": self._reason(trainer),
+            "stopped": _reason(trainer),
             "monitor": self.monitor,
             "best": best,
             "best_is_last": best is not None and best is history.measured(self.monitor)[-1],
-            "gap": generalization_gap(best or {}),
-            "gap_to": gap_to(best or {}),
+            "gap": gap_to_training(pl_module, best or {}),
+            "gap_to": TRAINING,
             "last": history.rows[-1] if history.rows else None,
             "wall_seconds": round(history.wall_seconds, 3),
             "samples_per_second": round(history.samples / history.train_seconds) if history.train_seconds else None,
@@ -66,124 +78,72 @@ class Summary(L.Callback):
                 "total": sum(p.numel() for p in pl_module.parameters()),
                 "trainable": sum(p.numel() for p in pl_module.parameters() if p.requires_grad),
             },
-            "device": describe_device(trainer),
-            "threads": torch.get_num_threads(),  # another number sums in another order
-            "precision": str(trainer.precision),
-            "seed": int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED")) else None,
-            "command": shlex.join([_program(), *sys.argv[1:]]),
-            "git_commit": git_commit(),
-            "versions": versions(),
+            **describe_environment(trainer),
         }
+        for probe in probes:
+            summary |= probe.summary(best or {})
         if folder is not None:
             write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-        print("\n".join(self._lines(trainer, summary)), flush=True)
+        if best is None:
+            print(f"trained {summary['epochs']} epochs; nothing was validated", flush=True)
+            return
+        lines = result_lines(summary)
+        lines += [line for probe in probes for line in probe.summary_lines(best)]
+        print("\n".join(["", *lines, *file_lines(trainer)]), flush=True)
 
+    @override
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Say how to go on after an interruption, or that there is nothing to go on from."""
         stopped = trainer.state.fn == TrainerFn.FITTING and isinstance(exception, KeyboardInterrupt | SIGTERMException)
         if not stopped or not trainer.is_global_zero:
             return
         folder = run_folder(trainer)
         kept = [folder / "checkpoints" / name for name in ("last.ckpt", "best.ckpt")] if folder is not None else []
         path = next((path for path in kept if path.is_file()), None)
-        command = f"go on with: holdout fit --ckpt_path {shlex.quote(display_path(path))}" if path is not None else ""
-        after = command or "nothing was kept"
+        command = f"resume with: holdout fit --ckpt_path {shlex.quote(display_path(path))}" if path is not None else ""
+        after = command or "no checkpoint was written"
         print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; {after}", flush=True)
 
-    def _reason(self, trainer: L.Trainer) -> str:
-        stopping = find_callback(trainer, EarlyStopping)
-        if stopping is not None and stopping.wait_count >= stopping.patience:
-            each_epoch = (trainer.val_check_interval, trainer.check_val_every_n_epoch) == (1.0, 1)
-            unit = "epochs" if each_epoch or at_epoch_end(stopping.monitor) else "validations"
-            return f"early: {stopping.monitor} has not improved for {stopping.wait_count} {unit}"
-        if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch:
-            return "max_epochs"
-        return "max_steps" if 0 < trainer.max_steps <= trainer.global_step else "stopped"
 
-    def _lines(self, trainer: L.Trainer, summary: dict[str, Any]) -> list[str]:
-        best, gap = summary["best"], summary["gap"]
-        if best is None:
-            return [f"trained {summary['epochs']} epochs; nothing was validated"]
-        early = f" (stopped {summary['stopped']})" if summary["stopped"].startswith("early") else ""
-        last = " (the last: it may not have converged yet)" if summary["best_is_last"] else ""
-        lines = [f"\nbest epoch {round(epochs_done(best), 2):g} of {summary['epochs']} by {self.monitor}{early}{last}"]
-        for stage in ("val", "train"):
-            figures = [f"{name} {value:.4f}" for name, value in best.items() if name.startswith(f"{stage}/")]
-            lines += ["  " + "   ".join(figures)] if figures else []
-        lines += _gap_lines(gap, summary["gap_to"])
-        memorized = {name: value for name, value in best.items() if name.startswith("memorization/")}
-        lines += ["  " + "   ".join(f"{name} {value:.4f}" for name, value in memorized.items())] if memorized else []
-        checkpoint = find_callback(trainer, Checkpoint)
-        path = checkpoint.best_model_path if checkpoint is not None else ""
-        if path:
-            lines.append(f"checkpoint  {display_path(path)}")
-        figures_folder = (run_folder(trainer) or Path()) / "figures"
-        if figures_folder.is_dir():
-            lines.append(f"figures     {display_path(figures_folder)}")
-        if path:
-            lines.append(f"test it     holdout test --ckpt_path {shlex.quote(display_path(path))}")
-        return lines
-
-
-def generalization_gap(row: Row) -> dict[str, float]:
-    """Return by how much validation is worse than training, figure by figure; above 0 is the usual direction.
-
-    What `GeneralizationGap` measured, if it did; the difference to the epoch's training figures otherwise.
-    """
-    measured = sorted((name for name in row if name.startswith("gap/")), key=lambda name: (name != "gap/loss", name))
-    if measured:
-        return {name.removeprefix("gap/"): row[name] for name in measured}
+def gap_to_training(module: L.LightningModule, row: Row) -> dict[str, float]:
+    """Return by how much an epoch's validation is worse than its training metrics, by name."""
     names = [name for name in shared_metrics([row]) if f"val/{name}" in row]
-    validated, trained = ({name: row[f"{stage}/{name}"] for name in names} for stage in ("val", "train"))
-    return worse_by(validated, trained)
+    validated, trained = ({name: row[f"{part}/{name}"] for name in names} for part in ("val", "train"))
+    return gaps(module, validated, trained)
 
 
-def gap_to(row: Row) -> str:
-    """Return what `generalization_gap` compares validation with: EVALUATED_ALIKE, or the epoch's TRAINING figures."""
-    return EVALUATED_ALIKE if any(name.startswith("gap/") for name in row) else TRAINING
+def _reason(trainer: L.Trainer) -> str:
+    stopping = find_callback(trainer, EarlyStopping)
+    if stopping is not None and stopping.wait_count >= stopping.patience:
+        each_epoch = (trainer.val_check_interval, trainer.check_val_every_n_epoch) == (1.0, 1)
+        unit = "epochs" if each_epoch or at_epoch_end(stopping.monitor) else "validations"
+        return f"early: {stopping.monitor} has not improved for {stopping.wait_count} {unit}"
+    if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch:
+        return "max_epochs"
+    return "max_steps" if 0 < trainer.max_steps <= trainer.global_step else "stopped"
 
 
-def _gap_lines(gap: dict[str, float], compared: str) -> list[str]:
-    if not gap:
-        return []
-    shown = [f"{name} {value:+.4f}" for name, value in gap.items()]
-    shown += [BELOW_ZERO] if min(gap.values()) < 0 and compared == TRAINING else []
-    return [f"  gap, {compared} to validation: " + "   ".join(shown)]
-
-
-def describe_device(trainer: L.Trainer) -> str:
-    """Return what a run computed on: device name and number of processes."""
-    device = trainer.strategy.root_device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    return f"{trainer.world_size} × {device.type} ({name})"
-
-
-def git_commit(folder: Path = Path(__file__).parent) -> str | None:
-    """Return the commit that a folder's code is of, with "+changes" if that is not all; None where git knows of none.
+def result_lines(summary: dict[str, Any]) -> list[str]:
+    """Return the printed lines about the best epoch, its metrics and the gap.
 
     Args:
-        folder: Where the code lies; a run is of its code's commit, wherever it is started.
+        summary: The content of `summary.json`; "best" is not None.
     """
-    try:
-        if not _git(folder, "ls-files"):  # installed below somebody else's repository
-            return None
-        commit = _git(folder, "rev-parse", "HEAD")
-        return commit + ("+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
+    best, gap = summary["best"], summary["gap"]
+    last = " (the last: it may not have converged yet)" if summary["best_is_last"] else ""
+    lines = [f"best epoch {round(epochs_done(best), 2):g} of {summary['epochs']} by {summary['monitor']}{last}"]
+    lines += [f"  stopped {summary['stopped']}"] if summary["stopped"].startswith("early") else []
+    for part in ("val", "train"):
+        lines += metric_lines({name: value for name, value in best.items() if name.startswith(f"{part}/")})
+    lines += metric_lines(gap, f"gap to {summary['gap_to']}: ", "+")
+    lines += [BELOW_ZERO] if gap and min(gap.values()) < 0 and summary["gap_to"] == TRAINING else []
+    return lines
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True)
-    return run.stdout.strip()
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a result may depend on."""
-    modules = (torch, torchvision, L, torchmetrics, numpy, sklearn)
-    return {"python": platform.python_version()} | {module.__name__: str(module.__version__) for module in modules}
-
-
-def _program() -> str:
-    """Return what was typed: the command itself, whichever way it was started, or a script of the user's own."""
-    return "holdout" if Path(sys.argv[0]).stem in ("holdout", "main") else sys.argv[0]
+def file_lines(trainer: L.Trainer) -> list[str]:
+    """Return the printed lines that say where the checkpoint and the figures lie, and how to test."""
+    checkpoint = find_callback(trainer, Checkpoint)
+    path = display_path(checkpoint.best_model_path) if checkpoint is not None and checkpoint.best_model_path else ""
+    figures = (run_folder(trainer) or Path()) / "figures"
+    lines = [f"checkpoint  {path}"] if path else []
+    lines += [f"figures     {display_path(figures)}"] if figures.is_dir() else []
+    return lines + ([f"test it     holdout test --ckpt_path {shlex.quote(path)}"] if path else [])

@@ -1,4 +1,4 @@
-"""Datasets: split without leaks, normalised from the training part, batched from memory."""
+"""Datasets: split without leaks, augmented and batched on the device."""
 
 from datamodules.augmentation import (
     AlternatingFlip,
@@ -21,9 +21,8 @@ from datamodules.images.cifar import CIFAR10, CIFAR100
 from datamodules.images.digits import Digits
 from datamodules.images.image_folder import ImageFolder
 from datamodules.images.mnist import MNIST, FashionMNIST
-from datamodules.in_memory import InMemoryDataModule
-from datamodules.loader import InMemoryLoader
-from datamodules.samples import Samples
+from datamodules.loader import InMemoryLoader, Order
+from datamodules.samples import Samples, Stream
 from datamodules.sequences.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
 from datamodules.sequences.sequence_data import SequenceDataModule, Sequences
 from datamodules.sequences.sequence_files import SequenceFiles
@@ -56,12 +55,12 @@ __all__ = [
     "HorizontalFlip",
     "ImageFolder",
     "Imbalance",
-    "InMemoryDataModule",
     "InMemoryLoader",
     "Iris",
     "LabelNoise",
     "MNISTRows",
     "MatrixNoise",
+    "Order",
     "PairNoise",
     "RandAugment",
     "RandomAffine",
@@ -78,6 +77,7 @@ __all__ = [
     "Split",
     "SplitOptions",
     "StepImbalance",
+    "Stream",
     "SymmetricNoise",
     "Tabular",
     "Thermometer",

@@ -1,4 +1,4 @@
-"""Normalisation of inputs, channel by channel, with statistics of the training part alone."""
+"""Statistics of inputs for their normalisation, channel by channel, measured on the training part alone."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ CHUNK = 2**24  # values measured at a time
 
 @dataclass(frozen=True)
 class Normalization:
-    """Subtracts `mean` and divides by `std`.
+    """Mean and standard deviation of inputs that are scaled to [0, 1].
 
     Attributes:
-        mean: One value a channel, or one for all channels; of inputs scaled to [0, 1].
-        std: Likewise; above 0.
+        mean: One value per channel, or one for all channels.
+        std: The same for the standard deviation; above 0.
     """
 
     mean: list[float]
@@ -24,32 +24,16 @@ class Normalization:
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or not all(value > 0 for value in self.std):
-            raise DataError(f"mean {self.mean} and std {self.std} must be as long as each other, and std above 0")
-
-    def apply(self, inputs: Tensor, axis: int = 1) -> Tensor:
-        """Return normalised inputs, float32, whose channels lie along `axis`: (N, C, ...)."""
-        mean, std = self._like(inputs, axis)
-        return (inputs - mean).div_(std)
-
-    def invert(self, inputs: Tensor, axis: int = 1) -> Tensor:
-        """Return inputs, whose channels lie along `axis`, as they were before `apply`."""
-        mean, std = self._like(inputs, axis)
-        return inputs * std + mean
-
-    def _like(self, inputs: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-        shape = [1] * inputs.ndim
-        shape[axis] = -1
-        mean = torch.tensor(self.mean, device=inputs.device).view(shape)
-        return mean, torch.tensor(self.std, device=inputs.device).view(shape)
+            raise DataError(f"mean {self.mean} and std {self.std} must have the same length, and std must be above 0")
 
 
 def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = None) -> Normalization:
     """Return mean and standard deviation of each channel of `inputs` divided by `maximum`.
 
     Args:
-        inputs: (N, C, ...), uint8 or float32; they may be more than memory has room for twice.
-        maximum: What to divide by first.
-        indices: Which samples to measure, (n,), int64; all of them by default.
+        inputs: (N, C, ...), uint8 or float32; may be too large to copy.
+        maximum: Divisor of the inputs.
+        indices: Samples to measure, (n,), int64; all by default.
 
     Returns:
         Statistics over all samples and positions; a constant channel gets the standard deviation 1.
@@ -58,9 +42,9 @@ def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = 
     total = torch.zeros(inputs.shape[1], dtype=torch.float64)
     squares = torch.zeros_like(total)
     chosen = torch.arange(len(inputs)) if indices is None else indices
-    for few in torch.split(chosen, max(CHUNK // max(inputs[0].numel(), 1), 1)):
-        chunk = inputs.index_select(0, few)
-        values = chunk.to(torch.float32) if chunk.dtype == torch.uint8 else chunk.to(torch.float64)
+    for chunk in torch.split(chosen, max(CHUNK // max(inputs[0].numel(), 1), 1)):
+        values = inputs.index_select(0, chunk)
+        values = values.to(torch.float32) if values.dtype == torch.uint8 else values.to(torch.float64)
         total += values.sum(dimensions, dtype=torch.float64)
         squares += values.square().sum(dimensions, dtype=torch.float64)
     count = len(chosen) * inputs[0].numel() / inputs.shape[1]
@@ -68,3 +52,23 @@ def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = 
     std = (squares / count - mean.square()).clamp_min(0).sqrt()
     std = torch.where(std > 1e-6 * mean.abs().clamp_min(1e-6), std, torch.full_like(std, maximum))
     return Normalization((mean / maximum).tolist(), (std / maximum).tolist())
+
+
+def stated_normalization(mean: list[float] | None, std: list[float] | None) -> Normalization | None:
+    """Return the normalisation that a user states, or None if it is to be measured.
+
+    Raises:
+        DataError: Only one of the two is given, or they do not fit.
+    """
+    if mean is None and std is None:
+        return None
+    if mean is None or std is None:
+        raise DataError("mean and std: give both or neither")
+    return Normalization(mean, std)
+
+
+def target_statistics(targets: Tensor) -> Normalization:
+    """Return mean and standard deviation of each column of continuous targets (n, outputs); 1 for a constant one."""
+    values = targets.double()
+    std = values.std(0, correction=0)
+    return Normalization(values.mean(0).tolist(), torch.where(std > 0, std, torch.ones_like(std)).tolist())

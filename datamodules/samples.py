@@ -1,37 +1,72 @@
 """All samples of a dataset, as a datamodule loads them."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.errors import DataError
+from datamodules.loader import BatchLoader, Order
 from datamodules.splitting.subsets import Indices
 
-UNLABELLED = -100  # torch's own mark of what has no label
+UNLABELLED = -100  # the label that torch's losses ignore
+
+
+class Stream(ABC):
+    """Inputs of N samples that do not fit in memory and are read batch by batch.
+
+    Attributes:
+        shape: (N, C, ...).
+    """
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @abstractmethod
+    def sample(self, indices: Tensor) -> Tensor:
+        """Return inputs to measure statistics on, (n, C, ...): those at `indices`, or some of them if they are many."""
+
+    @abstractmethod
+    def loader(
+        self, targets: Tensor, indices: Tensor, batch_size: int, order: Order, device: torch.device
+    ) -> BatchLoader:
+        """Return batches of (inputs, targets).
+
+        Args:
+            targets: Targets of all samples, (N, ...).
+            indices: Samples to iterate over, (n,), int64.
+            batch_size: As in `BatchLoader`.
+            order: As in `BatchLoader`.
+            device: The device that the batches will be moved to.
+        """
 
 
 @dataclass(frozen=True)
 class Samples:
     """All samples of a dataset.
 
-    Attributes:
-        inputs: (N, C, ...), uint8 or float32.
-        targets: (N,), int64 class labels; (N, T), int64, where every step of a sequence has one, or `UNLABELLED`; or
-            (N, outputs), float32, where they are continuous.
-        official_test: Indices of the dataset's own test part, None where it has none.
-        official_val: Indices of the dataset's own validation part, None where it has none.
-        lengths: Number of true steps of each sequence, (N,), int64; None where there is nothing but true steps.
+    Args:
+        inputs: (N, C, ...), uint8 or float32; or a `Stream` if they do not fit in memory.
+        targets: Class labels (N,), int64; or one label per step of a sequence, (N, T), int64, `UNLABELLED` where there
+            is none; or continuous targets (N, outputs), float32.
+        official_test: Indices of the dataset's own test part, if it has one.
+        official_val: Indices of the dataset's own validation part, if it has one.
+        lengths: Number of true steps of each sequence, (N,), int64; None if there is no padding.
     """
 
-    inputs: Tensor
+    inputs: Tensor | Stream
     targets: Tensor
     official_test: Indices | None = None
     official_val: Indices | None = None
     lengths: Tensor | None = None
 
     def of_classes(self, classes: list[int]) -> "Samples":
-        """Return the samples of some classes alone, numbered in the order given."""
+        """Return the samples of some classes, renumbered in the order given; for inputs in memory."""
+        assert isinstance(self.inputs, Tensor)
         same = self.targets.unsqueeze(1) == torch.tensor(classes)
         kept = same.any(1).nonzero()[:, 0]
         places = kept.numpy()
@@ -46,3 +81,60 @@ class Samples:
             val,
             None if self.lengths is None else self.lengths[kept],
         )
+
+
+def check_samples(owner: str, samples: Samples, class_names: tuple[str, ...]) -> None:
+    """Check types, shapes and labels of what a datamodule's `load` returned.
+
+    Args:
+        owner: Name of the datamodule.
+        samples: The samples.
+        class_names: Its class names; none if targets are continuous.
+
+    Raises:
+        DataError: Something does not fit; the message names the attribute.
+    """
+    if not isinstance(samples, Samples):
+        raise DataError(f"{owner}: load returns a {type(samples).__name__}; it must return Samples(inputs, targets)")
+    inputs, targets = samples.inputs, samples.targets
+    for name, value, allowed in (("inputs", inputs, (Tensor, Stream)), ("targets", targets, Tensor)):
+        if not isinstance(value, allowed):
+            raise DataError(f"{owner}: Samples.{name} is a {type(value).__name__}; it must be a tensor")
+    if isinstance(inputs, Tensor) and inputs.dtype not in (torch.uint8, torch.float32):
+        raise DataError(f"{owner}: Samples.inputs is {inputs.dtype}; it must be uint8 or float32")
+    if len(inputs) != len(targets):
+        raise DataError(f"{owner}: there are {len(inputs)} inputs and {len(targets)} targets")
+    if class_names:
+        if targets.dtype != torch.int64:
+            raise DataError(f"{owner}: labels (Samples.targets) are {targets.dtype}; they must be int64")
+        _check_labels(owner, targets, len(class_names))
+    elif targets.dtype != torch.float32 or targets.ndim != 2:
+        raise DataError(
+            f"{owner}: Samples.targets is {targets.dtype} {tuple(targets.shape)}; without class_names, targets are "
+            "continuous and must be float32 (N, outputs)"
+        )
+
+
+def _check_labels(owner: str, labels: Tensor, num_classes: int) -> None:
+    labelled = labels != UNLABELLED if labels.ndim > 1 else torch.ones_like(labels, dtype=torch.bool)
+    wrong = (labelled & ((labels < 0) | (labels >= num_classes))).nonzero()
+    if len(wrong):
+        sample, *step = wrong[0].tolist()
+        where = f" at step {step[0]}" if step else ""
+        label = int(labels[tuple(wrong[0])])
+        raise DataError(
+            f"{owner}: sample {sample} has label {label}{where}; there are {num_classes} classes, numbered from 0"
+        )
+    unlabelled = (~labelled.reshape(len(labels), -1).any(1)).nonzero()
+    if len(unlabelled):
+        raise DataError(f"{owner}: sample {int(unlabelled[0])} has no label at any step")
+
+
+def check_one_label(owner: str, option: str, targets: Tensor, class_names: tuple[str, ...]) -> None:
+    """Check that every sample has one class, for an option that needs it.
+
+    Raises:
+        DataError: Targets are continuous, or there are labels per step.
+    """
+    if not class_names or targets.ndim > 1:
+        raise DataError(f"{option} needs one class per sample; {owner} does not have that")

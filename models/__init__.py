@@ -2,9 +2,9 @@
 
 from models.classifier import Classifier
 from models.errors import TrainingError
-from models.optimization.optimizers import WarmupCosine
-from models.optimization.sam import SAM
+from models.optimization import SAM, WarmupCosine
+from models.preprocessing import Preprocessing
 from models.regressor import Regressor
 from models.task import Task
 
-__all__ = ["SAM", "Classifier", "Regressor", "Task", "TrainingError", "WarmupCosine"]
+__all__ = ["SAM", "Classifier", "Preprocessing", "Regressor", "Task", "TrainingError", "WarmupCosine"]

@@ -1,82 +1,126 @@
-"""What every task measures, and how: training on the batches as they come, evaluation in one step for all parts."""
+"""A network and its metrics: the metrics of training batches, and one evaluation step for validation and test."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
+import lightning as L
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
-from models.errors import TrainingError, check_finite, check_finite_metric
-from models.exact_resume import ExactResume
+from datamodules.samples import UNLABELLED
+from models.errors import TrainingError
+from models.preprocessing import Inputs, Preprocessing
 
-Batch = tuple[Any, Tensor]  # inputs as the network takes them: a tensor, or sequences with their lengths
-Steps = tuple[Tensor, ...]
+Batch = tuple[Inputs, Tensor]  # inputs, scaled but not normalised, and targets
+LabelledSteps = tuple[Tensor, ...]  # sample and step of each label
 Mode = Literal["min", "max"]
-FLUSH_EVERY = 50  # batches kept before metrics are updated in one go: per-step updates cost more than a small network
+FLUSH_EVERY = 50  # batches kept before metrics are updated at once: per-step updates cost more than a small network
 
 
-class EvaluatedModule(ExactResume):
-    """A network with the figures that it is measured by; nothing here knows of losses that train or of regularizers.
+class EvaluatedModule(L.LightningModule, ABC):
+    """A network with the metrics that measure it; it knows nothing of training losses and regularizers.
 
-    A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which see predictions and the data's targets.
+    Where the labels belong to steps of sequences, (N, T), each labelled step counts as a sample.
+
+    A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which compare predictions with data's targets.
+    A metric with several values is logged under the name of each class.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
+
+    Attributes:
+        preprocessing: What `forward` does to raw inputs; taken from the datamodule when training starts.
+        validated: The metrics of the last validation in the current epoch, by name.
     """
 
-    loss_name: ClassVar[str]  # what the figure `loss` measures
+    loss_name: ClassVar[str]  # of the metric `loss`
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.preprocessing = Preprocessing()
         self.train_metrics: MetricCollection
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
+        self.validated: dict[str, float] = {}
         self.recording = True
         self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
+
+    @property
+    def datamodule(self) -> Any:
+        """The datamodule of the trainer, None without one."""
+        return getattr(self._trainer, "datamodule", None)
+
+    def setup(self, stage: str) -> None:
+        """Take the preprocessing from the data: before training always, before an evaluation if there is none yet."""
+        settings = getattr(self.datamodule, "preprocessing", None)
+        if settings is None or not (stage == "fit" or self.preprocessing.settings() == Preprocessing().settings()):
+            return
+        if getattr(self.network, "normalizes_inputs", False):
+            settings = settings | {"mean": None, "std": None}
+        self.preprocessing = Preprocessing(**settings).to(self.device)
 
     def metric_modes(self) -> dict[str, Mode | None]:
         """Return the name of every metric that training logs: "max" if higher is better, "min" if lower is.
 
         None stands for a metric that does not say.
         """
-        stages = {"train": self.train_metrics, "val": self.val_metrics}
-        return {
-            f"{stage}/{name}": mode(metric) for stage, metrics in stages.items() for name, metric in metrics.items()
-        }
+        logged = [("train", self.train_metrics), ("val", self.val_metrics)]
+        return {f"{stage}/{name}": mode(metric) for stage, metrics in logged for name, metric in metrics.items()}
 
-    def forward(self, inputs: Any) -> Tensor:
-        """Return the network's outputs as `predictions` has them."""
-        outputs: Tensor = self.network(inputs)
-        return self.predictions(outputs)
+    def forward(self, raw: Inputs) -> Tensor:
+        """Return predictions for raw inputs, such as images of bytes or the numbers of a table."""
+        return self.to_predictions(self.network(self.cast(self.preprocessing(raw))))
 
-    def predictions(self, outputs: Tensor) -> Tensor:
+    def cast(self, inputs: Inputs) -> Inputs:
+        """Return inputs in the precision of the network."""
+        dtype = next((weight.dtype for weight in self.network.parameters() if weight.is_floating_point()), None)
+        if isinstance(inputs, Tensor):
+            return inputs.to(dtype) if inputs.is_floating_point() else inputs
+        return inputs[0].to(dtype), inputs[1]
+
+    def to_predictions(self, outputs: Tensor) -> Tensor:
         """Return the network's outputs in the form that the metrics compare with targets."""
         return outputs
+
+    @abstractmethod
+    def check_outputs(self, outputs: Tensor, of_steps: bool) -> None:
+        """Check the shape of the network's outputs.
+
+        Raises:
+            TrainingError: It does not fit the targets.
+        """
 
     @abstractmethod
     def prediction_columns(
         self, outputs: Tensor, targets: Tensor | None, class_names: Sequence[str]
     ) -> dict[str, list[str]]:
-        """Return columns of a table, one row a sample, out of what `predict_step` returned.
+        """Return the columns of a table with one row per sample, from the results of `predict_step`.
 
         Args:
-            outputs: All of it, (N, ...).
-            targets: (N, ...), None where unknown.
-            class_names: C names; none where targets are continuous.
+            outputs: The results of all batches, (N, ...).
+            targets: (N, ...), or None where they are unknown.
+            class_names: C names; empty where targets are continuous.
         """
 
-    def unpack(self, batch: Batch) -> tuple[Any, Tensor, Steps | None]:
-        """Return inputs, the targets that count, and the places of those; None where all do."""
-        return *batch, None
+    def unpack(self, batch: Batch) -> tuple[Inputs, Tensor, LabelledSteps | None]:
+        """Return normalised inputs, targets, and None; of labels of steps (N, T) those that exist, (M,), and where."""
+        inputs, targets = batch
+        if not getattr(self.network, "inputs_are_features", False):
+            inputs = self.preprocessing.normalize(inputs)
+        inputs = self.cast(inputs)
+        if targets.ndim == 1 or targets.is_floating_point():
+            return inputs, targets, None
+        steps = (targets != UNLABELLED).nonzero(as_tuple=True)
+        return inputs, targets[steps], steps
 
-    def outputs(self, inputs: Any, steps: Steps | None) -> Tensor:
-        """Return the network's outputs for the targets that count, whose places `unpack` returned.
+    def compute_outputs(self, inputs: Inputs, steps: LabelledSteps | None) -> Tensor:
+        """Return the network's outputs, (N, ...), or those of the labelled steps, (M, ...).
 
         Raises:
-            TrainingError: The network does not take sequences of different lengths, and these are.
+            TrainingError: They do not fit the targets, or the network does not take sequences of different lengths.
         """
         try:
             outputs: Tensor = self.network(inputs)
@@ -84,14 +128,37 @@ class EvaluatedModule(ExactResume):
             if isinstance(inputs, Tensor):
                 raise
             name = type(self.network).__name__
-            raise TrainingError(f"{name} takes no sequences of different lengths; Recurrent does ({error})") from error
-        return outputs
+            raise TrainingError(
+                f"{name} does not take sequences of different lengths; Recurrent does ({error})"
+            ) from error
+        self.check_outputs(outputs, steps is not None)
+        return outputs if steps is None else outputs[steps]
+
+    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return predictions and targets of a batch, as the metrics compare them; nothing is recorded."""
+        inputs, targets, steps = self.unpack(batch)
+        return self.to_predictions(self.compute_outputs(inputs, steps)), targets
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a validation batch."""
+        self.val_metrics.update(*self.evaluate(batch))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Measure a test batch; return its predictions."""
+        predictions, targets = self.evaluate(batch)
+        self.test_metrics.update(predictions, targets)
+        return predictions
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the predictions of a batch."""
+        predictions, _ = self.evaluate(batch)
+        return predictions
 
     def record(self, objective: Tensor, outputs: Tensor, targets: Tensor) -> None:
-        """Keep what a training step came to, for the metrics; nothing in a batch's second pass.
+        """Keep the results of a training step for the metrics, unless `recording` is off.
 
         Args:
-            objective: What is minimised, a scalar.
+            objective: The minimised scalar.
             outputs: The network's outputs for the batch.
             targets: The data's targets.
         """
@@ -101,70 +168,79 @@ class EvaluatedModule(ExactResume):
             self.flush()
 
     def flush(self) -> None:
-        """Bring the metrics up to date, log the mean objective, and stop a run whose loss is no number."""
+        """Update the training metrics and log the mean objective.
+
+        Raises:
+            TrainingError: The objective of a step is NaN or infinite.
+        """
         if not self._pending:
             return
         steps, objectives, outputs, targets = zip(*self._pending, strict=True)
         self._pending.clear()
-        # Over all devices, so that a number that is none on one of them stops them all: one alone would be waited for.
+        # Reduced over devices, so that a NaN on one stops all; the others would wait for it forever.
         objective = self.trainer.strategy.reduce(torch.stack(objectives).float(), reduce_op="mean")
-        check_finite(objective, steps, self.current_epoch)
-        self.train_metrics.update(self.predictions(torch.cat(outputs)), torch.cat(targets))
+        check_objective(objective, steps, self.current_epoch)
+        self.train_metrics.update(self.to_predictions(torch.cat(outputs)), torch.cat(targets))
         if self.logger is not None:
             self.logger.log_metrics({"train/objective": objective.mean().item()}, step=self.global_step)
 
-    def on_train_start(self) -> None:
-        """Begin, or go on, with nothing left of what Lightning's sanity check or an earlier fit measured."""
+    def reset_training_metrics(self) -> None:
+        """Drop what is left of the sanity check or of an earlier fit."""
         self._pending.clear()
-        super().on_train_start()
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure one validation batch."""
-        self._evaluate(batch, self.val_metrics)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Measure one test batch; return its predictions."""
-        predictions, _ = self._evaluate(batch, self.test_metrics)
-        return predictions
-
-    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return predictions and targets of a batch, as the metrics compare them; nothing is recorded."""
-        inputs, targets, steps = self.unpack(batch)
-        return self.predictions(self.outputs(inputs, steps)), targets
-
-    def _evaluate(self, batch: Batch, metrics: MetricCollection) -> tuple[Tensor, Tensor]:
-        predictions, targets = self.evaluate(batch)
-        metrics.update(predictions, targets)
-        return predictions, targets
+        self.train_metrics.reset()
+        self.validated = {}
 
     def on_validation_start(self) -> None:
-        """Make sure that no checkpoint is written after this validation if the loss is no number."""
+        """Stop the run before a checkpoint is written if the loss is NaN or infinite."""
         self.flush()
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation figures."""
-        self._validated = self._log_metrics("val", self.val_metrics)
+        """Log the validation metrics."""
+        self.validated = self.log_metrics("val", self.val_metrics)
 
     def on_test_epoch_end(self) -> None:
-        """Log the test figures."""
-        self._log_metrics("test", self.test_metrics)
+        """Log the test metrics."""
+        self.log_metrics("test", self.test_metrics)
 
-    def _log_metrics(self, stage: str, metrics: MetricCollection) -> dict[str, float]:
-        figures = {f"{stage}/{name}": value for name, value in metrics.compute().items()}
+    def log_metrics(self, stage: str, metrics: MetricCollection) -> dict[str, float]:
+        """Log the metrics of a stage and reset them; return them by name.
+
+        Raises:
+            TrainingError: The loss is NaN or infinite.
+        """
+        computed = metrics.compute()
         metrics.reset()
-        check_finite_metric(f"{stage}/loss", figures[f"{stage}/loss"], self.current_epoch)
-        for name, value in figures.items():
+        if not bool(computed["loss"].isfinite()):
+            loss = computed["loss"].item()
+            raise TrainingError(f"{stage}/loss is {loss}: the network's outputs are NaN or infinite")
+        values = {f"{stage}/{name}": value for name, value in computed.items() if not value.ndim}
+        for name, several in computed.items():
+            if several.ndim:
+                classes = getattr(self.datamodule, "class_names", range(len(several)))
+                values |= {f"{stage}/{name}/{label}": value for label, value in zip(classes, several, strict=True)}
+        for name, value in values.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
-            self.log(
-                name,
-                value.to(self.device),
-                prog_bar=stage == "val" and name.removeprefix("val/") in self.train_metrics,
-                sync_dist=True,
-            )
-        return {name: value.item() for name, value in figures.items()}
+            in_bar = stage == "val" and name.removeprefix("val/") in self.train_metrics
+            self.log(name, value.to(self.device), prog_bar=in_bar, sync_dist=True)
+        return {name: value.item() for name, value in values.items()}
 
 
 def mode(metric: Metric | MetricCollection) -> Mode | None:
     """Return "max" if higher values of a metric are better, "min" if lower ones are, None if it does not say."""
     higher = getattr(metric, "higher_is_better", None)
     return None if higher is None else "max" if higher else "min"
+
+
+def check_objective(objectives: Tensor, steps: Sequence[int], epoch: int) -> None:
+    """Check the objectives of training steps, (steps,).
+
+    Raises:
+        TrainingError: One is NaN or infinite.
+    """
+    finite = objectives.isfinite()
+    if not bool(finite.all()):
+        first = int(finite.int().argmin())
+        raise TrainingError(
+            f"the loss is {objectives[first].item()} at step {steps[first]}, epoch {epoch + 1}: "
+            f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)"
+        )

@@ -1,106 +1,91 @@
-"""A module whose resumed run ends bit for bit where an uninterrupted one does."""
+"""Exact resume: what a checkpoint must hold beyond Lightning's own state, and how it comes back.
 
-from abc import ABC, abstractmethod
+A resumed run ends bit for bit where an uninterrupted one does: random states continue, and so do the metrics of an
+epoch that the checkpoint was written in.
+"""
+
 from typing import Any
 
-import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
 from torchmetrics import MetricCollection
 
-from models.metrics.classification import metric_states, restore_metric_states
-from models.networks.weight_files import skip_initial_weights
-from models.optimization.optimizers import check_length
+from models.evaluated import EvaluatedModule
 from models.random_state import capture_random_state, restore_random_state, seed_random_state
 
-SPLIT_KEY = "split"
+STATES_KEY = "device_states"
 
 
-class ExactResume(L.LightningModule, ABC):
-    """Keeps in the checkpoint what Lightning leaves out of it: random states, figures of an epoch begun, the split.
+def capture(task: EvaluatedModule) -> dict[str, Any]:
+    """Return a checkpoint's part for each device: random states, and the metrics of the current epoch so far."""
+    metrics = {"epoch": task.current_epoch, "training": metric_states(task.train_metrics), "validated": task.validated}
+    state = {"random": capture_random_state(task.device), "metrics": metrics}
+    states: list[Any] = [state]
+    if task.trainer.world_size > 1:
+        states = [None] * task.trainer.world_size
+        torch.distributed.all_gather_object(states, state)
+    return {STATES_KEY: states}
 
-    A subclass sets `train_metrics`, and `_schedule_length` where its schedule has one.
+
+def restore(task: EvaluatedModule, checkpoint: dict[str, Any]) -> None:
+    """Continue from the states that `capture` returned; without any, give each device random numbers of its own.
+
+    Called when training starts, not when the checkpoint is loaded: setting up draws numbers in between.
+
+    Args:
+        task: The task, about to train.
+        checkpoint: The checkpoint, or as much of it as `capture` returned; empty for a run that begins.
     """
+    states, devices, rank = checkpoint.get(STATES_KEY, []), task.trainer.world_size, task.trainer.global_rank
+    if states:
+        _warn_of_lost_gradients(task)
+    if len(states) == devices:
+        metrics = states[rank]["metrics"]
+        if metrics["epoch"] == task.current_epoch:  # written within this epoch, not at the end of the one before
+            restore_metric_states(task.train_metrics, metrics["training"])
+            task.validated = metrics["validated"]
+        restore_random_state(states[rank]["random"], task.device)
+    elif states:
+        changed = f"the number of devices changed from {len(states)} to {devices}"
+        rank_zero_warn(f"{changed}: the resumed run is not bit for bit the uninterrupted one")
+        seed_random_state(torch.initial_seed(), task.global_step, rank)
+    elif rank:
+        torch.manual_seed(torch.initial_seed() + rank)
 
-    train_metrics: MetricCollection
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._resumed: list[dict[str, Any]] = []
-        self._resumed_length: int | None = None
-        self._validated: dict[str, float] = {}  # in this epoch, so far
-        self._schedule_length: int | None = None
+def keep_own_state(task: EvaluatedModule, checkpoint: dict[str, Any], prefix: str) -> None:
+    """Let a checkpoint's `state_dict` have a task's own values under a prefix, which matter to training alone."""
+    own = {name: value for name, value in task.state_dict().items() if name.startswith(prefix)}
+    others = {name: value for name, value in checkpoint["state_dict"].items() if not name.startswith(prefix)}
+    checkpoint["state_dict"] = others | own
 
-    @classmethod
-    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
-        """Rebuild the module out of a checkpoint, without the weights that its network began with."""
-        with skip_initial_weights():
-            return super().load_from_checkpoint(*args, **kwargs)
 
-    @abstractmethod
-    def flush(self) -> None:
-        """Bring `train_metrics` up to date."""
+def _warn_of_lost_gradients(task: EvaluatedModule) -> None:
+    trainer = task.trainer
+    done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+    if done % trainer.accumulate_grad_batches and done < trainer.num_training_batches:
+        rank_zero_warn(
+            "the checkpoint was written between two optimizer steps, and the gradients accumulated so far are lost: "
+            "the resumed run is not bit for bit the uninterrupted one"
+        )
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the split of the data, and what each device needs to go on exactly: random states, figures so far."""
-        self.flush()
-        manifest = getattr(self._datamodule(), "manifest", None)
-        if manifest is not None:
-            checkpoint[SPLIT_KEY] = manifest
-        metrics = metric_states(self.train_metrics)
-        figures = {"epoch": self.current_epoch, "metrics": metrics, "validated": self._validated}
-        state = {"random": capture_random_state(self.device), "figures": figures}
-        states: list[Any] = [state]
-        if self.trainer.world_size > 1:
-            states = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(states, state)
-        checkpoint["device_states"] = states
-        checkpoint["schedule_length"] = self._schedule_length
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse other data than the checkpoint's; keep its states until training starts: draws would change them."""
-        datamodule = self._datamodule()
-        if SPLIT_KEY in checkpoint and hasattr(datamodule, "check_same_split"):
-            datamodule.check_same_split(checkpoint[SPLIT_KEY])
-        self._resumed = checkpoint.get("device_states", [])
-        self._resumed_length = checkpoint.get("schedule_length")
+def metric_states(metrics: MetricCollection) -> dict[str, dict[str, Any]]:
+    """Return what each metric has accumulated so far, as tensors on the CPU."""
+    return {
+        name: {key: _on_cpu(value) for key, value in metric.metric_state.items()} for name, metric in metrics.items()
+    }
 
-    def _datamodule(self) -> Any:
-        return getattr(self._trainer, "datamodule", None)
 
-    def on_train_start(self) -> None:
-        """Go on from the checkpoint's states on resume; set several devices' generators apart otherwise.
+def restore_metric_states(metrics: MetricCollection, states: dict[str, dict[str, Any]]) -> None:
+    """Let each metric continue from the states that `metric_states` returned."""
+    for name, metric in metrics.items():
+        for key, value in states[name].items():
+            there = [item.to(metric.device) for item in value] if isinstance(value, list) else value.to(metric.device)
+            setattr(metric, key, there)
+        metric._update_count = 1  # torchmetrics warns of a metric that was never updated
 
-        Raises:
-            TrainingError: The run is longer than a schedule that came with the checkpoint.
-        """
-        states, devices, rank = self._resumed, self.trainer.world_size, self.trainer.global_rank
-        self._resumed, self._validated = [], {}
-        self.train_metrics.reset()
-        for config in self.trainer.lr_scheduler_configs:
-            check_length(config.scheduler, self._schedule_length, self.current_epoch)
-        if states:
-            self._warn_of_a_change()
-        if len(states) == devices:
-            figures = states[rank]["figures"]
-            if figures["epoch"] == self.current_epoch:  # cut within this epoch, not at the end of the one before
-                restore_metric_states(self.train_metrics, figures["metrics"])
-                self._validated = figures.get("validated", {})
-            restore_random_state(states[rank]["random"], self.device)
-        elif states:
-            changed = f"the number of devices changed from {len(states)} to {devices}"
-            rank_zero_warn(f"{changed}: the resumed run is not bit for bit what it would have been")
-            seed_random_state(torch.initial_seed(), self.global_step, rank)
-        elif rank:
-            torch.manual_seed(torch.initial_seed() + rank)
 
-    def _warn_of_a_change(self) -> None:
-        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.completed
-        if done % self.trainer.accumulate_grad_batches and done < self.trainer.num_training_batches:
-            rank_zero_warn(
-                "the checkpoint was written between two optimizer steps, whose gradients so far are lost: the resumed "
-                "run is not bit for bit what it would have been"
-            )
-        then, now = self._resumed_length, self._schedule_length
-        if then is not None and now is not None and then != now:
-            rank_zero_warn(f"the learning-rate schedule was that of a run of {then}, now it is that of one of {now}")
+def _on_cpu(value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+    return [item.cpu() for item in value] if isinstance(value, list) else value.cpu()

@@ -1,9 +1,14 @@
 """Objects that remember the arguments they were made with, so that a checkpoint can say how to make them again."""
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
+
+import lightning as L
+import torch
 
 
 class RecordsInitArgs:
@@ -40,10 +45,10 @@ def to_config(value: Any) -> Any:
     if isinstance(value, RecordsInitArgs) and "init_args" in vars(value):
         arguments = {name: to_config(argument) for name, argument in value.init_args.items()}
         return {"class_path": class_path(type(value)), "init_args": arguments}
-    if isinstance(value, functools.partial) and isinstance(value.func, type) and not value.args:
-        return {"class_path": class_path(value.func), "init_args": to_config(value.keywords)}
-    if isinstance(value, type):
-        return {"class_path": class_path(value)}
+    if isinstance(value, functools.partial | type):
+        made, given = unwrap_factory(value)
+        if isinstance(made, type):
+            return {"class_path": class_path(made), "init_args": to_config(given)}
     if isinstance(value, Mapping):
         return {str(name): to_config(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -53,6 +58,44 @@ def to_config(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} does not say how it was made")
 
 
+def hyperparameters(made: RecordsInitArgs) -> dict[str, Any]:
+    """Return the arguments of a LightningModule in the form that its `load_from_checkpoint` rebuilds it from.
+
+    Those that are objects of an unknown kind are left out: they must be given to `load_from_checkpoint` again.
+    """
+    known: dict[str, Any] = {}
+    for name, value in made.init_args.items():
+        with contextlib.suppress(TypeError):
+            known[name] = to_config(value)
+    instantiator = "lightning.pytorch.cli.instantiate_module"
+    return {"_class_path": class_path(type(made)), "_instantiator": instantiator, **known}
+
+
+def check_records(path: str | Path, argument: str, cls: type[L.LightningModule]) -> None:
+    """Check that a checkpoint says how an argument of a LightningModule was made.
+
+    Raises:
+        TypeError: It does not.
+    """
+    content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    if argument not in content.get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {}):
+        call = f"{cls.__name__}.load_from_checkpoint(path, {argument}=...)"
+        raise TypeError(f"{path} does not say how its {argument} was made: give it again, {call}")
+
+
 def class_path(cls: type) -> str:
     """Return the path that a class is imported by."""
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def unwrap_factory(factory: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the class or function that a factory calls, and the keywords given to it.
+
+    Sees through `functools.partial` and jsonargparse's own wrapping.
+    """
+    given: dict[str, Any] = {}
+    while isinstance(factory, functools.partial):
+        given = factory.keywords | given
+        classes: Iterator[type] = (argument for argument in factory.args if isinstance(argument, type))
+        factory = next(classes, factory.func)
+    return factory, given

@@ -1,11 +1,14 @@
-"""What every task shares: the training step under a list of regularizers, the optimizer and its schedule."""
+"""The training step under a list of regularizers, the optimizer and its schedule: what every task shares."""
 
 import sys
+import warnings
 from abc import abstractmethod
-from typing import Any, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -13,45 +16,42 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
-from models.losses import ClassificationLoss
+from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
+from models.init_args import RecordsInitArgs, check_records, hyperparameters
+from models.losses import ClassCountLoss, ClassificationLoss
 from models.networks import Network
-from models.networks.input_transform import check_normalization
-from models.optimization.optimizers import (
-    OptimizerWrapper,
-    build_optimizer,
-    build_scheduler,
-    build_warmup,
-    check_plateau,
-    run_length,
-    wrap_optimizer,
-)
-from models.optimization.uncounted_step import prepare_second_pass
-from models.regularizers import Regularizer, RegularizerChain, Scheduled
+from models.networks.weight_files import skip_initial_weights
+from models.optimization import schedules
+from models.optimization.factories import check_factory
+from models.optimization.optimizers import OptimizerFactory, OptimizerWrapper, build_optimizer, wrap_optimizer
+from models.optimization.sam import SAM
+from models.optimization.uncounted_step import check_sam, uncounted_pass
+from models.preprocessing import Inputs
+from models.regularizers import Regularizer, RegularizerChain, Step
 
-NEVER_STEP = sys.maxsize
-REGULARIZER_STATE = "regularizers."  # where a state_dict holds what regularizers remember
+SPLIT_KEY = "split"  # of a checkpoint: the manifest of the data's split
+LENGTH_KEY = "schedule_length"
+REGULARIZER_STATE = "regularizers."  # where a state_dict holds the buffers of regularizers
 
 
-class Task(EvaluatedModule):
+class Task(RecordsInitArgs, EvaluatedModule):
     """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
 
-    A subclass says what its metrics are and how targets enter the regularizer chain. `train/` figures are measured on
-    the data's targets (wrong ones where `label_noise` is on) over the training batches as the network saw them; `val/`
-    and `test/` figures on the true ones.
+    `train/` metrics are measured on the data's targets (wrong ones where `label_noise` is on) over the training batches
+    as the network saw them; `val/` and `test/` metrics on the true targets.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
-        loss: Maps (outputs, targets) to a scalar; what is minimised.
-        regularizers: Applied to each training batch in order.
+        loss: Maps (outputs, targets) to a scalar to minimise.
+        regularizers: Applied to each training batch, in order.
         optimizer: Makes the optimizer; `AdamW` with torch's defaults if not given.
-        optimizer_wrapper: Makes another one of it, such as `SAM`.
+        optimizer_wrapper: Wraps the optimizer, such as `SAM`.
         lr_scheduler: Makes the learning-rate schedule; a schedule that takes `total_steps` is told the run's length.
         lr_scheduler_interval: Advance the schedule by epoch or by step.
-        lr_scheduler_monitor: What ReduceLROnPlateau watches.
-        warmup_steps: Steps of linear warm-up before, or under, the schedule.
+        lr_scheduler_monitor: The metric that ReduceLROnPlateau watches.
         decay_norms_and_biases: Let weight decay act on norms and biases too.
         layer_decay: Factor of the learning rate from each stage of the network to the one before it, in (0, 1]: the
-            head has the optimizer's, its last stage `layer_decay` times that.
+            head has the optimizer's rate, the stage before it `layer_decay` times that.
 
     Raises:
         ValueError: An argument is out of range, or of a kind that cannot be trained with.
@@ -62,51 +62,57 @@ class Task(EvaluatedModule):
         network: Network | nn.Module,
         loss: ClassificationLoss | nn.Module,
         regularizers: list[Regularizer] | None = None,
-        optimizer: OptimizerCallable | None = None,
+        optimizer: OptimizerFactory | None = None,
         optimizer_wrapper: OptimizerWrapper | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_scheduler: schedules.SchedulerFactory | None = None,
         lr_scheduler_interval: Literal["epoch", "step"] = "epoch",
         lr_scheduler_monitor: str = "val/loss",
-        warmup_steps: int = 0,
         decay_norms_and_biases: bool = False,
         layer_decay: float = 1.0,
     ) -> None:
         super().__init__(network)
-        if warmup_steps < 0:
-            raise ValueError(f"warmup_steps: {warmup_steps} is less than 0")
         if not 0 < layer_decay <= 1:
             raise ValueError(f"layer_decay: {layer_decay} is not in (0, 1]")
         if getattr(loss, "reduction", None) == "none":
-            raise ValueError("loss: reduction 'none' leaves one number a sample; it must be 'mean' or 'sum'")
+            raise ValueError("loss: reduction 'none' leaves one number per sample; set 'mean' or 'sum'")
+        check_factory("optimizer", optimizer)
+        check_factory("lr_scheduler", lr_scheduler)
         self.loss = loss
-        self.regularizers = RegularizerChain(regularizers or [])
+        several = [regularizers] if isinstance(regularizers, Regularizer) else regularizers or []
+        self.regularizers = RegularizerChain(several)
         self.optimizer_factory = optimizer
         self.optimizer_wrapper = optimizer_wrapper
         self.lr_scheduler_factory = lr_scheduler
         self.lr_scheduler_interval = lr_scheduler_interval
         self.lr_scheduler_monitor = lr_scheduler_monitor
-        self.warmup_steps = warmup_steps
         self.decay_norms_and_biases = decay_norms_and_biases
         self.layer_decay = layer_decay
+        self._resumed: dict[str, Any] = {}
+        self._schedule_length: int | None = None
 
     @abstractmethod
     def soft_targets(self, targets: Tensor) -> Tensor:
         """Return targets in the form that the regularizers and the loss work on."""
 
+    @abstractmethod
+    def example(self) -> tuple[Tensor, Tensor]:
+        """Return outputs and targets of a made-up batch of two samples, to try the loss on."""
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return what is minimised: the loss of the perturbed batch plus all penalties."""
+        """Return the objective: the loss of the perturbed batch plus all penalties."""
         inputs, targets, steps = self.unpack(batch)
 
-        def forward(given: Any) -> Tensor:
-            outputs = self.outputs(given, steps)
+        def forward(inputs: Inputs) -> Tensor:
+            outputs = self.compute_outputs(inputs, steps)
             return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
+        soft = self.soft_targets(targets)
         self.regularizers.check_batch(inputs, of_steps=steps is not None)
-        inputs, chained = self.regularizers.perturb(inputs, self.soft_targets(targets))
+        inputs, soft = self.regularizers.perturb(inputs, soft)  # type: ignore[arg-type]
         outputs = forward(inputs)
-        chained = self.regularizers.revise(outputs, chained)
-        penalties = self.regularizers.penalties(forward, inputs, outputs, chained, self.network)
-        objective = sum(penalties, self.compute_loss(outputs, chained))
+        soft = self.regularizers.revise(outputs, soft)
+        penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
+        objective = sum(penalties, self.compute_loss(outputs, soft))
         self.record(objective, outputs, targets)
         return objective
 
@@ -115,77 +121,130 @@ class Task(EvaluatedModule):
         loss: Tensor = self.loss(outputs, targets.to(outputs.dtype) if targets.is_floating_point() else targets)
         return loss
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then move the parameters back to where the regularizers allow them."""
+        super().optimizer_step(*args, **kwargs)
+        self.regularizers.project(self.network)
+
+    def on_fit_start(self) -> None:
+        """Check that there is something to train and that the loss fits, before anything is trained.
+
+        Raises:
+            TrainingError: No batch is left to train on, or the loss does not fit.
+        """
+        if self.trainer.limit_train_batches == 0:
+            raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
+        if self.trainer.is_global_zero:
+            self.regularizers.warn_unfinished_ramps(self.trainer.max_epochs)
+        if isinstance(self.loss, ClassCountLoss):
+            self.loss.count_classes(self.datamodule, self.device)
+        outputs, targets = self.example()
+        self._check_loss(outputs, self.soft_targets(targets))
+
+    def _check_loss(self, outputs: Tensor, targets: Tensor) -> None:
+        try:
+            with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+                self.compute_loss(outputs, targets)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            shapes = f"outputs {tuple(outputs.shape)} with targets {tuple(targets.shape)}"
+            raise TrainingError(f"loss: {type(self.loss).__name__} does not take {shapes}: {error}") from error
+
+    def on_train_start(self) -> None:
+        """Begin, or resume from a checkpoint.
+
+        Raises:
+            TrainingError: The run is longer than a schedule that came with the checkpoint.
+        """
+        self.reset_training_metrics()
+        for config in self.trainer.lr_scheduler_configs:
+            schedules.check_length(config.scheduler, self._schedule_length, self.current_epoch)
+        then, now = self._resumed.get(LENGTH_KEY), self._schedule_length
+        schedules.warn_of_another_length(then, now, self.lr_scheduler_interval)
+        restore(self, self._resumed)
+        self._resumed = {}
+        self.regularizers.start_epoch(self.current_epoch)
+
+    def on_train_epoch_start(self) -> None:
+        """Tell the regularizers the epoch; a run resumed within an epoch does not come here."""
+        self.regularizers.start_epoch(self.current_epoch)
+
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's training figures; advance a schedule that watches a figure."""
+        """Log the epoch's training metrics; advance a schedule that watches a metric."""
         self.flush()
-        measured = self._validated | self._log_metrics("train", self.train_metrics)
-        self._validated = {}
+        measured = self.validated | self.log_metrics("train", self.train_metrics)
+        self.validated = {}
         # Lightning would step it after the checkpoint is written, and a resumed run would lose that step.
         for config in self.trainer.lr_scheduler_configs:
             if isinstance(config.scheduler, ReduceLROnPlateau) and self.lr_scheduler_monitor in measured:
                 config.scheduler.step(measured[self.lr_scheduler_monitor])
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Build the optimizer and the schedules.
+        """Build the optimizer and the schedule.
 
         Raises:
-            TrainingError: Nothing is trainable, or schedule, warm-up and monitored figure do not go together.
+            TrainingError: Nothing is trainable, or schedule and monitored metric do not go together.
         """
         try:
-            return self._optimizer_and_schedules()
+            options = self.decay_norms_and_biases, self.layer_decay
+            optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
+            if self.optimizer_wrapper is not None:
+                optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
+            if isinstance(optimizer, SAM):
+                check_sam(self.trainer)
+                optimizer.second_pass = self._uncounted
+            if self.lr_scheduler_factory is None:
+                return optimizer
+            length = schedules.run_length(self.trainer, self.lr_scheduler_interval)
+            schedule = schedules.build_scheduler(self.lr_scheduler_factory, optimizer, length)
+            config: dict[str, Any] = {"scheduler": schedule, "interval": self.lr_scheduler_interval}
+            if isinstance(schedule, ReduceLROnPlateau):
+                schedules.check_plateau(schedule, self.lr_scheduler_monitor, self.metric_modes(), self.trainer)
+                config |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": sys.maxsize}
         except ValueError as error:
             raise TrainingError(str(error)) from error
+        self._schedule_length = getattr(schedule, "total_steps", getattr(schedule, "run_length", None))
+        return [optimizer], [config]  # type: ignore[return-value]
 
-    def _optimizer_and_schedules(self) -> OptimizerLRScheduler:
-        options = (self.decay_norms_and_biases, self.layer_decay)
-        optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
-        if self.optimizer_wrapper is not None:
-            optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
-            prepare_second_pass(optimizer, self)
-        configs: list[dict[str, Any]] = []
-        schedule = None
-        if self.lr_scheduler_factory is not None:
-            length = run_length(self.trainer, self.lr_scheduler_interval)
-            schedule = build_scheduler(self.lr_scheduler_factory, optimizer, length)
-            self._schedule_length = getattr(schedule, "total_steps", getattr(schedule, "run_length", None))
-            configs.append({"scheduler": schedule, "interval": self.lr_scheduler_interval})
-        if isinstance(schedule, ReduceLROnPlateau):
-            check_plateau(schedule, self.lr_scheduler_monitor, self.metric_modes(), self.trainer)
-            configs[0] |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": NEVER_STEP}
-        if self.warmup_steps:
-            configs.append({"scheduler": build_warmup(optimizer, self.warmup_steps, schedule), "interval": "step"})
-        return [optimizer], configs  # type: ignore[return-value]
+    @contextmanager
+    def _uncounted(self) -> Iterator[None]:
+        """Let an optimizer compute the training step again on the same batch without a trace."""
+        self.recording = False
+        try:
+            with uncounted_pass(self.network, self.regularizers):
+                yield
+        finally:
+            self.recording = True
 
-    def on_fit_start(self) -> None:
-        """Refuse a run that would end without a step, which Lightning calls a success; warn of one that misreads."""
-        if self.trainer.limit_train_batches == 0:
-            raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
-        if self.trainer.is_global_zero:
-            for item in self.regularizers.modules():
-                if isinstance(item, Scheduled):
-                    item.check_length(self.trainer.max_epochs)
-            check_normalization(self.network, self._datamodule())
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the split of the data, the state that an exact resume needs, and how to rebuild the task."""
+        self.flush()
+        manifest = getattr(self.datamodule, "manifest", None)
+        if manifest is not None:
+            checkpoint[SPLIT_KEY] = manifest
+        checkpoint |= {**capture(self), LENGTH_KEY: self._schedule_length}
+        checkpoint.setdefault(self.CHECKPOINT_HYPER_PARAMS_KEY, hyperparameters(self))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let evaluation take weights without what regularizers remember, which matters to training alone."""
-        super().on_load_checkpoint(checkpoint)
+        """Refuse a different split; keep the state for an exact resume; spare an evaluation the regularizers' state."""
+        if SPLIT_KEY in checkpoint and hasattr(self.datamodule, "check_same_split"):
+            self.datamodule.check_same_split(checkpoint[SPLIT_KEY])
+        self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if key in checkpoint}
         if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
-            own = {name: value for name, value in self.state_dict().items() if name.startswith(REGULARIZER_STATE)}
-            held = checkpoint["state_dict"].items()
-            checkpoint["state_dict"] = {
-                name: value for name, value in held if not name.startswith(REGULARIZER_STATE)
-            } | own
+            keep_own_state(self, checkpoint, REGULARIZER_STATE)
 
-    def on_train_start(self) -> None:
-        """Begin, or go on, with the regularizers in the state of the epoch."""
-        super().on_train_start()
-        self.regularizers.start_epoch(self.current_epoch)
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: str | Path, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
+        """Rebuild the task from a checkpoint, without the weights that its network began with.
 
-    def on_train_epoch_start(self) -> None:
-        """Tell the regularizers the epoch; a run that goes on inside one does not come here."""
-        self.regularizers.start_epoch(self.current_epoch)
+        Args:
+            checkpoint_path: The file.
+            args: Arguments of Lightning's method.
+            kwargs: Arguments of Lightning's method; `network`, if it was made in a notebook by a class not of ours.
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step, then move the parameters back to where the regularizers allow them."""
-        super().optimizer_step(*args, **kwargs)
-        self.regularizers.project(self.network)
+        Raises:
+            TypeError: The checkpoint does not say how its network was made, and no `network` is given.
+        """
+        if "network" not in kwargs:
+            check_records(checkpoint_path, "network", cls)
+        with skip_initial_weights():
+            return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

@@ -2,8 +2,8 @@
 
 python -m scripts.regularizer_cost
 
-A regularizer's time is that of all its hooks, the backward pass of its penalty included; the step's is forward,
-backward and SGD. All are measured in turn, round after round; what is quoted are medians.
+A regularizer's time covers all its hooks and the backward pass of its penalty; the step's covers forward, backward and
+SGD. Each round measures all of them in turn; the table shows medians.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from torch import Tensor
 
 from models import regularizers
 from models.networks import ResNet
-from models.regularizers import MixUp, RandomMix, Regularizer, RegularizerChain, Scheduled
+from models.regularizers import MixUp, RandomMix, Regularizer, RegularizerChain, Scheduled, Step
 
 SAMPLES, CLASSES, SHAPE = 128, 10, (3, 32, 32)
-# Those that cannot be made without arguments.
-MADE = {
+# Regularizers with required arguments.
+FACTORIES = {
     "RandomMix": lambda: RandomMix([MixUp(), regularizers.CutMix()]),
     "Scheduled": lambda: Scheduled(MixUp(), end_epoch=0),
 }
@@ -33,21 +33,21 @@ def every_regularizer() -> dict[str, Regularizer]:
     for name in regularizers.__all__:
         kind = getattr(regularizers, name)
         if issubclass(kind, Regularizer) and kind is not Regularizer and kind.applies_to != "values":
-            found[name] = MADE.get(name, kind)()
+            found[name] = FACTORIES.get(name, kind)()
     return found
 
 
 def regularizer_work(network: ResNet, regularizer: Regularizer, inputs: Tensor, targets: Tensor) -> Callable[[], None]:
-    """Return what a regularizer adds to a step, to be called and timed."""
+    """Return a function, to be timed, that does the work a regularizer adds to a step."""
     chain = RegularizerChain([regularizer])
-    chain.check(network, CLASSES)
+    chain.setup(network, CLASSES)
     parameters = list(network.parameters())
     outputs = torch.randn(SAMPLES, CLASSES, requires_grad=True)
 
     def work() -> None:
         changed, soft = chain.perturb(inputs, targets)
         soft = chain.revise(outputs, soft)
-        penalties = chain.penalties(network, changed, outputs, soft, network)
+        penalties = chain.penalties(Step(changed, soft, outputs, network, network))
         if penalties and penalties[0].requires_grad:
             torch.autograd.grad(torch.stack(penalties).sum(), [outputs, *parameters], allow_unused=True)
         chain.project(network)
@@ -56,7 +56,7 @@ def regularizer_work(network: ResNet, regularizer: Regularizer, inputs: Tensor, 
 
 
 def step_work(network: ResNet, inputs: Tensor, targets: Tensor) -> Callable[[], None]:
-    """Return a training step without regularizers, to be called and timed."""
+    """Return a function, to be timed, that does a training step without regularizers."""
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
 
     def work() -> None:
@@ -68,7 +68,7 @@ def step_work(network: ResNet, inputs: Tensor, targets: Tensor) -> Callable[[], 
 
 
 def seconds(work: Callable[[], None], repeats: int) -> float:
-    """Return the mean time of a call."""
+    """Return the mean time of a call, in seconds."""
     start = time.perf_counter()
     for _ in range(repeats):
         work()
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds, each of everything in turn (default: 5)")
     rounds = parser.parse_args().rounds
     torch.manual_seed(0)
-    network = ResNet(SHAPE, CLASSES, depth=18, dropout=0.1)  # which RDrop asks for
+    network = ResNet(SHAPE, CLASSES, depth=18, dropout=0.1)  # RDrop needs dropout
     inputs, targets = torch.randn(SAMPLES, *SHAPE), F.one_hot(torch.randint(CLASSES, (SAMPLES,)), CLASSES).float()
     step = step_work(network, inputs, targets)
     works = {name: regularizer_work(network, item, inputs, targets) for name, item in every_regularizer().items()}

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches, one random draw a sample, on the batch's own device."""
+"""Augmentation of whole batches, with one random draw per sample, on the batch's device."""
 
 from datamodules.augmentation.affine import RandomAffine, RandomRotation, affine, rotate
 from datamodules.augmentation.augmix import AugMix

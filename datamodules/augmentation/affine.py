@@ -1,35 +1,36 @@
-"""Images turned, shifted, scaled and sheared."""
+"""Images rotated, shifted, scaled and sheared."""
 
-import math
 from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
-from datamodules.augmentation.base import Augmentation, Pair
+from datamodules.augmentation.base import Augmentation, Range
+from datamodules.checks import check_between, check_choice, check_interval, check_positive_interval
 
 Interpolation = Literal["nearest", "bilinear"]
 INTERPOLATIONS: tuple[str, ...] = get_args(Interpolation)
 
 
 def matrices(*entries: Tensor) -> Tensor:
-    """Return (N, 2, 3) of its six entries, row by row, each (N,)."""
+    """Return matrices (N, 2, 3) with these six entries, row by row, each (N,)."""
     return torch.stack(entries, -1).view(-1, 2, 3)
 
 
 def warp(images: Tensor, places: Tensor, interpolation: Interpolation = "nearest") -> Tensor:
-    """Fill each pixel with the image's colour at another place, black outside it.
+    """Sample each pixel from another place of its image, black outside.
 
     Args:
         images: (N, C, H, W), float.
-        places: Matrices (N, 2, 3) that take x, y, 1 of a pixel to x, y of that place; in pixels from the image's
+        places: Matrices (N, 2, 3) that map (x, y, 1) of a pixel to (x, y) of that place, in pixels from the image's
             centre, x to the right, y down.
-        interpolation: Which colour a place between pixels has.
+        interpolation: How to sample between pixels.
     """
     y, x = (torch.arange(size, device=images.device) - (size - 1) / 2 for size in images.shape[-2:])
     by_x, by_y, constant = places[..., None, None].unbind(2)
-    # Sums, not torch's affine_grid: a matrix product in TF32 would be off by tenths of a pixel.
+    # Sums instead of torch's affine_grid: its matrix product in TF32 would be off by tenths of a pixel.
     found = by_x * x + by_y * y.unsqueeze(1) + constant  # (N, 2, H, W)
     half = torch.tensor(images.shape[:1:-1], device=images.device) / 2
     grid = found.movedim(1, -1) / half
@@ -44,7 +45,7 @@ def affine(
     shear: Tensor,
     interpolation: Interpolation = "nearest",
 ) -> Tensor:
-    """Shear, scale and turn each image about its centre, then shift it, as torchvision's `affine` does to one.
+    """Shear, scale and rotate each image about its centre, then shift it, as torchvision's `affine` does for one image.
 
     Args:
         images: (N, C, H, W), float.
@@ -52,7 +53,7 @@ def affine(
         shift: Pixels to the right and down, (N, 2).
         scale: (N,), positive.
         shear: Degrees along x and along y, (N, 2).
-        interpolation: Which colour a place between pixels has.
+        interpolation: How to sample between pixels.
     """
     turn, (along_x, along_y) = angle.deg2rad(), shear.deg2rad().unbind(1)
     right, down = shift.unbind(1)
@@ -65,32 +66,33 @@ def affine(
 
 
 def rotate(images: Tensor, angle: Tensor, interpolation: Interpolation = "nearest") -> Tensor:
-    """Turn each image about its centre by its own angle, in degrees, counter-clockwise (N,)."""
+    """Rotate each image about its centre by its own angle (N,), in degrees, counter-clockwise."""
     nothing = torch.zeros(len(images), 2, device=images.device)
     return affine(images, -angle, nothing, torch.ones_like(angle), nothing, interpolation)
 
 
 class RandomRotation(Augmentation):
-    """Turns each image about its centre by an angle of its own; corners that come into view are black.
+    """Rotates each image about its centre by an angle of its own; empty corners are black.
 
-    As torchvision's `RandomRotation` draws it, for each sample.
+    The distribution is that of torchvision's `RandomRotation`, drawn per sample.
 
     Args:
         degrees: Bounds of the angle, counter-clockwise; one number stands for (-degrees, degrees).
-        interpolation: Which colour a place between pixels has.
+        interpolation: How to sample between pixels.
     """
 
-    def __init__(self, degrees: float | Pair, interpolation: Interpolation = "nearest") -> None:
+    def __init__(self, degrees: float | Range, interpolation: Interpolation = "nearest") -> None:
         super().__init__()
         self.degrees = _symmetric(self, "degrees", degrees)
-        self.require_choice("interpolation", interpolation, INTERPOLATIONS)
+        check_choice(self.name, INTERPOLATIONS, interpolation=interpolation)
         self.interpolation: Interpolation = interpolation
 
     def draw(self, images: Tensor) -> Tensor:
         """Draw an angle for each image, in degrees, (N,)."""
         return torch.empty(len(images), device=images.device).uniform_(*self.degrees)
 
-    def forward(self, images: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def forward(self, images: Tensor) -> Tensor:
         self.check_images(images)
         if self.degrees == (0, 0):
             return images
@@ -98,35 +100,34 @@ class RandomRotation(Augmentation):
 
 
 class RandomAffine(Augmentation):
-    """Turns, shifts, scales and shears each image by amounts of its own; what comes into view is black.
+    """Rotates, shifts, scales and shears each image by amounts of its own; gaps are black.
 
-    As torchvision's `RandomAffine` draws it, for each sample.
+    The distribution is that of torchvision's `RandomAffine`, drawn per sample.
 
     Args:
         degrees: Bounds of the angle, clockwise; one number stands for (-degrees, degrees).
-        translate: Largest shift, as a share of width and of height, each in [0, 1].
+        translate: Largest shift, as fractions of width and height, each in [0, 1].
         scale: Bounds of the scale, positive.
         shear: Bounds of the shear along x, in degrees; one number stands for (-shear, shear).
-        shear_y: Bounds of the shear along y, likewise (torchvision's third and fourth number of `shear`).
-        interpolation: Which colour a place between pixels has.
+        shear_y: Bounds of the shear along y, the same way (torchvision's third and fourth number of `shear`).
+        interpolation: How to sample between pixels.
     """
 
     def __init__(
         self,
-        degrees: float | Pair,
-        translate: Pair = (0.0, 0.0),
-        scale: Pair = (1.0, 1.0),
-        shear: float | Pair = 0.0,
-        shear_y: float | Pair = 0.0,
+        degrees: float | Range,
+        translate: Range = (0.0, 0.0),
+        scale: Range = (1.0, 1.0),
+        shear: float | Range = 0.0,
+        shear_y: float | Range = 0.0,
         interpolation: Interpolation = "nearest",
     ) -> None:
         super().__init__()
         self.degrees = _symmetric(self, "degrees", degrees)
-        holds = len(translate) == 2 and all(0 <= share <= 1 for share in translate)
-        self.require(holds, f"translate {list(translate)} is not two numbers in [0, 1]")
-        self.require_range("scale", scale, 0, math.inf)
-        self.require(scale[0] > 0 and scale[1] < math.inf, f"scale {list(scale)} is not positive and finite")
-        self.require_choice("interpolation", interpolation, INTERPOLATIONS)
+        if len(translate) != 2 or not all(0 <= fraction <= 1 for fraction in translate):
+            raise ValueError(f"{self.name}: translate {list(translate)} is not two numbers in [0, 1]")
+        check_positive_interval(self.name, scale=scale)
+        check_choice(self.name, INTERPOLATIONS, interpolation=interpolation)
         self.translate = translate
         self.scale = scale
         self.shears = _symmetric(self, "shear", shear, 89), _symmetric(self, "shear_y", shear_y, 89)
@@ -145,14 +146,15 @@ class RandomAffine(Augmentation):
         shear = torch.stack([torch.empty(count, device=device).uniform_(*bounds) for bounds in self.shears], 1)
         return angle, shift, scale, shear
 
-    def forward(self, images: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def forward(self, images: Tensor) -> Tensor:
         self.check_images(images)
         return images if self.off else affine(images, *self.draw(images), self.interpolation)
 
 
-def _symmetric(owner: Augmentation, argument: str, given: float | Pair, most: float = 360) -> Pair:
+def _symmetric(owner: Augmentation, argument: str, given: float | Range, most: float = 360) -> Range:
     if isinstance(given, int | float):
-        owner.require(0 <= given <= most, f"{argument} {given} is not in [0, {most:g}]")
+        check_between(owner.name, 0, most, **{argument: given})
         return -given, given
-    owner.require_range(argument, given, -most, most)
+    check_interval(owner.name, -most, most, **{argument: given})
     return given[0], given[1]

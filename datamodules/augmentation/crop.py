@@ -1,12 +1,12 @@
-"""A part of each image, enlarged to the whole."""
-
-import math
+"""A random part of each image, enlarged to the size of the image."""
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from datamodules.augmentation.base import Augmentation, Pair
+from datamodules.augmentation.base import Augmentation, Range
 from datamodules.augmentation.rectangles import Rectangles, draw_sides, place_first
+from datamodules.checks import check_positive_interval
 
 
 def crop_and_resize(images: Tensor, crops: Rectangles) -> Tensor:
@@ -14,14 +14,14 @@ def crop_and_resize(images: Tensor, crops: Rectangles) -> Tensor:
 
     Args:
         images: (N, C, H, W), float.
-        crops: A rectangle inside each image, one pixel or more each way.
+        crops: A rectangle inside each image, at least one pixel wide and high.
     """
     tall = _stretch(images, crops.top, crops.height, 2)
     return _stretch(tall, crops.left, crops.width, 3)
 
 
 def _stretch(images: Tensor, start: Tensor, length: Tensor, dim: int) -> Tensor:
-    # By gathering, not by grid_sample: a whole image then stays as it is, to the bit.
+    # Gathering instead of grid_sample keeps a whole image bit for bit.
     size = images.shape[dim]
     shape = [-1, 1, 1, 1]
     shape[dim] = size
@@ -38,26 +38,24 @@ def _stretch(images: Tensor, start: Tensor, length: Tensor, dim: int) -> Tensor:
 class RandomResizedCrop(Augmentation):
     """Cuts a rectangle of random size and shape out of each image and enlarges it to the image's size.
 
-    As torchvision's `RandomResizedCrop` with the images' own size draws it, for each sample; Szegedy et al., "Going
-    Deeper with Convolutions", CVPR 2015.
+    Szegedy et al., "Going Deeper with Convolutions", CVPR 2015. The distribution is that of torchvision's
+    `RandomResizedCrop` with the images' own size, drawn per sample.
 
     Args:
-        scale: Bounds of the rectangle's share of the area, in (0, 1]. torchvision's default lower bound, 0.08, is meant
-            for photographs; small images lose too much by it.
+        scale: Bounds of the rectangle's fraction of the area, in (0, 1]. torchvision's default lower bound, 0.08, is
+            meant for photographs and cuts too much off small images.
         ratio: Bounds of its width divided by its height.
     """
 
-    def __init__(self, scale: Pair = (0.08, 1.0), ratio: Pair = (3 / 4, 4 / 3)) -> None:
+    def __init__(self, scale: Range = (0.08, 1.0), ratio: Range = (3 / 4, 4 / 3)) -> None:
         super().__init__()
-        self.require_range("scale", scale, 0, 1)
-        self.require(scale[0] > 0, f"scale {list(scale)} starts at nothing")
-        self.require_range("ratio", ratio, 0, math.inf)
-        self.require(ratio[0] > 0 and ratio[1] < math.inf, f"ratio {list(ratio)} has a side of no length")
+        check_positive_interval(self.name, 1, scale=scale)
+        check_positive_interval(self.name, ratio=ratio)
         self.scale = scale
         self.ratio = ratio
 
     def draw(self, images: Tensor) -> Rectangles:
-        """Draw a rectangle for each image; where ten attempts reach over its edge, the largest in its middle."""
+        """Draw a rectangle for each image; if ten attempts exceed the image, take the largest in its middle."""
         height, width = images.shape[-2:]
         widths, heights = draw_sides(len(images), height * width, self.scale, self.ratio, images.device)
         fits = (widths >= 1) & (widths <= width) & (heights >= 1) & (heights <= height)
@@ -65,6 +63,7 @@ class RandomResizedCrop(Augmentation):
         largest = min(height, round(width / nearest)), min(width, round(height * nearest))
         return place_first(heights, widths, fits, (height, width), largest)
 
-    def forward(self, images: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def forward(self, images: Tensor) -> Tensor:
         self.check_images(images)
         return crop_and_resize(images, self.draw(images))

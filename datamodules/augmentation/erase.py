@@ -1,24 +1,26 @@
-"""A rectangle of each image, erased."""
+"""A random rectangle of each image, erased."""
 
-import math
 from typing import Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from datamodules.augmentation.base import Augmentation, Pair
+from datamodules.augmentation.base import Augmentation, Range
 from datamodules.augmentation.rectangles import Rectangles, draw_sides, place_first
+from datamodules.checks import check_choice, check_fraction, check_interval, check_positive_interval
+from datamodules.errors import DataError
 
-Value = float | list[float] | Literal["random"]
+FillValue = float | list[float] | Literal["random"]
 
 
 def erase(images: Tensor, areas: Rectangles, values: Tensor) -> Tensor:
-    """Put values in the place of a rectangle of each image.
+    """Fill a rectangle of each image with values.
 
     Args:
         images: (N, C, H, W), float.
-        areas: A rectangle for each image; what lies outside the image is left out.
-        values: What is put there, on their device, in a shape that broadcasts to theirs.
+        areas: A rectangle for each image; parts outside the image are ignored.
+        values: On the same device, of a shape that broadcasts to that of `images`.
     """
     rows, columns = (torch.arange(size, device=images.device) for size in images.shape[-2:])
     top, left, height, width = (side.unsqueeze(1) for side in areas)
@@ -31,38 +33,39 @@ def erase(images: Tensor, areas: Rectangles, values: Tensor) -> Tensor:
 class RandomErasing(Augmentation):
     """Erases a rectangle of random size, shape and place in each image, with a probability.
 
-    As torchvision's `RandomErasing` draws it, for each sample (Zhong et al., "Random Erasing Data Augmentation", AAAI
-    2020). Images are not normalised yet: 0 is black, and the paper's mean is the channels' own. "random" is noise
-    uniform in [0, 1], as in the paper; torchvision's is normal. `models.regularizers.Cutout` hides squares of one size,
-    after normalisation.
+    Zhong et al., "Random Erasing Data Augmentation", AAAI 2020. The distribution is that of torchvision's
+    `RandomErasing`, drawn per sample. Images are not normalised yet: 0 is black, and the paper's mean is one value per
+    channel. "random" is noise uniform in [0, 1], as in the paper; torchvision's is normal. For squares of one size,
+    hidden after normalisation, see `models.regularizers.Cutout`.
 
     Args:
         probability: In [0, 1].
-        scale: Bounds of the rectangle's share of the area, in [0, 1].
+        scale: Bounds of the rectangle's fraction of the area, in [0, 1].
         ratio: Bounds of its height divided by its width.
-        value: In its place: a number in [0, 1], one a channel, or "random".
+        value: Content of the rectangle: a number in [0, 1], one per channel, or "random".
     """
 
     def __init__(
-        self, probability: float = 0.5, scale: Pair = (0.02, 0.33), ratio: Pair = (0.3, 3.3), value: Value = 0.0
+        self, probability: float = 0.5, scale: Range = (0.02, 0.33), ratio: Range = (0.3, 3.3), value: FillValue = 0.0
     ) -> None:
         super().__init__()
-        self.require(0 <= probability <= 1, f"probability {probability} is not in [0, 1]")
-        self.require_range("scale", scale, 0, 1)
-        self.require_range("ratio", ratio, 0, math.inf)
-        self.require(ratio[0] > 0 and ratio[1] < math.inf, f"ratio {list(ratio)} has a side of no length")
+        check_fraction(self.name, probability=probability)
+        check_interval(self.name, 0, 1, scale=scale)
+        check_positive_interval(self.name, ratio=ratio)
         if isinstance(value, str):
-            self.require_choice("value", value, ("random",))
-        self.require(value != [], "value is an empty list; one number, one a channel, or random")
+            check_choice(self.name, ("random",), value=value)
+        if value == []:
+            raise ValueError(f"{self.name}: value is an empty list; give one number, one per channel, or random")
         values = [] if isinstance(value, str) else value if isinstance(value, list) else [value]
-        self.require(all(0 <= level <= 1 for level in values), f"value {value} is not in [0, 1]")
+        for level in values:
+            check_fraction(self.name, value=level)
         self.probability = probability
         self.scale = scale
         self.ratio = ratio
         self.values = values
 
     def draw(self, images: Tensor) -> Rectangles:
-        """Draw a rectangle for each image: of no size where nothing is erased, or where ten attempts do not fit."""
+        """Draw a rectangle for each image; its size is 0 if nothing is erased or none of ten attempts fits."""
         height, width = images.shape[-2:]
         heights, widths = draw_sides(len(images), height * width, self.scale, self.ratio, images.device)
         fits = (heights < height) & (widths < width)
@@ -70,12 +73,14 @@ class RandomErasing(Augmentation):
         chosen = torch.rand(len(images), device=images.device) < self.probability
         return areas._replace(height=areas.height * chosen, width=areas.width * chosen)
 
-    def forward(self, images: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def forward(self, images: Tensor) -> Tensor:
         self.check_images(images)
         if self.probability == 0:
             return images
         count, channels = len(self.values), images.shape[1]
-        self.require(count in (0, 1, channels), f"value has {count} numbers for images of {channels} channels")
+        if count not in (0, 1, channels):
+            raise DataError(f"{self.name}: value has {count} numbers for images of {channels} channels")
         areas = self.draw(images)
         if not self.values:
             return erase(images, areas, torch.rand_like(images))

@@ -1,7 +1,7 @@
-"""The operations that RandAugment, TrivialAugment and AugMix choose from, and how strong each of them makes them.
+"""The operations that RandAugment, TrivialAugment and AugMix choose from, and their strengths.
 
-They are torchvision's. Images stay floats between two of them, where torchvision's are rounded to bytes after each; the
-four that are defined on bytes (posterize, solarize, autocontrast, equalize) round what they are given to them.
+They are torchvision's. Images stay floats between two operations, where torchvision rounds to bytes after each; the
+four that are defined on bytes (posterize, solarize, autocontrast, equalize) round their input.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,9 +18,9 @@ from datamodules.augmentation.color import adjust_brightness, adjust_contrast, a
 
 
 class Strengths(NamedTuple):
-    """How strong an operation is, from the first bin to the last, in equal steps.
+    """Strengths of an operation, from the first bin to the last, in equal steps.
 
-    A signed one is made negative half of the time; a shift may be measured in heights or widths of the image.
+    A signed strength is negative half of the time; a shift may be in units of the image's height or width.
     """
 
     first: float = 0.0
@@ -40,8 +40,8 @@ def make_space(shear: float, shift: float, degrees: float, factor: float, bits: 
         shift: Largest shift, in pixels or sides of the image.
         degrees: Largest rotation.
         factor: Largest departure of a colour factor from 1.
-        bits: Bits a channel that the weakest and the strongest posterize keep.
-        unit: What `shift` is measured in, "pixel" or "side".
+        bits: Bits per channel that the weakest and the strongest posterize keep.
+        unit: Unit of `shift`, "pixel" or "side".
     """
     sides = ("width", "height") if unit == "side" else ("1", "1")
     return {
@@ -63,7 +63,7 @@ def make_space(shear: float, shift: float, degrees: float, factor: float, bits: 
 
 
 class Drawn(NamedTuple):
-    """An operation for each image, as a number among a space's, and its strength; (N,) each."""
+    """Index of the operation drawn for each image, and its strength; (N,) each."""
 
     chosen: Tensor
     strengths: Tensor
@@ -75,7 +75,7 @@ def draw_operations(images: Tensor, space: Space, bins: Tensor, last_bin: int) -
     Args:
         images: (N, C, H, W).
         space: The operations.
-        bins: Which strength each image's operation has, (N,), in [0, `last_bin`].
+        bins: Bin of each image's strength, (N,), in [0, `last_bin`].
         last_bin: The bin of the largest strength, 1 or more.
     """
     count, device = len(images), images.device
@@ -94,13 +94,13 @@ def to_bytes(images: Tensor) -> Tensor:
 
 
 def posterize(images: Tensor, bits: Tensor) -> Tensor:
-    """Keep the highest `bits` (N,) of the eight of each byte; 0 leaves black, 8 everything."""
+    """Keep the highest `bits` (N,) of the eight bits of each byte; 0 leaves black, 8 changes nothing."""
     steps = 2 ** (8 - bits.round().view(-1, 1, 1, 1))
     return (to_bytes(images) / steps).floor() * steps / 255
 
 
 def solarize(images: Tensor, thresholds: Tensor) -> Tensor:
-    """Invert the bytes from a threshold on, which is given as a share (N,) of 255."""
+    """Invert bytes at or above a threshold, given as a fraction (N,) of 255."""
     levels = to_bytes(images)
     return torch.where(levels >= 255 * thresholds.view(-1, 1, 1, 1), 255 - levels, levels) / 255
 
@@ -162,9 +162,9 @@ def apply_drawn(images: Tensor, names: Sequence[str], drawn: Drawn, interpolatio
 
     Args:
         images: (N, C, H, W), float in [0, 1], C 1 or 3.
-        names: What `drawn.chosen` numbers: names in `MOVES` and `OPERATIONS`.
+        names: Names, in `MOVES` or `OPERATIONS`, that `drawn.chosen` indexes.
         drawn: Operation and strength of each image.
-        interpolation: Of those that move pixels.
+        interpolation: Interpolation of the operations that move pixels.
     """
     operations = [
         partial(MOVES[name], interpolation=interpolation) if name in MOVES else OPERATIONS[name] for name in names

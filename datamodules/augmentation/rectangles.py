@@ -1,4 +1,4 @@
-"""Rectangles of random area and shape, one a sample: what is cut out of images, or erased in them."""
+"""Rectangles of random area and shape, one per sample, to crop from images or to erase in them."""
 
 import math
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from datamodules.augmentation.base import Pair
+from datamodules.augmentation.base import Range
 
 ATTEMPTS = 10  # as many as torchvision makes before it falls back
 
@@ -20,13 +20,13 @@ class Rectangles(NamedTuple):
     width: Tensor
 
 
-def draw_sides(count: int, area: int, scale: Pair, ratio: Pair, device: torch.device) -> tuple[Tensor, Tensor]:
+def draw_sides(count: int, area: int, scale: Range, ratio: Range, device: torch.device) -> tuple[Tensor, Tensor]:
     """Draw two sides of rectangles, `ATTEMPTS` times for each sample.
 
     Args:
         count: N.
         area: Area of the image, in pixels.
-        scale: Bounds of the rectangle's share of it, which is uniform.
+        scale: Bounds of the rectangle's fraction of it, which is uniform.
         ratio: Bounds of the first side divided by the second, whose logarithm is uniform.
         device: Where to draw.
 
@@ -41,7 +41,7 @@ def draw_sides(count: int, area: int, scale: Pair, ratio: Pair, device: torch.de
 def place_first(
     heights: Tensor, widths: Tensor, fits: Tensor, size: tuple[int, int], otherwise: tuple[int, int]
 ) -> Rectangles:
-    """Take each sample's first attempt that fits and draw its place, uniform over all where it lies in the image.
+    """Take each sample's first attempt that fits and draw its place, uniform over all places inside the image.
 
     Args:
         heights: (attempts, N).

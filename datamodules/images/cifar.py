@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torchvision import datasets
+from typing_extensions import override
 
+from datamodules.base import DataModule
 from datamodules.errors import DataError
 from datamodules.images.cifar_files import CIFARFiles
 from datamodules.images.image_cache import DecodedImages, decode_images
 from datamodules.images.image_decoding import ImageFormat
 from datamodules.images.image_files import ImageFiles, list_images
-from datamodules.in_memory import InMemoryDataModule
 from datamodules.samples import Samples
 
 CIFAR10_CLASSES = "airplane automobile bird cat deer dog frog horse ship truck"
@@ -26,22 +27,22 @@ CIFAR100_CLASSES = """apple aquarium_fish baby bear beaver bed bee beetle bicycl
     tulip turtle wardrobe whale willow_tree wolf woman worm"""
 
 
-class CIFAR10(InMemoryDataModule):
-    """CIFAR-10 (Krizhevsky, 2009): 50,000 training and 10,000 test images (3, 32, 32) of ten kinds of things.
+class CIFAR10(DataModule):
+    """CIFAR-10 (Krizhevsky, 2009): 50,000 training and 10,000 test images (3, 32, 32), ten classes.
 
-    The original pickles are taken from `data_dir`, from `data_dir`/cifar-10-batches-py, or out of
-    `data_dir`/cifar-10-python.tar.gz. Where there are none, a folder of images stands in for them: train/<class>/*.jpg
-    and test/<class>/*.jpg in `data_dir` or in `data_dir`/cifar10-jpeg. JPEG costs quality, so that figures on it
-    compare with no published ones: this dataset is called "CIFAR-10 (JPEG)". Where there is neither, the original is
-    downloaded. The official test part is the test part; no augmentation is the default.
+    The original pickles are read from `data_dir`, `data_dir`/cifar-10-batches-py or `data_dir`/cifar-10-python.tar.gz.
+    If there are none, a folder of images replaces them: train/<class>/*.jpg and test/<class>/*.jpg in `data_dir` or in
+    `data_dir`/cifar10-jpeg. JPEG costs quality, and metrics on it cannot be compared with published ones: this dataset
+    is called "CIFAR-10 (JPEG)". If there is neither, the original is downloaded. The official test part is the test
+    part; there is no augmentation by default.
 
     Args:
         data_dir: Folder of the files, or the one to download to.
-        verify: Compare the original files with the published checksums. Switch off for files of your own in this
+        verify: Compare the original files with the published checksums; switch it off for your own files in this
             format. Images have none.
-        classes: Names of the classes to use, numbered in this order; all of them by default.
-        cache_dir: Folder of the images once decoded, by default .cache beside them; it may be deleted at any time.
-        kwargs: Arguments of `InMemoryDataModule`.
+        classes: Names of the classes to use, numbered in this order; default: all.
+        cache_dir: Folder of the decoded images, default .cache beside them; it may be deleted at any time.
+        kwargs: Arguments of `DataModule`.
     """
 
     class_names = tuple(CIFAR10_CLASSES.split())
@@ -72,12 +73,12 @@ class CIFAR10(InMemoryDataModule):
             if name not in self.all_names:
                 raise DataError(f"classes: {self.title} has no class {name!r}; there are {', '.join(self.all_names)}")
         if len(set(classes)) != len(classes) or len(classes) < 2:
-            raise DataError(f"classes: {', '.join(classes) or 'none'}: name two at least, each once")
+            raise DataError(f"classes: {', '.join(classes) or 'none'}: name at least two, each once")
         return tuple(classes)
 
     @cached_property
     def listing(self) -> ImageFiles | None:
-        """The images that stand in for the original files; None where those are there, or no images are."""
+        """The images that replace the original files; None if those exist, or there are no images."""
         if self.files.there():
             return None
         roots = [root for root in (self.data_dir, self.data_dir / self.image_folder) if (root / "train").is_dir()]
@@ -89,28 +90,30 @@ class CIFAR10(InMemoryDataModule):
         assert self.listing is not None
         if self.listing.class_names != self.all_names or set(self.listing.parts) != {"train", "test"}:
             there = f"train/ and test/ with {self.title}'s {len(self.all_names)} classes"
-            raise DataError(f"{self.listing.root} does not hold {there}; for other images there is ImageFolder")
+            raise DataError(f"{self.listing.root} does not hold {there}; for other images use ImageFolder")
         root, (_, height, width) = self.listing.root, self.input_shape
         form = ImageFormat(height, width, resize=False)
         return decode_images(self.listing.files, form, self.cache_dir or root / ".cache", root=root)
 
     @property
     def dataset_name(self) -> str:
-        """CIFAR10, or "CIFAR-10 (JPEG)"; and the classes, if they are not all."""
+        """CIFAR10 or "CIFAR-10 (JPEG)", and the classes if they are not all."""
         name = super().dataset_name if self.listing is None else f"{self.title} (JPEG)"
         return name if self.class_names == self.all_names else f"{name} of {', '.join(self.class_names)}"
 
-    def facts(self) -> list[str]:  # noqa: D102
+    @override
+    def extra_facts(self) -> list[str]:
         return [] if self.listing is None else [self.dataset_name]
 
     def prepare_data(self) -> None:
-        """Decode, unpack or download what is not there yet (one process does this)."""
+        """Decode, unpack or download the files unless that is done (in one process)."""
         if self.listing is None:
             self.files.prepare()
         else:
             _ = self.decoded
 
-    def load(self) -> Samples:  # noqa: D102
+    @override
+    def load(self) -> Samples:
         samples = self._load_all()
         if self.class_names == self.all_names:
             return samples
@@ -122,7 +125,7 @@ class CIFAR10(InMemoryDataModule):
             return Samples(self.decoded.pixels, targets, self.listing.parts["test"])
         names = self.files.class_names()
         if names != self.all_names:
-            raise DataError(f"{self.files.folder} names other classes than {self.title}'s: {', '.join(names[:3])}, …")
+            raise DataError(f"{self.files.folder} has other classes than {self.title}: {', '.join(names[:3])}, …")
         (train, train_labels), (test, test_labels) = self.files.read("train"), self.files.read("test")
         inputs = torch.from_numpy(np.concatenate([train, test]))
         targets = torch.from_numpy(np.concatenate([train_labels, test_labels]))
@@ -130,7 +133,7 @@ class CIFAR10(InMemoryDataModule):
 
 
 class CIFAR100(CIFAR10):
-    """CIFAR-100 (Krizhevsky, 2009): CIFAR-10's sizes with 100 kinds of things, the "fine" labels.
+    """CIFAR-100 (Krizhevsky, 2009): CIFAR-10's sizes with 100 classes, the "fine" labels.
 
     The arguments are `CIFAR10`'s. The files lie in cifar-100-python or cifar-100-python.tar.gz, images in
     cifar100-jpeg.

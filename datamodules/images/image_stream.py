@@ -1,6 +1,6 @@
-"""Batches of images that are too many for memory: decoded by worker processes, in the order of `InMemoryLoader`."""
+"""Images that do not fit in memory, decoded by worker processes, in `BatchLoader`'s order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +9,60 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
+from typing_extensions import override
 
 from datamodules.errors import DataError
 from datamodules.images.image_decoding import ImageFormat, channels_first, open_rgb
-from datamodules.loader import Batch, InMemoryLoader
+from datamodules.loader import Batch, BatchLoader, Order
+from datamodules.samples import Stream
 
+MAX_MEASURED = 1000  # images to measure statistics on, because measuring all means decoding all
 Transform = Callable[[Image.Image], Image.Image]
 Sample = tuple[Tensor, Tensor]
-Key = tuple[int, int, int]  # seed, epoch and index: all that a random transform depends on
+SampleKey = tuple[int, int, int]  # seed, epoch and index: all that a random transform depends on
 
 
-class StreamedImages(Dataset[Sample]):
-    """Decodes the image of a key (seed, epoch, index) when it is asked for.
+class StreamedImages(Stream):
+    """Image files that are decoded whenever they are needed.
+
+    Args:
+        paths: N files.
+        form: Size of the images.
+        transform: Transforms a training image before it is resized; draws from torch's generator, if at all.
+        num_workers: Worker processes that decode; 0 decodes in the calling process.
+    """
+
+    def __init__(
+        self, paths: list[Path], form: ImageFormat, transform: Transform | None = None, num_workers: int = 0
+    ) -> None:
+        self.paths = paths
+        self.form = form
+        self.transform = transform
+        self.num_workers = num_workers
+        self.shape = (len(paths), *form.shape)
+
+    @override
+    def sample(self, indices: Tensor) -> Tensor:
+        some = indices[:: -(-len(indices) // MAX_MEASURED)]
+        images = ImageDataset(self.paths, torch.zeros(len(self)), self.form)
+        return torch.stack([images[0, 0, index][0] for index in some.tolist()])
+
+    @override
+    def loader(
+        self, targets: Tensor, indices: Tensor, batch_size: int, order: Order, device: torch.device
+    ) -> "StreamLoader":
+        images = ImageDataset(self.paths, targets, self.form, self.transform if order.shuffle else None)
+        return StreamLoader(images, indices, batch_size, order, self.num_workers, pin_memory=device.type == "cuda")
+
+
+class ImageDataset(Dataset[Sample]):
+    """Decodes the image of a key (seed, epoch, index) on demand.
 
     Args:
         paths: N files.
         targets: (N, ...).
         form: Size of the images.
-        transform: Applied to the whole image before it is given its size; draws from torch's generator, if at all.
+        transform: Applied to the whole image before it is resized; draws from torch's generator, if at all.
     """
 
     def __init__(
@@ -37,11 +73,11 @@ class StreamedImages(Dataset[Sample]):
         self.form = form
         self.transform = transform
 
-    def __getitem__(self, key: Key) -> Sample:
+    def __getitem__(self, key: SampleKey) -> Sample:
         """Return the image, (3, H, W), uint8, and its target.
 
         Raises:
-            DataError: The file has been changed since it was checked, and is no image any more.
+            DataError: The file has changed since it was checked, and cannot be read as an image.
         """
         path, target = self.paths[key[-1]], self.targets[key[-1]]
         try:
@@ -50,25 +86,25 @@ class StreamedImages(Dataset[Sample]):
                 return torch.from_numpy(self.form.decode(data)), target
             image = open_rgb(data)
         except (OSError, DataError) as error:
-            raise DataError(f"{path} cannot be read any more ({error}); it could be when it was checked") from error
+            raise DataError(f"{path} cannot be read any more ({error}); it was readable when it was checked") from error
         transformed = _apply(self.transform, image, key)
         return torch.from_numpy(channels_first(self.form.fit(transformed))), target
 
-    def __getitems__(self, keys: list[Key]) -> list[Sample] | DataError:
-        # Returned, for what a worker raises reaches the user as a page of tracebacks.
+    def __getitems__(self, keys: list[SampleKey]) -> list[Sample] | DataError:
+        # The error is returned because one that a worker raises reaches the user as a page of tracebacks.
         try:
             return [self[key] for key in keys]
         except DataError as error:
             return error
 
 
-def _apply(transform: Transform, image: Image.Image, key: Key) -> Image.Image:
+def _apply(transform: Transform, image: Image.Image, key: SampleKey) -> Image.Image:
     entropy = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(entropy) % 2**63)
         try:
             transformed = transform(image)
-        except Exception as error:  # anybody's transform, in a worker process: its traceback fills a page
+        except Exception as error:  # a user's transform, in a worker process: its traceback fills a page
             raise DataError(f"train_transforms cannot transform an image ({str(error).splitlines()[0]})") from error
     if not isinstance(transformed, Image.Image):
         name = type(transformed).__name__
@@ -76,35 +112,34 @@ def _apply(transform: Transform, image: Image.Image, key: Key) -> Image.Image:
     return transformed
 
 
-class StreamLoader(InMemoryLoader):
-    """Iterates over batches that worker processes decode; order, ranks and resume are `InMemoryLoader`'s.
+class StreamLoader(BatchLoader):
+    """Iterates over batches that worker processes decode.
 
-    What a batch holds depends on the seed, the epoch and its images' indices alone: on no number of workers, and not on
-    whether the pass was begun anew or gone on with.
+    The content of a batch depends on the seed, the epoch and its images' indices alone: neither on the number of
+    workers nor on whether the pass was resumed.
 
     Args:
         images: The dataset.
-        indices: Which samples to iterate over, shape (n,), int64.
-        batch_size: As `InMemoryLoader` has it.
-        num_workers: Processes that decode; 0 decodes in this one.
-        pin_memory: Put batches where a GPU fetches them from faster.
-        options: Further arguments of `InMemoryLoader`.
+        indices: As in `BatchLoader`.
+        batch_size: As in `BatchLoader`.
+        order: As in `BatchLoader`.
+        num_workers: Worker processes that decode; 0 decodes in the calling process.
+        pin_memory: Put batches into pinned memory, for faster copies to a GPU.
     """
 
     def __init__(
         self,
-        images: StreamedImages,
+        images: ImageDataset,
         indices: Tensor,
         batch_size: int,
-        *,
+        order: Order,
         num_workers: int = 0,
         pin_memory: bool = False,
-        **options: Any,
     ) -> None:
-        super().__init__((images.targets,), indices, batch_size, **options)
+        super().__init__(indices, batch_size, order)
         self.images = images
         self.pass_batches = _PassBatches()
-        # Workers live on from pass to pass: starting them takes seconds where processes are not forked.
+        # Workers persist from pass to pass: starting them takes seconds where processes are not forked.
         self.stream: DataLoader[Any] = DataLoader(
             images,
             collate_fn=_collate,
@@ -112,17 +147,15 @@ class StreamLoader(InMemoryLoader):
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory,
-            generator=torch.Generator(),  # else each pass draws from the generator that the network draws from
+            generator=torch.Generator(),  # otherwise each pass draws from torch's global generator
         )
 
-    def __iter__(self) -> Iterator[Batch]:
-        self.position, self._resume_at = self._resume_at, 0
-        batches = self._shares() if self.shuffle else self._deal()
+    @override
+    def read(self, batches: Iterable[Tensor]) -> Iterator[Batch]:
         self.pass_batches.keys = [[(self.seed, self.epoch, index) for index in batch.tolist()] for batch in batches]
         for batch in self.stream:
             if isinstance(batch, DataError):
                 raise batch
-            self.position += 1
             yield tuple(batch)
 
 
@@ -131,14 +164,14 @@ def _collate(samples: list[Sample] | DataError) -> list[Tensor] | DataError:
 
 
 class _PassBatches:
-    """What torch's loader takes the batches of a pass from.
+    """The batches of a pass, as torch's loader takes them.
 
-    It does not know the `StreamLoader`: a cycle would leave it to the garbage collector when workers are stopped, which
-    may run in one of them.
+    It has no reference to the `StreamLoader`: a cycle would leave it to the garbage collector when workers are stopped,
+    and that may run in one of them.
     """
 
     def __init__(self) -> None:
-        self.keys: list[list[Key]] = []
+        self.keys: list[list[SampleKey]] = []
 
-    def __iter__(self) -> Iterator[list[Key]]:
+    def __iter__(self) -> Iterator[list[SampleKey]]:
         return iter(self.keys)

@@ -12,10 +12,11 @@ from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets.mnist import read_image_file, read_label_file
 from torchvision.datasets.utils import extract_archive
+from typing_extensions import override
 
 from datamodules.augmentation import Augmentation, HorizontalFlip
+from datamodules.base import DataModule
 from datamodules.errors import DataError
-from datamodules.in_memory import InMemoryDataModule
 from datamodules.samples import Samples
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -24,16 +25,16 @@ FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 IMAGE_SIZE = (28, 28)
 
 
-class MNIST(InMemoryDataModule):
+class MNIST(DataModule):
     """MNIST (LeCun et al., 1998): 60,000 training and 10,000 test images (1, 28, 28) of handwritten digits.
 
-    The four IDX files are taken from `data_dir`, or from `data_dir`/MNIST/raw where torchvision puts them, unpacked or
-    as .gz; where there are none, they are downloaded there. The official test part is the test part.
+    The four IDX files are read from `data_dir`, or from torchvision's folder `data_dir`/MNIST/raw, unpacked or as .gz;
+    if there are none, they are downloaded there. The official test part is the test part.
 
     Args:
         data_dir: Folder of the files, or the one to download to.
-        verify: Compare the files with the published checksums. Switch off for files of your own in this format.
-        kwargs: Arguments of `InMemoryDataModule`.
+        verify: Compare the files with the published checksums; switch it off for your own files in this format.
+        kwargs: Arguments of `DataModule`.
     """
 
     class_names = tuple(str(digit) for digit in range(10))
@@ -60,7 +61,7 @@ class MNIST(InMemoryDataModule):
         return self.data_dir if here else nested
 
     def prepare_data(self) -> None:
-        """Unpack or download what is not there yet (one process does this).
+        """Unpack or download missing files (in one process).
 
         Raises:
             DataError: A download failed, a file is missing, or an archive is not the published one.
@@ -80,7 +81,7 @@ class MNIST(InMemoryDataModule):
         except (OSError, RuntimeError, EOFError, HTTPException, zlib.error) as error:
             raise DataError(
                 f"{type(self).__name__} is not in {folder} and could not be downloaded ({error}); put the four IDX "
-                f"files ({', '.join(FILES)}) there or name their folder by data.data_dir"
+                f"files ({', '.join(FILES)}) there or set data.data_dir to their folder"
             ) from error
 
     def _unpack(self, archive: Path) -> None:
@@ -135,7 +136,8 @@ class FashionMNIST(MNIST):
     source = datasets.FashionMNIST
     checksums: ClassVar[dict[str, str]] = {}
 
-    def default_augmentation(self) -> list[Augmentation]:  # noqa: D102
+    @override
+    def default_augmentation(self) -> list[Augmentation]:
         return [HorizontalFlip()]
 
 

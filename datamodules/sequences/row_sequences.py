@@ -1,24 +1,25 @@
-"""Images read row by row, as sequences: what recurrent networks are shown on without any other data."""
+"""Images read row by row, as sequences: the usual demonstration of recurrent networks."""
 
-from collections.abc import Callable
+from typing import Any
 
-from torch import Tensor
+from typing_extensions import override
 
+from datamodules.base import DataModule
 from datamodules.images.digits import Digits
 from datamodules.images.mnist import MNIST, FashionMNIST
-from datamodules.in_memory import InMemoryDataModule
 
 
-class RowSequences(InMemoryDataModule):
-    """Gives the images of another dataset as sequences of their rows: (C, H, W) as H steps of C · W features.
+class RowSequences(DataModule):
+    """Tells the task to read another dataset's images (C, H, W) as sequences of H rows with C · W features.
 
-    Put it before the dataset's class among the bases, and state `input_shape` (H, C · W). Images are augmented and
-    normalised as images, by one mean and standard deviation a channel.
+    Put it before the dataset's class among the bases, and state `input_shape` (H, C · W). Batches hold images; they are
+    augmented, and normalised per channel, as images before the task turns them into rows.
     """
 
-    def transform(self, inputs: Tensor, augment: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Turn raw images (N, C, H, W) into what a network is given, (N, H, C · W)."""
-        return super().transform(inputs, augment).transpose(1, 2).flatten(2)
+    @property
+    @override
+    def preprocessing(self) -> dict[str, Any]:
+        return super().preprocessing | {"rows": True}
 
 
 class DigitRows(RowSequences, Digits):
@@ -34,6 +35,6 @@ class MNISTRows(RowSequences, MNIST):
 
 
 class FashionMNISTRows(RowSequences, FashionMNIST):
-    """`FashionMNIST` row by row: 28 steps of 28 pixels; flipped left to right while training, as its images are."""
+    """`FashionMNIST` row by row: 28 steps of 28 pixels; flipped left to right while training, like `FashionMNIST`."""
 
     input_shape = (28, 28)

@@ -1,4 +1,4 @@
-"""Sequences of your own: an .npz file, or folders of .npy files, one folder a class."""
+"""Your own sequences: an .npz file, or folders of .npy files, one folder per class."""
 
 import zlib
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from typing_extensions import override
 
 from datamodules.errors import DataError
 from datamodules.samples import UNLABELLED, Samples
@@ -22,12 +23,12 @@ ARRAYS = ("values", "lengths", "targets")
 
 @dataclass(frozen=True)
 class Recorded:
-    """Sequences as they were read.
+    """Sequences read from files.
 
     Attributes:
         sequences: N sequences, each (T, F), float32.
-        targets: (N,), int64; or N of (T,), int64, a label each step; or (N, outputs), float32.
-        class_names: C names; none where targets are continuous.
+        targets: (N,), int64; or N labels (T,), int64, one per step; or (N, outputs), float32.
+        class_names: C names; none if targets are continuous.
     """
 
     sequences: list[Tensor]
@@ -36,18 +37,18 @@ class Recorded:
 
 
 class SequenceFiles(SequenceDataModule):
-    """Sequences of different lengths out of files, which may hold arrays of numbers and text alone, no objects.
+    """Sequences of different lengths from files that hold arrays of numbers and text, not objects.
 
     Args:
         path: An .npz file or a folder. The file holds `values`, all sequences one after the other, (sum T, F) or
-            (sum T,); `lengths`, the number of steps of each, (N,); and `targets`: integer labels of the sequences,
-            (N,), or, where there are more of them, of steps, (sum T,), -100 being none; or floats, (N,) or
-            (N, outputs). It may hold `class_names`, (C,); otherwise there are as many classes as the greatest label
-            says. The folder holds a folder for each class, and those a .npy file for each sequence, (T, F) or (T,).
-        kwargs: Arguments of `InMemoryDataModule`.
+            (sum T,); `lengths`, the number of steps of each, (N,); and `targets`: integer labels of sequences, (N,),
+            or of steps, (sum T,), with -100 for unlabelled ones; or floats, (N,) or (N, outputs). It may hold
+            `class_names`, (C,); by default the greatest label decides the number of classes. The folder holds one
+            subfolder per class with one .npy file per sequence, (T, F) or (T,).
+        kwargs: Arguments of `DataModule`.
 
     Raises:
-        DataError: A file cannot be read, or what it holds is no such thing.
+        DataError: A file cannot be read, or its arrays do not have this form.
     """
 
     def __init__(self, path: str, **kwargs: Any) -> None:
@@ -58,7 +59,8 @@ class SequenceFiles(SequenceDataModule):
         self.class_names = self._recorded.class_names
         self.input_shape = (max(map(len, sequences)), sequences[0].shape[1])
 
-    def load(self) -> Samples:  # noqa: D102
+    @override
+    def load(self) -> Samples:
         recorded = self._recorded
         inputs = pad_sequence(recorded.sequences, batch_first=True)
         lengths = torch.tensor([len(sequence) for sequence in recorded.sequences])
@@ -69,17 +71,17 @@ class SequenceFiles(SequenceDataModule):
 
 
 def read_npz(path: Path) -> Recorded:
-    """Read an .npz file, as `SequenceFiles` describes it.
+    """Read an .npz file in the form that `SequenceFiles` describes.
 
     Raises:
-        DataError: It cannot be read, or its arrays do not fit each other.
+        DataError: It cannot be read, or its arrays do not fit together.
     """
     arrays = _load(path)
     if not isinstance(arrays, dict):
         raise DataError(f"{path} holds one array; an .npz file with {', '.join(ARRAYS)} is needed")
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
-        raise DataError(f"{path} holds no array {missing[0]!r}; there are {', '.join(sorted(arrays)) or 'none'}")
+        raise DataError(f"{path} has no array {missing[0]!r}; there are {', '.join(sorted(arrays)) or 'none'}")
     values, lengths, targets = (arrays[name] for name in ARRAYS)
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or len(lengths) == 0:
         raise DataError(f"{path}: lengths must be whole numbers (N,); they are {lengths.dtype} {lengths.shape}")
@@ -111,7 +113,7 @@ def read_npz(path: Path) -> Recorded:
 
 
 def read_folder(path: Path) -> Recorded:
-    """Read a folder with a folder of .npy files for each class.
+    """Read a folder that has a subfolder of .npy files for each class.
 
     Raises:
         DataError: There are none, a file cannot be read, or sequences have different features.
@@ -120,7 +122,7 @@ def read_folder(path: Path) -> Recorded:
     files = [(label, file) for label, folder in enumerate(folders) for file in sorted(folder.glob("*.npy"))]
     empty = sorted(set(range(len(folders))) - {label for label, _ in files})
     if not folders or empty:
-        raise DataError(f"{folders[empty[0]]} holds no .npy file" if empty else f"{path} holds no folder of a class")
+        raise DataError(f"{folders[empty[0]]} holds no .npy file" if empty else f"{path} holds no class folders")
     sequences = []
     for _, file in files:
         array = _load(file)
@@ -141,7 +143,7 @@ def _load(path: Path) -> Array | dict[str, Array]:
         with content:
             return {name: content[name] for name in content.files}
     except FileNotFoundError as error:
-        raise DataError(f"{path} is not there") from error
+        raise DataError(f"{path} does not exist") from error
     except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
         raise DataError(f"{path} cannot be read as arrays without objects: {error}") from error
 
@@ -152,5 +154,5 @@ def _sequence(array: Array, name: str) -> Tensor:
         raise DataError(f"{name} is {array.dtype} {array.shape}; a sequence is numbers (T, F), at least one step")
     sequence = torch.from_numpy(array.astype(np.float32)).view(len(array), -1)
     if not bool(sequence.isfinite().all()):
-        raise DataError(f"{name} holds what is no number (NaN or infinite)")
+        raise DataError(f"{name} holds NaN or infinite values")
     return sequence

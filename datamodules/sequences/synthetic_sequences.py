@@ -1,77 +1,72 @@
-"""Generated sequences that show what a recurrent network can remember, and for how long."""
+"""Generated sequences that show how long a recurrent network can remember."""
 
 from typing import Any
 
 import numpy as np
 import torch
+from typing_extensions import override
 
-from datamodules.errors import DataError
+from datamodules.checks import check_at_least, check_between
 from datamodules.normalization import Normalization
 from datamodules.samples import UNLABELLED, Samples
 from datamodules.sequences.sequence_data import SequenceDataModule
 
 
 class GeneratedSequences(SequenceDataModule):
-    """Sequences made by a seed of their own, which a network is given as they are: there is nothing to normalise.
+    """Sequences generated from a seed of their own; they are not normalised.
 
     Args:
         num_samples: Number of sequences, over all parts.
-        data_seed: Seed of the data, apart from those of split and training.
-        kwargs: Arguments of `InMemoryDataModule`.
+        data_seed: Seed of the data; independent of the seeds of split and training.
+        kwargs: Arguments of `DataModule`.
 
     Raises:
-        DataError: An argument is out of range.
+        ValueError: An argument is out of range.
     """
 
     def __init__(self, num_samples: int = 10_000, data_seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.require(num_samples=(num_samples, 1), data_seed=(data_seed, 0))
-        if data_seed >= 2**32:
-            raise DataError(f"{type(self).__name__}: data_seed {data_seed} is not less than {2**32}")
+        check_at_least(type(self).__name__, 1, num_samples=num_samples)
+        check_between(type(self).__name__, 0, 2**32 - 1, data_seed=data_seed)
         self.num_samples = num_samples
         self.data_seed = data_seed
 
-    def require(self, **least: tuple[int, int]) -> None:
-        """Check that arguments, given as (value, least value), are large enough."""
-        for name, (value, smallest) in least.items():
-            if value < smallest:
-                raise DataError(f"{type(self).__name__}: {name} {value} is less than {smallest}")
-
     def random(self) -> np.random.RandomState:
-        """Return the source of the data, whose stream NumPy has frozen."""
+        """Return the generator of the data; NumPy has frozen its stream."""
         return np.random.RandomState(self.data_seed)
 
     def measure(self, indices: torch.Tensor) -> Normalization:
-        """Return the normalisation that changes nothing."""
+        """Return the identity."""
         return Normalization([0.0], [1.0])
 
 
 class AddingProblem(GeneratedSequences):
     """The adding problem (Hochreiter & Schmidhuber, Neural Computation 1997, section 5.4), for regression.
 
-    Each step has a number drawn uniformly from [0, 1) and a mark; two steps are marked by 1, one in either half of the
-    sequence, the others by 0. The target, (N, 1), is the sum of the two marked numbers. Always answering 1 has a mean
-    squared error of 1/6. As usual since Le et al. (arXiv 1504.00941) all sequences are equally long and numbers are
-    not negative; the original draws lengths, draws numbers from [-1, 1] and scales the sum.
+    Each step has a number, drawn uniformly from [0, 1), and a mark: 1 for one step in each half of the sequence, 0 for
+    the others. The target, (N, 1), is the sum of the two marked numbers; always predicting 1 has a mean squared error
+    of 1/6. As usual since Le et al. (arXiv 1504.00941), all sequences have the same length and numbers are not
+    negative; the original draws lengths, draws numbers from [-1, 1] and scales the sum.
 
     Args:
         length: Number of steps.
         num_samples: Number of sequences, over all parts.
-        data_seed: Seed of the data, apart from those of split and training.
-        kwargs: Arguments of `InMemoryDataModule`.
+        data_seed: Seed of the data; independent of the seeds of split and training.
+        kwargs: Arguments of `DataModule`.
 
     Raises:
-        DataError: An argument is out of range.
+        ValueError: An argument is out of range.
     """
 
     class_names = ()
 
     def __init__(self, length: int = 50, num_samples: int = 10_000, data_seed: int = 0, **kwargs: Any) -> None:
         super().__init__(num_samples, data_seed, **kwargs)
-        self.require(length=(length, 2))
+        check_at_least("AddingProblem", 2, length=length)
         self.input_shape = (length, 2)
 
-    def load(self) -> Samples:  # noqa: D102
+    @override
+    def load(self) -> Samples:
         random, (length, _) = self.random(), self.input_shape
         numbers = random.random_sample((self.num_samples, length))
         rows = np.arange(self.num_samples)
@@ -85,20 +80,20 @@ class AddingProblem(GeneratedSequences):
 
 
 class DelayedEcho(GeneratedSequences):
-    """Random symbols, one-hot; the label of each step is the symbol seen `delay` steps before.
+    """Random one-hot symbols; the label of each step is the symbol `delay` steps before.
 
-    The first `delay` steps have no label. Guessing has an accuracy of 1 / `symbols`.
+    The first `delay` steps have no label. Guessing reaches an accuracy of 1 / `symbols`.
 
     Args:
-        delay: How many steps a symbol has to be remembered; 0 or more, less than `length`.
+        delay: Number of steps to remember a symbol, 0 to `length` - 1.
         length: Number of steps.
         symbols: Number of symbols; 2 or more.
         num_samples: Number of sequences, over all parts.
-        data_seed: Seed of the data, apart from those of split and training.
-        kwargs: Arguments of `InMemoryDataModule`.
+        data_seed: Seed of the data; independent of the seeds of split and training.
+        kwargs: Arguments of `DataModule`.
 
     Raises:
-        DataError: An argument is out of range.
+        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -111,14 +106,17 @@ class DelayedEcho(GeneratedSequences):
         **kwargs: Any,
     ) -> None:
         super().__init__(num_samples, data_seed, **kwargs)
-        self.require(delay=(delay, 0), length=(length, 1), symbols=(symbols, 2))
+        check_at_least("DelayedEcho", 1, length=length)
+        check_at_least("DelayedEcho", 2, symbols=symbols)
+        check_at_least("DelayedEcho", 0, delay=delay)
         if delay >= length:
-            raise DataError(f"DelayedEcho: delay {delay} leaves no label in a sequence of length {length}")
+            raise ValueError(f"DelayedEcho: delay {delay} leaves no label in a sequence of length {length}")
         self.delay = delay
         self.input_shape = (length, symbols)
         self.class_names = tuple(str(symbol) for symbol in range(symbols))
 
-    def load(self) -> Samples:  # noqa: D102
+    @override
+    def load(self) -> Samples:
         length, symbols = self.input_shape
         drawn = torch.from_numpy(self.random().randint(0, symbols, (self.num_samples, length)).astype(np.int64))
         targets = torch.full_like(drawn, UNLABELLED)

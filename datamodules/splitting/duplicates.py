@@ -1,8 +1,8 @@
-"""Samples that are byte-identical across parts: found by hashing, then told, refused or dropped."""
+"""Samples that are byte-identical across parts: found by hashing, then reported, refused or dropped."""
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.errors import DataError
-from datamodules.splitting.splits import Split
+from datamodules.splitting.splits import Duplicates, Split
 from datamodules.splitting.subsets import Indices
 
-Duplicates = Literal["warn", "raise", "drop"]
 Digests = npt.NDArray[np.void]
 DIGEST_BYTES = 16
 
@@ -37,7 +36,7 @@ def find_duplicates(digests: Digests, split: Split) -> dict[str, Indices]:
     """Find samples that are byte-identical to one of another part.
 
     Returns:
-        For "train/val", "train/test" and "val/test": the indices within the first that also lie in the second.
+        For "train/val", "train/test" and "val/test": the indices of the first part whose content is in the second.
     """
     parts = split.parts()
     pairs = (("train", "val"), ("train", "test"), ("val", "test"))
@@ -47,14 +46,14 @@ def find_duplicates(digests: Digests, split: Split) -> dict[str, Indices]:
     }
 
 
-def settle_duplicates(digests: Digests, split: Split, action: Duplicates, source: str) -> Split:
-    """Warn of duplicates across parts, refuse them, or take those of the training part out of it.
+def resolve_duplicates(digests: Digests, split: Split, action: Duplicates, source: str) -> Split:
+    """Warn of duplicates across parts, refuse them, or drop them from the training part.
 
     Args:
         digests: Digest of each sample, (N,).
         split: The split.
-        action: "warn" and "raise" as they say; "drop" returns a training part without them. What validation and test
-            share stays and is warned of: those parts are what other work is compared on.
+        action: "warn", "raise", or "drop", which returns a training part without duplicates. Duplicates between
+            validation and test stay, with a warning: other work is compared on those parts.
         source: Name of the dataset, for the message.
 
     Raises:
@@ -69,8 +68,8 @@ def settle_duplicates(digests: Digests, split: Split, action: Duplicates, source
         return split
     message = f"{source}: byte-identical samples across parts: {', '.join(counts)}"
     if action == "raise":
-        raise DataError(f"{message} (duplicates: drop takes them out of training)")
+        raise DataError(f"{message} (split.duplicates: drop removes them from training)")
     rank_zero_warn(
-        message + (" (duplicates: drop takes them out of training, raise refuses)" if action == "warn" else "")
+        message + (" (split.duplicates: drop removes them from training, raise refuses)" if action == "warn" else "")
     )
     return split

@@ -1,4 +1,4 @@
-"""The manifest of a split (`split.json`): what was split, how, and into what; and whether two agree."""
+"""The manifest of a split (`split.json`): the dataset, the arguments and the parts; and whether two manifests agree."""
 
 import hashlib
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ def describe_split(
     names: tuple[str, ...] | None,
     duplicates: Mapping[str, int],
 ) -> Manifest:
-    """Build the manifest of a split out of plain values (it goes into JSON and checkpoints).
+    """Return the manifest of a split, made of plain values for JSON and checkpoints.
 
     Args:
         split: The split.
         source: Name of the dataset.
         sha256: Hash of its content.
-        arguments: Arguments of the split, seed included.
-        strata: Class (or quantile bin) of each sample; None leaves the counts out.
+        arguments: Arguments of the split, including the seed.
+        strata: Class (or quantile bin) of each sample; None omits the counts.
         names: Class names.
         duplicates: Number of byte-identical samples across each pair of parts.
     """
@@ -59,13 +59,13 @@ def describe_split(
 
 
 def differences(recorded: Manifest, rebuilt: Manifest) -> list[str]:
-    """Say in words how two manifests differ, causes first; empty if they describe the same split of the same data."""
+    """Return the differences of two manifests in words, causes first; none if split and data are the same."""
     then, now = recorded["source"], rebuilt["source"]
     if then["name"] != now["name"]:
         return [f"the dataset was {then['name']}, now it is {now['name']}"]
     found = []
     if then["sha256"] != now["sha256"]:
-        found.append(f"the files of {then['name']} hold other data than they did")
+        found.append(f"the data of {then['name']} has changed")
     parts = [
         f"{part} ({was['size']} samples then, {rebuilt['parts'][part]['size']} now)"
         for part, was in recorded["parts"].items()
@@ -74,12 +74,12 @@ def differences(recorded: Manifest, rebuilt: Manifest) -> list[str]:
     if found or parts:
         before, after = recorded["arguments"], rebuilt["arguments"]
         changed = [key for key in before if before[key] != after.get(key)]
-        found += [f"{key} was {before[key]}, now it is {after.get(key)}" for key in changed]
+        found += [f"split.{key} was {before[key]}, now it is {after.get(key)}" for key in changed]
     for option in ("imbalance", "label_noise"):
         before, after = recorded.get(option), rebuilt.get(option)
         if before != after:
             found.append(f"{option} was {_settings(before)}, now it is {_settings(after)}")
-    found += [f"other samples in {', '.join(parts)}"] if parts else []
+    found += [f"different samples in {', '.join(parts)}"] if parts else []
     before, after = recorded.get("normalization"), rebuilt.get("normalization")
     if not found and before is not None and after is not None and not _close(before, after):
         found.append(f"the normalisation was {before}, now it is {after}")
@@ -101,7 +101,7 @@ def _close(one: dict[str, list[float]], other: dict[str, list[float]]) -> bool:
 
 
 def check_same_split(recorded: Manifest, rebuilt: Manifest) -> None:
-    """Raise `DataError`, saying what differs, unless the two manifests describe the same split."""
+    """Raise `DataError`, naming the differences, unless the two manifests describe the same split."""
     found = differences(recorded, rebuilt)
     if found:
         raise DataError("this is not the split that the checkpoint was trained and validated on: " + "; ".join(found))

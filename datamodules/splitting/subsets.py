@@ -9,8 +9,10 @@ Indices = npt.NDArray[np.int64]
 def nested_subset(indices: Indices, strata: Indices | None, count: int, seed: int) -> Indices:
     """Return a stratified subset of `indices`; a smaller one of the same seed lies inside a larger one.
 
-    Each class is shuffled; samples are then taken one by one from the class whose turn it is, in an order that keeps
-    every class within one sample of its share at every size (Tijdeman, "The chairman assignment problem", 1980).
+    Each class is shuffled; samples come in the order of (rank in class + 1/2) / class size, and the first `count` are
+    taken. This is Webster's (Sainte-Laguë's) method of apportionment. At every size a class of n among N samples is at
+    most 1/2 + C n / 2N samples away from its proportion, C being the number of classes: 1 where classes are equally
+    frequent, less than that for a rare class, more for a dominant one.
 
     Args:
         indices: Samples to choose from, shape (n,).
@@ -22,26 +24,13 @@ def nested_subset(indices: Indices, strata: Indices | None, count: int, seed: in
     if strata is None:
         return np.sort(shuffled[:count])
     _, labels, sizes = np.unique(strata[shuffled], return_inverse=True, return_counts=True)
-    members = np.argsort(labels, kind="stable")  # class after class, each in the shuffled order
-    taken = _proportional_counts(sizes.astype(np.int64), count)
-    starts = np.cumsum(sizes) - sizes
-    chosen = [members[start : start + number] for start, number in zip(starts, taken, strict=True)]
-    return np.sort(shuffled[np.concatenate(chosen)])
+    by_class = np.argsort(labels, kind="stable")  # class after class, each in the shuffled order
+    ranks = np.arange(len(shuffled)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    places = (ranks + 0.5) / np.repeat(sizes, sizes)
+    return np.sort(shuffled[by_class[np.argsort(places, kind="stable")[:count]]])
 
 
 def subset_order(indices: Indices, seed: int) -> Indices:
     """Return samples in the order in which subsets take those of a class."""
     ordered: Indices = np.random.RandomState(seed).permutation(np.sort(indices))
     return ordered
-
-
-def _proportional_counts(sizes: Indices, count: int) -> Indices:
-    """Return how many of the first `count` samples each class gets, shape (C,), in Tijdeman's order."""
-    total, classes = int(sizes.sum()), max(len(sizes), 2)
-    taken = np.zeros_like(sizes)
-    for number in range(1, count + 1):
-        behind = number * sizes - taken * total  # `total` times what a class lacks of its share
-        due = behind * (2 * classes - 2) >= total
-        deadline = (total - total / (2 * classes - 2) - behind) / sizes
-        taken[np.where(due, deadline, np.inf).argmin()] += 1
-    return taken

@@ -1,17 +1,16 @@
-"""Tables: a CSV file of one's own, and four that scikit-learn embeds."""
+"""Tables: your own CSV file, and four that scikit-learn ships."""
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn import datasets
+from typing_extensions import override
 
+from datamodules.base import DataModule
 from datamodules.errors import DataError
-from datamodules.in_memory import InMemoryDataModule
 from datamodules.samples import Samples
 from datamodules.splitting.splits import quantile_bins
 from datamodules.splitting.subsets import Indices
@@ -19,23 +18,22 @@ from datamodules.splitting.subsets import Indices
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
 
-class Tabular(InMemoryDataModule):
-    """A CSV file with a header: one row a sample, one column the target, the others numbers.
+class Tabular(DataModule):
+    """A CSV file with a header: one row per sample, one column with the target, the others with numbers.
 
-    Features are standardised by the training part. Missing values are refused: what to put in their place is a
-    decision that belongs into the file.
+    Features are standardised with statistics of the training part. Missing values are refused: fill them in the file.
 
     Args:
         path: The file, in UTF-8.
         target: Name of the target column.
         continuous: The target is a number to predict, not a class.
-        features: Names of the columns to use; by default all but the target.
-        stratify_bins: Number of quantile bins of a continuous target that the split is stratified by; None for a
-            plain random split.
-        kwargs: Arguments of `InMemoryDataModule`.
+        features: Names of the columns to use; default: all but the target.
+        stratify_bins: Number of quantile bins of a continuous target to stratify the split by; None for a plain random
+            split.
+        kwargs: Arguments of `DataModule`.
 
     Raises:
-        DataError: The file cannot be read, a column is not there, or a value is missing or no number.
+        DataError: The file cannot be read, a column does not exist, or a value is missing or not a number.
     """
 
     maximum = 1.0
@@ -51,7 +49,7 @@ class Tabular(InMemoryDataModule):
     ) -> None:
         super().__init__(**kwargs)
         if stratify_bins is not None and not continuous:
-            raise DataError("stratify_bins: classes are stratified by themselves; leave it out")
+            raise DataError("stratify_bins is for continuous targets only; classes are stratified without it")
         self.stratify_bins = stratify_bins
         header, rows = _read(Path(path))
         for name in (target, *(features or [])):
@@ -59,7 +57,7 @@ class Tabular(InMemoryDataModule):
                 raise DataError(f"{path} has no column {name!r}; there are {', '.join(header)}")
         used = [name for name in header if name != target] if features is None else features
         if target in used:
-            raise DataError(f"features: {target!r} is the target; the network would be told the answer")
+            raise DataError(f"features: {target!r} is the target and cannot be a feature")
         if len(set(used)) < len(used):
             raise DataError(f"features: {', '.join(used)}: name each column once")
         if not used:
@@ -70,11 +68,11 @@ class Tabular(InMemoryDataModule):
             self.class_names = ()
             targets = torch.from_numpy(_numbers(path, target, columns[target])).float().view(-1, 1)
         else:
-            _refuse_missing(path, target, columns[target])
+            _check_missing(path, target, columns[target])
             names, labels = np.unique(columns[target], return_inverse=True)
             if 2 * len(names) > len(labels):
                 raise DataError(
-                    f"{path}: {len(names)} different values among {len(labels)} in the column {target!r} make no "
+                    f"{path}: {len(names)} different values among {len(labels)} in the column {target!r} are not "
                     f"classes; if it is a number to predict, set data.continuous true (and use models.Regressor)"
                 )
             self.class_names = tuple(str(name) for name in names)
@@ -83,10 +81,11 @@ class Tabular(InMemoryDataModule):
         self.input_shape = (len(used),)
 
     def load(self) -> Samples:
-        """Return the table, which was read when this was made: it says how many classes there are."""
+        """Return the table; the constructor has read it, because it decides the number of classes."""
         return self.table
 
-    def strata(self, targets: npt.NDArray[Any]) -> Indices | None:  # noqa: D102
+    @override
+    def strata(self, targets: npt.NDArray[Any]) -> Indices | None:
         if self.stratify_bins is not None:
             return quantile_bins(targets[:, 0], self.stratify_bins)
         return super().strata(targets)
@@ -97,13 +96,13 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
     except FileNotFoundError as error:
-        raise DataError(f"{path} is not there; name a CSV file by data.path") from error
+        raise DataError(f"{path} does not exist; set data.path to a CSV file") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a CSV file ({error})") from error
     while rows and not rows[-1]:  # blank lines at the end
         rows.pop()
     if len(rows) < 2:
-        raise DataError(f"{path} holds no rows below a header")
+        raise DataError(f"{path} has no rows below a header")
     header = [name.strip() for name in rows[0]]
     doubled = next((name for name in header if header.count(name) > 1), None)
     if doubled is not None:
@@ -116,14 +115,14 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     return header, [[value.strip() for value in row] for row in rows[1:]]
 
 
-def _refuse_missing(path: str, name: str, values: tuple[str, ...]) -> None:
+def _check_missing(path: str, name: str, values: tuple[str, ...]) -> None:
     for number, value in enumerate(values, start=2):
         if value.lower() in MISSING:
             raise DataError(f"{path}, row {number}, column {name!r}: the value is missing ({value!r}); fill it in")
 
 
 def _numbers(path: str, name: str, values: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    _refuse_missing(path, name, values)
+    _check_missing(path, name, values)
     for number, value in enumerate(values, start=2):
         try:
             finite = bool(abs(float(value)) <= np.finfo(np.float32).max)
@@ -131,19 +130,22 @@ def _numbers(path: str, name: str, values: tuple[str, ...]) -> npt.NDArray[np.fl
             finite = False
         if not finite:
             raise DataError(
-                f"{path}, row {number}, column {name!r}: {value!r} is no number; data.features names the columns to use"
+                f"{path}, row {number}, column {name!r}: {value!r} is not a number; data.features chooses the columns"
             )
     return np.array([float(value) for value in values])
 
 
-class EmbeddedTable(InMemoryDataModule):
-    """A table that scikit-learn embeds; a subclass names its loader."""
+class EmbeddedTable(DataModule):
+    """A table that scikit-learn ships; a subclass names the function that loads it."""
 
     maximum = 1.0
-    read: ClassVar[Callable[..., Any]]
+    loader_name: ClassVar[str]
 
-    def load(self) -> Samples:  # noqa: D102
-        inputs, targets = type(self).read(return_X_y=True)
+    @override
+    def load(self) -> Samples:
+        from sklearn import datasets  # takes half a second to import
+
+        inputs, targets = getattr(datasets, self.loader_name)(return_X_y=True)
         labels = torch.from_numpy(targets)
         return Samples(torch.from_numpy(inputs).float(), labels.long() if self.class_names else labels.float()[:, None])
 
@@ -153,7 +155,7 @@ class BreastCancer(EmbeddedTable):
 
     class_names = ("malignant", "benign")
     input_shape = (30,)
-    read = datasets.load_breast_cancer
+    loader_name = "load_breast_cancer"
 
 
 class Iris(EmbeddedTable):
@@ -161,7 +163,7 @@ class Iris(EmbeddedTable):
 
     class_names = ("setosa", "versicolor", "virginica")
     input_shape = (4,)
-    read = datasets.load_iris
+    loader_name = "load_iris"
 
 
 class Wine(EmbeddedTable):
@@ -169,7 +171,7 @@ class Wine(EmbeddedTable):
 
     class_names = ("class_0", "class_1", "class_2")
     input_shape = (13,)
-    read = datasets.load_wine
+    loader_name = "load_wine"
 
 
 class Diabetes(EmbeddedTable):
@@ -177,4 +179,4 @@ class Diabetes(EmbeddedTable):
 
     class_names = ()
     input_shape = (10,)
-    read = datasets.load_diabetes
+    loader_name = "load_diabetes"

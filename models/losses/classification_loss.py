@@ -1,4 +1,4 @@
-"""What losses for classification share: targets that are labels or mixtures of them, and single precision."""
+"""Base class of the losses for classification: targets are labels or class probabilities."""
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +8,10 @@ from models.init_args import RecordsInitArgs
 
 
 class ClassificationLoss(RecordsInitArgs, nn.Module):
-    """Base class of losses that map logits (N, C) and targets to the mean over the batch.
+    """Base class of losses that map logits (N, C) and targets to a scalar, the mean over the batch.
 
-    Targets are labels (N,), int64, or class probabilities (N, C). Computed in single precision, or in the logits' own
-    if that is better.
+    Targets are labels (N,), int64, or class probabilities (N, C). The loss is computed in single precision, or in the
+    logits' own if that is better.
     """
 
 
@@ -21,14 +21,14 @@ def log_probabilities(logits: Tensor) -> Tensor:
 
 
 def expected_loss(losses: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean over the batch of a loss that is known for every label; of a mixture, its expectation.
+    """Return the mean over the batch of a loss given for every label; for soft targets, the expected loss.
 
     Args:
-        losses: What each label would cost, (N, C), finite.
+        losses: The loss of each label, (N, C), finite.
         targets: Labels (N,), int64, or class probabilities (N, C).
 
     Raises:
-        ValueError: Class probabilities are of another shape than the losses.
+        ValueError: Class probabilities and losses differ in shape.
     """
     if not targets.is_floating_point():
         return losses.gather(1, targets.unsqueeze(1)).mean()

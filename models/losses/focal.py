@@ -1,13 +1,15 @@
-"""Losses that turn between samples that are easy and those that are hard: focal loss and Poly-1."""
+"""Losses that weight easy and hard samples differently: focal loss and Poly-1."""
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from datamodules.checks import check_coefficient
 from models.losses.classification_loss import ClassificationLoss, expected_loss, log_probabilities
 
 
 def focal_loss(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
-    """Return −(1 − p)^γ log p of the label's probability p; of a mixture of labels, the expectation.
+    """Return −(1 − p)^γ log p for the label's probability p; for soft targets, the expected loss.
 
     Args:
         logits: (N, C).
@@ -15,13 +17,13 @@ def focal_loss(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
         gamma: γ, 0 or more.
     """
     log_p = log_probabilities(logits)
-    # Of 0, a power less than 1 has an infinite slope, which would make no number of the gradient of a sure sample.
+    # At 0 a power below 1 has an infinite slope, which would make the gradient of a certain prediction NaN.
     rest = torch.expm1(log_p).neg().clamp_min(torch.finfo(log_p.dtype).tiny)
     return expected_loss(-(rest**gamma) * log_p, targets)
 
 
 def poly_loss(logits: Tensor, targets: Tensor, epsilon: float) -> Tensor:
-    """Return −log p + ε(1 − p) of the label's probability p; of a mixture of labels, the expectation.
+    """Return −log p + ε(1 − p) for the label's probability p; for soft targets, the expected loss.
 
     Args:
         logits: (N, C).
@@ -33,13 +35,13 @@ def poly_loss(logits: Tensor, targets: Tensor, epsilon: float) -> Tensor:
 
 
 class FocalLoss(ClassificationLoss):
-    """Cross entropy in which samples that are learnt weigh little (Lin et al., ICCV 2017, arXiv 1708.02002, eq. 4).
+    """Cross entropy that gives well-classified samples little weight (Lin et al., ICCV 2017, arXiv 1708.02002, eq. 4).
 
-    The paper's is of two classes, each a sigmoid; here p is the softmax's, and there is no class weight α. Of a target
-    that is a mixture of labels it is the expectation.
+    The paper's p is a sigmoid; here it is the softmax's, and there is no class weight α. For soft targets it is the
+    expected loss.
 
     Args:
-        gamma: γ, 0 or more: how little; 0 is cross entropy.
+        gamma: γ, 0 or more: the higher, the less weight; 0 is cross entropy.
 
     Raises:
         ValueError: `gamma` is out of range.
@@ -47,25 +49,27 @@ class FocalLoss(ClassificationLoss):
 
     def __init__(self, gamma: float = 2.0) -> None:
         super().__init__()
-        if not 0 <= gamma < float("inf"):
-            raise ValueError(f"FocalLoss: gamma {gamma} must be 0 or more")
+        check_coefficient("FocalLoss", gamma=gamma)
         self.gamma = gamma
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         return focal_loss(logits, targets, self.gamma)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    @override
+    def extra_repr(self) -> str:
         return f"gamma={self.gamma}"
 
 
 class PolyLoss(ClassificationLoss):
-    """Poly-1: cross entropy with another first coefficient of its series (Leng et al., ICLR 2022, arXiv 2204.12511).
+    """Poly-1: cross entropy with a different first polynomial coefficient (Leng et al., ICLR 2022, arXiv 2204.12511).
 
-    Cross entropy is Σ (1 − p)^j / j; here the first term counts 1 + ε times (the paper's section 4). Of a target that
-    is a mixture of labels it is the expectation, as in the paper's code.
+    Cross entropy is Σ (1 − p)^j / j; here the first coefficient is 1 + ε (the paper's section 4). For soft targets it
+    is the expected loss, as in the paper's code.
 
     Args:
-        epsilon: ε, −1 or more: above 0 it pushes towards sure predictions, below 0 away from them; 0 is cross entropy.
+        epsilon: ε, −1 or more: above 0 it favours confident predictions, below 0 it discourages them; 0 is cross
+            entropy.
 
     Raises:
         ValueError: `epsilon` is out of range.
@@ -74,11 +78,13 @@ class PolyLoss(ClassificationLoss):
     def __init__(self, epsilon: float = 2.0) -> None:
         super().__init__()
         if not -1 <= epsilon < float("inf"):
-            raise ValueError(f"PolyLoss: epsilon {epsilon} must be -1 or more")
+            raise ValueError(f"PolyLoss: epsilon {epsilon} is below -1 or infinite")
         self.epsilon = epsilon
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         return poly_loss(logits, targets, self.epsilon)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    @override
+    def extra_repr(self) -> str:
         return f"epsilon={self.epsilon}"

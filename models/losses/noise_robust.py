@@ -1,14 +1,16 @@
-"""Losses for labels of which some are wrong: bounded, so that no sample can pull without end."""
+"""Losses for noisy labels: bounded, so that a wrong label has a bounded effect."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
+from datamodules.checks import check_coefficient, check_fraction
 from models.losses.classification_loss import ClassificationLoss, expected_loss, log_probabilities
 
 
 def generalized_cross_entropy(logits: Tensor, targets: Tensor, q: float) -> Tensor:
-    """Return (1 − p^q) / q of the label's probability p; of a mixture of labels, the expectation.
+    """Return (1 − p^q) / q for the label's probability p; for soft targets, the expected loss.
 
     Args:
         logits: (N, C).
@@ -19,14 +21,14 @@ def generalized_cross_entropy(logits: Tensor, targets: Tensor, q: float) -> Tens
 
 
 def symmetric_cross_entropy(logits: Tensor, targets: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
-    """Return α · cross entropy + β · reverse cross entropy, −Σ p log t over the classes; the latter takes t as given.
+    """Return α · cross entropy + β · reverse cross entropy, −Σ p log t over the classes, with t detached.
 
     Args:
         logits: (N, C).
         targets: Labels (N,), int64, or class probabilities (N, C), t.
         alpha: α, 0 or more.
         beta: β, 0 or more.
-        log_zero: A, less than 0: what the logarithm of a target is at least.
+        log_zero: A, below 0: lower bound of the logarithm of a target.
     """
     log_p = log_probabilities(logits)
     t = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[-1])
@@ -35,7 +37,7 @@ def symmetric_cross_entropy(logits: Tensor, targets: Tensor, alpha: float, beta:
 
 
 def probability_mae(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return 2 (1 − p) of the label's probability p, Σ |t − p| over the classes; of a mixture, the expectation.
+    """Return 2 (1 − p) for the label's probability p, Σ |t − p| over the classes; for soft targets, the expected loss.
 
     Args:
         logits: (N, C).
@@ -47,10 +49,11 @@ def probability_mae(logits: Tensor, targets: Tensor) -> Tensor:
 class GeneralizedCrossEntropy(ClassificationLoss):
     """Between cross entropy and the absolute error (Zhang & Sabuncu, NeurIPS 2018, arXiv 1805.07836, eq. 6).
 
-    The paper's plain L_q, without its truncation. Of a target that is a mixture of labels it is the expectation.
+    The paper's L_q without truncation. For soft targets it is the expected loss.
 
     Args:
-        q: In (0, 1]: near 0 it is cross entropy, at 1 half of `ProbabilityMAE`; the paper's is 0.7.
+        q: In (0, 1]: near 0 it is cross entropy (use torch's for q = 0), at 1 half of `ProbabilityMAE`; the paper's is
+            0.7.
 
     Raises:
         ValueError: `q` is out of range.
@@ -58,27 +61,28 @@ class GeneralizedCrossEntropy(ClassificationLoss):
 
     def __init__(self, q: float = 0.7) -> None:
         super().__init__()
-        if not 0 < q <= 1:
-            raise ValueError(f"GeneralizedCrossEntropy: q {q} is not in (0, 1]; near 0 it is torch's CrossEntropyLoss")
+        check_fraction("GeneralizedCrossEntropy", above_zero=True, q=q)
         self.q = q
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         return generalized_cross_entropy(logits, targets, self.q)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    @override
+    def extra_repr(self) -> str:
         return f"q={self.q}"
 
 
 class SymmetricCrossEntropy(ClassificationLoss):
-    """Cross entropy and its reverse, which wrong labels do not pull (Wang et al., ICCV 2019, arXiv 1908.06112).
+    """Cross entropy plus its reverse, which tolerates wrong labels (Wang et al., ICCV 2019, arXiv 1908.06112).
 
-    The reverse is the paper's −Σ p log t also where t is a mixture of labels, not an expectation: a class that the
-    target gives a share weighs less the larger the share.
+    For soft targets t the reverse is still the paper's −Σ p log t, not an expected loss: the higher a class's target
+    probability, the less its prediction costs.
 
     Args:
-        alpha: α, 0 or more, of cross entropy.
-        beta: β, 0 or more, of the reverse; one of the two must be above 0.
-        log_zero: A, less than 0, which stands for log 0 (the authors' code has log 10⁻⁴, −9.2).
+        alpha: α, the coefficient of cross entropy, 0 or more.
+        beta: β, the coefficient of the reverse, 0 or more; one of the two must be above 0.
+        log_zero: A, below 0, in place of log 0 (the authors' code has log 10⁻⁴, −9.2).
 
     Raises:
         ValueError: An argument is out of range.
@@ -86,28 +90,32 @@ class SymmetricCrossEntropy(ClassificationLoss):
 
     def __init__(self, alpha: float = 0.1, beta: float = 1.0, log_zero: float = -4.0) -> None:
         super().__init__()
-        if not (alpha >= 0 and beta >= 0 and 0 < alpha + beta < float("inf")):
-            raise ValueError(f"SymmetricCrossEntropy: {alpha=} and {beta=} must be 0 or more, and one of them above 0")
+        check_coefficient("SymmetricCrossEntropy", alpha=alpha, beta=beta)
+        if alpha == beta == 0:
+            raise ValueError("SymmetricCrossEntropy: alpha and beta are both 0; set one of them above 0")
         if not -float("inf") < log_zero < 0:
-            raise ValueError(f"SymmetricCrossEntropy: log_zero {log_zero} must be less than 0")
+            raise ValueError(f"SymmetricCrossEntropy: log_zero {log_zero} is not a finite number below 0")
         self.alpha = alpha
         self.beta = beta
         self.log_zero = log_zero
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         return symmetric_cross_entropy(logits, targets, self.alpha, self.beta, self.log_zero)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    @override
+    def extra_repr(self) -> str:
         return f"alpha={self.alpha}, beta={self.beta}, log_zero={self.log_zero}"
 
 
 class ProbabilityMAE(ClassificationLoss):
     """Mean absolute error of the class probabilities (Ghosh et al., AAAI 2017, arXiv 1712.09482).
 
-    Over all labels it sums to the same whatever is predicted, for which reason evenly wrong labels do not move its
-    minimum. Of a target that is a mixture of labels it is the expectation, which has that property, and not Σ |t − p|,
-    which has not. It learns slowly, more so the more classes there are.
+    Its sum over all labels is constant, so uniform label noise does not move its minimum. For soft targets it is the
+    expected loss, which keeps this property; Σ |t − p| does not. It learns slowly, the more so the more classes there
+    are.
     """
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         return probability_mae(logits, targets)

@@ -1,4 +1,4 @@
-"""Networks: plain `nn.Module`s, each taking `input_shape` and `num_classes` and naming its last layer `head`."""
+"""Networks: plain `nn.Module`s that take `input_shape` and `num_classes`, and whose last layer is called `head`."""
 
 from models.networks.alexnet import AlexNet
 from models.networks.cnn import CNN

@@ -1,10 +1,11 @@
-"""AlexNet (Krizhevsky et al., NeurIPS 2012), with a stem for small images and its own for large ones."""
+"""AlexNet (Krizhevsky et al., NeurIPS 2012), with a stem for small images and the original stem for large ones."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from datamodules.checks import check_at_least, check_fraction
 from models.networks.network import Network
 from models.networks.shapes import check_image, count_features
 
@@ -13,12 +14,13 @@ class AlexNet(Network):
     """Five convolutions and three fully connected layers, with the channels of "One weird trick" (arXiv 1404.5997).
 
     Args:
-        input_shape: (C, H, W) of one image; 16×16 or larger with the CIFAR stem, 63×63 with the ImageNet one.
+        input_shape: (C, H, W) of one image; 16×16 or larger with the CIFAR stem, 63×63 with the ImageNet stem.
         num_classes: Number of logits.
-        stem: "imagenet" is the paper's 11×11 convolution with stride 4 and pooling 3×3 with stride 2; "cifar" a 3×3
-            convolution with stride 1 and pooling 2×2, for images of about 32×32.
-        width: Units of the two hidden fully connected layers; by default 4,096 (the paper's), 1,024 with "cifar".
-        dropout: Probability that an input of those layers is dropped, in [0, 1).
+        stem: "imagenet" is the paper's 11×11 convolution with stride 4 and 3×3 pooling with stride 2; "cifar" a 3×3
+            convolution with stride 1 and 2×2 pooling, for images of about 32×32.
+        width: Units of the two hidden fully connected layers. The default is 4,096, as in the paper, and 1,024 with
+            "cifar".
+        dropout: Probability that an input of these layers is dropped, in [0, 1).
 
     Raises:
         ValueError: Images are too small for the stem, or an argument is out of range.
@@ -33,11 +35,11 @@ class AlexNet(Network):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        check_image("AlexNet", input_shape, 63 if stem == "imagenet" else 16)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"AlexNet: dropout {dropout} is not in [0, 1)")
         large = stem == "imagenet"
-        width = width or (4096 if large else 1024)
+        width = (4096 if large else 1024) if width is None else width
+        check_image("AlexNet", input_shape, 63 if large else 16)
+        check_at_least("AlexNet", 1, width=width)
+        check_fraction("AlexNet", below_one=True, dropout=dropout)
         self.features = nn.Sequential(
             nn.Conv2d(input_shape[0], 64, 11, stride=4, padding=2) if large else nn.Conv2d(input_shape[0], 64, 3, 1, 1),
             nn.ReLU(),

@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from datamodules.checks import check_fraction
 from models.networks.network import Network
 from models.networks.norms import Norm, vector_norm
 
@@ -13,7 +14,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "ta
 
 
 class Linear(Network):
-    """Softmax regression: one linear layer on the flattened input.
+    """One linear layer on the flattened input: softmax regression, or linear regression.
 
     Args:
         input_shape: Shape of one sample.
@@ -38,11 +39,11 @@ class MLP(Network):
         num_classes: Number of logits, or of outputs in regression.
         widths: Number of units of each hidden layer; [256, 128] is tutorial 003's.
         dropout: Probability that a hidden unit is dropped, in [0, 1).
-        norm: Normalisation of each hidden layer; "group" as `group_count` says.
+        norm: Norm of each hidden layer: "batch", "group" (see `group_count`), "layer" or "none".
         activation: Activation of each hidden layer.
 
     Raises:
-        ValueError: A width is less than 1, or `dropout` out of range.
+        ValueError: A width is less than 1, or `dropout` is out of range.
     """
 
     def __init__(
@@ -57,9 +58,8 @@ class MLP(Network):
         super().__init__()
         widths = [256, 128] if widths is None else widths
         if any(width < 1 for width in widths):
-            raise ValueError(f"MLP: widths {widths} must be 1 or more each")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"MLP: dropout {dropout} is not in [0, 1)")
+            raise ValueError(f"MLP: widths {widths} has a width of less than 1")
+        check_fraction("MLP", below_one=True, dropout=dropout)
         layers: list[nn.Module] = [nn.Flatten()]
         features = math.prod(input_shape)
         for width in widths:

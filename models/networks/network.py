@@ -8,6 +8,12 @@ from models.init_args import RecordsInitArgs
 class Network(RecordsInitArgs, nn.Module):
     """A network that takes `input_shape` and `num_classes`, and whose last layer is called `head`.
 
-    Any `nn.Module` can be trained. This class says which networks are the project's own, whose short names the command
-    line prefers, and lets a checkpoint rebuild them.
+    A task can train any `nn.Module`. A `Network` can also be named by its class alone on the command line, and rebuilt
+    from a checkpoint.
+
+    Attributes:
+        normalizes_inputs: Whether the network normalises inputs in [0, 1] itself. A task passes them on unnormalised
+            then; otherwise it normalises them by the statistics of the data.
     """
+
+    normalizes_inputs: bool = False

@@ -1,4 +1,4 @@
-"""The choice of a norm, by name."""
+"""Norms by name."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ Norm = Literal["none", "batch", "group", "layer"]
 
 
 def group_count(channels: int) -> int:
-    """Return into how many groups group norm divides channels: as many as go up to 32, of two channels or more."""
+    """Return the number of groups for group norm: the largest divisor up to 32 with at least two channels a group."""
     most = min(32, max(channels // 2, 1))
     return next(count for count in range(most, 0, -1) if channels % count == 0)
 
@@ -16,8 +16,8 @@ def group_count(channels: int) -> int:
 def image_norm(norm: Norm, channels: int) -> nn.Module:
     """Return a norm of feature maps (N, channels, H, W).
 
-    "layer" is group norm of one group, over channels and places, with a scale a channel (Wu & He, "Group
-    Normalization", ECCV 2018, section 3.1); "none" is the identity.
+    "layer" is group norm with a single group: statistics over channels and positions, one scale for each channel (Wu &
+    He, "Group Normalization", ECCV 2018, section 3.1). "none" is the identity.
     """
     if norm == "none":
         return nn.Identity()

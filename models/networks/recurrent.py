@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from datamodules.checks import check_at_least, check_fraction
 from models.networks.network import Network
 
 Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
@@ -22,22 +23,20 @@ CELLS: dict[str, tuple[type[nn.RNNBase], dict[str, Any]]] = {
 class Recurrent(Network):
     """Recurrent layers over the steps of a sequence, then the head.
 
-    The matrix that takes a state to the next, each gate's own, begins orthogonal (Saxe et al., arXiv 1312.6120), the
-    rest as torch has it. Measured, 3 seeds each: of symbols to be repeated 10 steps later, 600 training steps taught
-    a GRU 65–67 % (58–59 % with torch's initialisation) and an LSTM 64–67 % (60 %); on digits there is no difference. A
-    forget gate's bias that begins at 1 made none either.
+    The hidden-to-hidden matrix of each gate starts orthogonal (Saxe et al., arXiv 1312.6120), other weights as in
+    torch; `configs/delayed_echo_gru.yaml` has measurements.
 
     Args:
-        input_shape: (T, F) of one sequence, or (T, ...), of which everything but T is one step's features. Sequences
-            may be longer or shorter than T.
+        input_shape: (T, F) of one sequence; or (T, ...), where all dimensions after T are the features of one step.
+            Sequences may be longer or shorter than T.
         num_classes: Number of logits, or of outputs in regression.
         cell: Kind of the recurrent layers.
         hidden_size: Number of units of a layer, in each direction.
         layers: Number of layers.
-        bidirectional: Read each sequence backwards too, with layers of its own.
-        dropout: Probability that a unit is dropped between one layer and the next, in [0, 1).
-        output: What the head sees: the "last" state (of both directions: the last step forwards and the first step
-            backwards), the "mean" over the steps, or "every" step by itself, which gives each step logits of its own.
+        bidirectional: Also read each sequence backwards, with separate layers.
+        dropout: Probability that a unit is dropped between two layers, in [0, 1).
+        output: Input of the head: the "last" state (in both directions: of the last step forwards and of the first
+            step backwards), the "mean" over the steps, or "every" step, which gives logits for each step.
 
     Raises:
         ValueError: An argument is out of range.
@@ -56,14 +55,11 @@ class Recurrent(Network):
     ) -> None:
         super().__init__()
         if len(input_shape) < 2:
-            raise ValueError(f"Recurrent: input_shape {tuple(input_shape)} is not (T, F), steps of some features")
-        for name, value in (("hidden_size", hidden_size), ("layers", layers)):
-            if value < 1:
-                raise ValueError(f"Recurrent: {name} {value} is less than 1")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"Recurrent: dropout {dropout} is not in [0, 1)")
+            raise ValueError(f"Recurrent: input_shape {tuple(input_shape)} is not (T, F), steps and their features")
+        check_at_least("Recurrent", 1, hidden_size=hidden_size, layers=layers)
+        check_fraction("Recurrent", below_one=True, dropout=dropout)
         if dropout and layers == 1:
-            raise ValueError(f"Recurrent: dropout {dropout} acts between layers; there is only one")
+            raise ValueError(f"Recurrent: dropout {dropout} acts between layers, and there is only one")
         kind, options = CELLS[cell]
         self.recurrent = kind(
             input_size=math.prod(input_shape[1:]),
@@ -85,8 +81,8 @@ class Recurrent(Network):
         """Map sequences to logits (N, num_classes), or (N, T, num_classes) where `output` is "every".
 
         Args:
-            inputs: Values (N, T, ...) whose every step is true; or (values, lengths (N,)), where what lies beyond a
-                sequence's length has no influence.
+            inputs: Values (N, T, ...) without padding; or (values, lengths (N,)), where values beyond a sequence's
+                length have no influence.
         """
         if isinstance(inputs, Tensor):
             hidden, state = self.recurrent(inputs.flatten(2))
@@ -96,7 +92,7 @@ class Recurrent(Network):
         packed, state = self.recurrent(steps)
         if self.output != "every":
             return self._logits(self._summary(packed, state))
-        # The head sees true steps alone, so that padding changes not even how its sums are rounded.
+        # Without padding the head's sums round the same way however long the padding is.
         logits = PackedSequence(self._logits(packed.data), *packed[1:])
         return pad_packed_sequence(logits, batch_first=True, total_length=values.shape[1])[0]
 
@@ -105,7 +101,7 @@ class Recurrent(Network):
         return logits
 
     def _summary(self, hidden: Tensor | PackedSequence, state: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-        """Return the last state or the mean over the true steps, (N, units)."""
+        """Return the last state or the mean over the steps, (N, units), without padding."""
         if self.output == "last":
             last = state if isinstance(state, Tensor) else state[0]
             return torch.cat([last[-2], last[-1]], dim=-1) if self.recurrent.bidirectional else last[-1]

@@ -1,4 +1,4 @@
-"""Shapes that networks infer from the input's, so that no one writes them twice."""
+"""Shapes that networks infer from the shape of their input."""
 
 import copy
 import math
@@ -13,7 +13,7 @@ def check_image(network: str, input_shape: tuple[int, ...], smallest: int) -> No
     Args:
         network: Name of the network, for the message.
         input_shape: Shape of one sample.
-        smallest: Least height and width, in pixels.
+        smallest: Smallest height and width, in pixels.
 
     Raises:
         ValueError: The shape is not (C, H, W), or the image is too small.
@@ -25,7 +25,7 @@ def check_image(network: str, input_shape: tuple[int, ...], smallest: int) -> No
 
 
 def count_features(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Return how many features a module makes of one sample, by a pass that computes nothing."""
+    """Return the number of features that a module makes of one sample, by a pass on the meta device."""
     dry = copy.deepcopy(module).to("meta").eval()
     with torch.no_grad():
         return math.prod(dry(torch.empty(1, *input_shape, device="meta")).shape[1:])

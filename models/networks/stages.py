@@ -1,11 +1,11 @@
-"""The stages of a network, counted alike whoever wrote it: what is frozen, unfrozen or slowed down as one."""
+"""The stages of any network: parts that are frozen, unfrozen or given a learning rate as one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from torch import nn
 
-# Names under which networks, torchvision's and ours, keep a row of stages that are no stage themselves.
+# Names of modules, in torchvision's networks and ours, that hold several stages and are not a stage themselves.
 CONTAINERS = ("backbone", "blocks", "body", "classifier", "encoder", "features", "layers", "trunk_output")
 
 
@@ -14,29 +14,29 @@ class Stage:
     """A part of a network.
 
     Attributes:
-        modules: Its modules, none inside another.
-        loose: Parameters of its that are no module's here, such as a class token.
+        modules: Modules of the stage, none inside another.
+        loose: Parameters that belong to none of these modules, such as a class token.
     """
 
     modules: list[nn.Module] = field(default_factory=list)
     loose: list[nn.Parameter] = field(default_factory=list)
 
     def parameters(self) -> list[nn.Parameter]:
-        """Return all its parameters."""
+        """Return all parameters of the stage."""
         return [*self.loose, *(parameter for module in self.modules for parameter in module.parameters())]
 
     def has_weights(self) -> bool:
-        """Return whether a module of its has weights: parameters other than biases and the scales of norms."""
+        """Return whether any of its modules has weights: parameters other than biases and the scales of norms."""
         return any(parameter.ndim > 1 for module in self.modules for parameter in module.parameters())
 
 
 def stages(network: nn.Module) -> list[Stage]:
-    """Return a network's stages from the input to the head, which is none of them.
+    """Return a network's stages in order from the input, without the head.
 
-    A stage is a top-level module with weights; where modules lie in a container (`features`, `encoder.layers` and the
-    like), each of those. What has no weights (norms, activations, dropout, pooling) belongs to the stage before it, and
-    what stands before the first stage to the first. A ResNet has five: the stem and `layer1` to `layer4`; a vision
-    transformer has its patch projection and one for each encoder block; VGG and MLP have one for each layer.
+    Each top-level module with weights is a stage, and so is each module with weights in a container (`features`,
+    `encoder.layers`, ...). Modules without weights (norms, activations, dropout, pooling) belong to the stage before
+    them, or to the first stage if none comes before. A ResNet has five stages: the stem and `layer1` to `layer4`; a
+    vision transformer has the patch projection and one for each encoder block; VGG and MLP have one for each layer.
     """
     found: list[Stage] = []
     before = Stage()

@@ -1,4 +1,4 @@
-"""torchvision's classification networks by name, their published weights, and what those want of an image."""
+"""torchvision's classification networks by name, their published weights, and the inputs that these expect."""
 
 import pickle
 import sys
@@ -12,17 +12,17 @@ import torchvision.models
 from torch import nn
 from torchvision.models import SqueezeNet, WeightsEnum
 
-from models.networks.input_transform import Preprocessing, Resize
+from models.networks.input_transform import InputTransform, Resize
 
-INCEPTIONS = ("googlenet", "inception_v3")
-AUXILIARY = ("AuxLogits", "aux1", "aux2")  # their classifiers within, which are no part of transfer
+INCEPTION_NETWORKS = ("googlenet", "inception_v3")
+AUXILIARY_HEADS = ("AuxLogits", "aux1", "aux2")  # classifiers inside the Inception networks, useless for transfer
 
 
 def published_weights(architecture: str, name: str) -> WeightsEnum:
-    """Return published weights by their name, "DEFAULT" among them.
+    """Return published weights by their name, which may be "DEFAULT".
 
     Raises:
-        ValueError: torchvision has no such classification network, or no such weights for it.
+        ValueError: torchvision does not have this classification network, or these weights for it.
     """
     known = torchvision.models.list_models(module=torchvision.models)
     if architecture not in known:
@@ -41,19 +41,19 @@ def published_weights(architecture: str, name: str) -> WeightsEnum:
 
 
 def build_network(architecture: str, published: WeightsEnum, load: bool) -> nn.Module:
-    """Build a network as given weights want it, and load them if asked to.
+    """Build a network for given weights, without auxiliary heads.
 
     Args:
-        architecture: Its name.
+        architecture: Name of the network.
         published: The weights.
-        load: Load them, from torchvision's cache or its server, rather than begin at random.
+        load: Load the weights, from torchvision's cache or its server; otherwise they are random.
 
     Raises:
         ValueError: The weights are not on this machine and cannot be downloaded, or are damaged.
     """
     options: dict[str, Any] = {}
-    if architecture in INCEPTIONS and not load:
-        options = {"transform_input": True, "init_weights": True}  # as torchvision does where it loads weights
+    if architecture in INCEPTION_NETWORKS and not load:
+        options = {"transform_input": True, "init_weights": True}  # as torchvision does when it loads weights
     if architecture.startswith("vit"):
         options["image_size"] = published.meta["min_size"][0]
     try:
@@ -63,42 +63,46 @@ def build_network(architecture: str, published: WeightsEnum, load: bool) -> nn.M
     except OSError as error:
         raise ValueError(
             f"weights: {architecture}'s {published.name} is not on this machine and cannot be downloaded ({error}); "
-            f"fetch {published.url} elsewhere and give the file as weights"
+            f"download {published.url} elsewhere and copy it to {_cached(published)}"
         ) from error
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
             f"weights: {architecture}'s {published.name} is damaged ({reason}); delete {_cached(published)}"
         ) from error
-    for name in AUXILIARY:
+    for name in AUXILIARY_HEADS:
         if hasattr(network, name):
             network.aux_logits = False  # type: ignore[assignment]
             setattr(network, name, None)
     return network
 
 
-def published_preprocessing(published: WeightsEnum, resize: Resize) -> Preprocessing:
-    """Return the preprocessing of given weights.
+def published_transform(published: WeightsEnum, resize: Resize, normalize: bool) -> InputTransform:
+    """Return the transform of images for given weights.
 
     Args:
         published: The weights.
-        resize: Height and width to resize to, "weights" for what they were trained with, None for none.
+        resize: Height and width to resize to; "weights" is the size that the weights were trained with, None does not
+            resize.
+        normalize: Normalise by the statistics that the weights were trained with.
     """
-    transforms = published.transforms()
-    size = transforms.crop_size[0] if resize == "weights" else resize
-    return Preprocessing(transforms.mean, transforms.std, size, transforms.interpolation.value)
+    expected = published.transforms()
+    size = expected.crop_size[0] if resize == "weights" else resize
+    channels = len(expected.mean)
+    mean, std = (expected.mean, expected.std) if normalize else ([0.0] * channels, [1.0] * channels)
+    return InputTransform(mean, std, size, expected.interpolation.value)
 
 
 def cut_head(network: nn.Module) -> tuple[str, int]:
-    """Put an identity in the place of a network's last linear layer, whatever it is called.
+    """Replace a network's last linear layer, whatever its name, by an identity.
 
-    SqueezeNet ends in a convolution and a mean; the mean comes first then, and the new head is linear as elsewhere.
+    SqueezeNet ends in a convolution and a mean. Here the mean comes first, so that its new head is linear too.
 
     Returns:
-        The layer's name, and how many features it took.
+        The layer's name and its number of input features.
 
     Raises:
-        ValueError: There is no such layer.
+        ValueError: The network has no linear layer.
     """
     if isinstance(network, SqueezeNet):
         dropout, convolution = network.classifier[0], network.classifier[1]

@@ -1,1 +1,6 @@
 """Optimizers, learning-rate schedules, parameter groups and sharpness-aware minimisation."""
+
+from models.optimization.sam import SAM
+from models.optimization.schedules import WarmupCosine
+
+__all__ = ["SAM", "WarmupCosine"]

@@ -1,22 +1,14 @@
-"""Parameter groups: which parameters weight decay spares, and how the learning rate falls from the head downwards."""
+"""Parameter groups: parameters that weight decay spares, and learning rates that fall from the head downwards."""
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from models.networks.stages import stages
 
-FACTOR = "lr_factor"  # in a group: its learning rate as a share of the head's
-
-
-def is_weight(parameter: Tensor) -> bool:
-    """Return whether a parameter is a weight, not a bias or a norm's scale.
-
-    Those have one dimension; decay does not regularize them (He et al., arXiv 1812.01187, section 3.1).
-    """
-    return parameter.ndim > 1
+FACTOR = "lr_factor"  # key of a group: its learning rate as a fraction of the head's
 
 
 def parameter_groups(
@@ -27,9 +19,11 @@ def parameter_groups(
     Args:
         network: The network; frozen parameters are left out.
         defaults: The optimizer's options, "lr" and perhaps "weight_decay" among them.
-        decay_norms_and_biases: Let weight decay act on all parameters, not on weights only as `is_weight` tells them.
+        decay_norms_and_biases: Apply weight decay to all parameters, not to weights only. Biases and scales of norms,
+            which have one dimension, are not regularized by decay (He et al., arXiv 1812.01187, section 3.1).
         layer_decay: Factor of the learning rate from each stage to the one before it: the head has the full rate, the
-            last stage `layer_decay` times that (ELECTRA, arXiv 2003.10555; BEiT, arXiv 2106.08254). 1 is one rate.
+            last stage `layer_decay` times that (ELECTRA, arXiv 2003.10555; BEiT, arXiv 2106.08254). 1 gives one
+            rate to all.
     """
     depths: dict[int, int] = {}
     for depth, stage in enumerate(reversed(stages(network)), start=1):
@@ -39,7 +33,7 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         depth = depths.get(id(parameter), 0) if layer_decay != 1 else 0
-        spared = not is_weight(parameter) and bool(defaults.get("weight_decay")) and not decay_norms_and_biases
+        spared = parameter.ndim <= 1 and bool(defaults.get("weight_decay")) and not decay_norms_and_biases
         group = found.setdefault((depth, spared), {"params": []})
         group["params"].append(parameter)
         if spared:
@@ -49,17 +43,17 @@ def parameter_groups(
     return [found[key] for key in sorted(found)]
 
 
-def share_rates(schedule: LRScheduler, optimizer: Optimizer) -> None:
-    """Give each group its share of the learning rates that a schedule states itself, which it sets alike for all.
+def scale_group_rates(schedule: LRScheduler, optimizer: Optimizer) -> None:
+    """Scale the learning rates that a schedule sets itself, the same for all groups, by each group's factor.
 
     Raises:
-        ValueError: It has a floor that is one for all.
+        ValueError: It has a minimum rate that cannot differ between groups.
     """
     factors = [group.get(FACTOR, 1.0) for group in optimizer.param_groups]
     if any(factor != 1 for factor in factors) and getattr(schedule, "eta_min", 0.0) > 0:
         raise ValueError(
-            f"model.layer_decay: the eta_min of {type(schedule).__name__} is one for all layers and would raise the "
-            f"rates of the lower ones; set it to 0"
+            f"model.layer_decay: the eta_min of {type(schedule).__name__} is the same for all layers and would raise "
+            f"the rates of the lower ones; set it to 0"
         )
     if isinstance(schedule, ReduceLROnPlateau):
         schedule.min_lrs = [rate * factor for rate, factor in zip(schedule.min_lrs, factors, strict=True)]

@@ -1,6 +1,5 @@
 """Sharpness-aware minimisation (SAM), and its scale-invariant form (ASAM), around any optimizer."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -10,24 +9,25 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import LBFGS, Optimizer
 
+from datamodules.checks import check_positive
 from models.random_state import capture_random_state, restore_random_state
 
-ETA = 0.01  # η, so that a weight of zero moves too; the authors' own value
+ETA = 0.01  # η, so that a weight of 0 moves too; the authors' own value
 SMALLEST_NORM = 1e-12
 
 
 def ascent(parameters: Sequence[Tensor], gradients: Sequence[Tensor], rho: float, adaptive: bool) -> list[Tensor]:
-    """Return the step, of all parameters together, along which the loss climbs most within a neighbourhood.
+    """Return the step of all parameters along which the loss rises most within a neighbourhood.
 
-    SAM's neighbourhood is a ball of radius ρ: ε = ρ g / ‖g‖ (its equation 2 with p = 2). ASAM's is measured in units
-    of each weight's own size, T = |w| + η: ε = ρ T² g / ‖T g‖. One-dimensional parameters have T = 1, as biases have
-    in the authors' code; there the scales of norms are weights, which a tensor alone does not tell.
+    SAM's neighbourhood is a ball of radius ρ: ε = ρ g / ‖g‖ (its equation 2 with p = 2). ASAM measures it in units of
+    each weight's own size, T = |w| + η: ε = ρ T² g / ‖T g‖. One-dimensional parameters have T = 1, as biases do in the
+    authors' code; their code treats the scales of norms as weights, which a tensor's shape does not reveal.
 
     Args:
         parameters: Of any shapes.
         gradients: Of the same shapes.
         rho: ρ, above 0.
-        adaptive: ASAM's neighbourhood instead of SAM's.
+        adaptive: Use ASAM's neighbourhood instead of SAM's.
     """
     scales = [p.detach().abs() + ETA if adaptive and p.ndim > 1 else None for p in parameters]
     scaled = [g if t is None else g * t for g, t in zip(gradients, scales, strict=True)]
@@ -36,34 +36,33 @@ def ascent(parameters: Sequence[Tensor], gradients: Sequence[Tensor], rho: float
 
 
 class SAM(Optimizer):
-    """Steps by the gradient at the worst point nearby, so that what is found is flat (Foret et al., arXiv 2010.01412).
+    """Steps by the gradient at the worst point nearby, which leads to flat minima (Foret et al., arXiv 2010.01412).
 
-    Wraps any optimizer whose step takes a gradient. Each step computes the gradient twice, on the same batch with the
-    same random draws: at the weights, and where the first one leads (`ascent`). The weights are put back, bit for bit,
-    and the wrapped optimizer steps by the second. Twice the time of a step. Gradients that are clipped are so in both
-    passes; on several devices both are means over all of them, so that the neighbour is one for all (the paper takes
-    one for each device).
+    Wraps any optimizer whose step uses gradients. Each step computes the gradient twice, on the same batch with the
+    same random draws: at the weights, and at the neighbour to which the first gradient leads (`ascent`). Then the
+    weights are restored exactly, and the wrapped optimizer steps by the second gradient. A step takes twice the time.
+    Clipping applies to both passes. With several devices both gradients are averaged, so all devices share one
+    neighbour (in the paper each device has its own).
 
-    Groups, state, options and `state_dict` are the wrapped optimizer's own: schedules act on it, and a checkpoint
-    reads as if there were no wrapper.
+    Groups, state, options and `state_dict` are the wrapped optimizer's own: schedules act on it, and a checkpoint reads
+    as if there were no wrapper.
 
     Args:
-        optimizer: What is wrapped.
-        rho: Radius of the neighbourhood, above 0. The authors use 0.05 on CIFAR-10 and 0.1 on CIFAR-100, of ASAM 0.5
+        optimizer: The optimizer to wrap.
+        rho: Radius of the neighbourhood, above 0. The authors use 0.05 on CIFAR-10 and 0.1 on CIFAR-100; for ASAM, 0.5
             and 1.
         adaptive: Measure the neighbourhood in units of each weight's size (ASAM, Kwon et al., arXiv 2102.11600).
 
     Attributes:
-        second_pass: Makes the context that the second pass runs in. A task sets it, so that the batch is counted once
-            and moves batch norm's running statistics once.
+        second_pass: Makes the context of the second pass. A task sets it, so that a batch counts once and moves batch
+            norm's running statistics once.
 
     Raises:
         ValueError: `rho` is not a number above 0, or the optimizer evaluates the loss itself.
     """
 
     def __init__(self, optimizer: Optimizer, rho: float = 0.05, adaptive: bool = False) -> None:
-        if not (math.isfinite(rho) and rho > 0):
-            raise ValueError(f"SAM: rho {rho} is not a number above 0")
+        check_positive("SAM", rho=rho)
         if isinstance(optimizer, LBFGS | SAM):
             raise ValueError(f"SAM: {type(optimizer).__name__} evaluates the loss itself and cannot be wrapped")
         super().__init__(optimizer.param_groups, optimizer.defaults)
@@ -71,9 +70,9 @@ class SAM(Optimizer):
         self.rho = rho
         self.adaptive = adaptive
         self.second_pass: Callable[[], AbstractContextManager[None]] = nullcontext
-        self._share()
+        self._use_wrapped_state()
 
-    def _share(self) -> None:
+    def _use_wrapped_state(self) -> None:
         self.param_groups = self.optimizer.param_groups
         self.state = self.optimizer.state
         self.defaults = self.optimizer.defaults
@@ -85,10 +84,10 @@ class SAM(Optimizer):
             closure: Clears the gradients, computes the loss and its gradient, and returns the loss.
 
         Returns:
-            The loss at the weights, of the first pass.
+            The loss at the weights, from the first pass.
 
         Raises:
-            ValueError: There is no closure.
+            ValueError: `closure` is None.
         """
         if closure is None:
             raise ValueError("SAM: step needs a closure that computes the loss and its gradient")
@@ -104,7 +103,7 @@ class SAM(Optimizer):
 
     @contextmanager
     def _climbed(self) -> Iterator[None]:
-        """Move the parameters that have a gradient to the worst point nearby, and back."""
+        """Move the parameters that have a gradient to the worst point nearby; restore them afterwards."""
         parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
         kept = [parameter.detach().clone() for parameter in parameters]
         with torch.no_grad():
@@ -129,4 +128,4 @@ class SAM(Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Give the wrapped optimizer its state."""
         self.optimizer.load_state_dict(state_dict)
-        self._share()  # it has new groups now
+        self._use_wrapped_state()  # the groups are new objects

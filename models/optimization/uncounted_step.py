@@ -1,64 +1,71 @@
-"""A training step that an optimizer computes a second time, on the same batch, and that counts once."""
+"""Passes over a batch that was counted already, as SAM's second one; nothing but gradients may come of them."""
 
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
-from torch.optim import Optimizer
-
-from models.optimization.frozen_batch_norm import frozen_batch_norm_statistics
-from models.optimization.sam import SAM
-
-if TYPE_CHECKING:
-    from models.task import Task
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @contextmanager
-def second_pass(task: "Task") -> Iterator[None]:
-    """Let a task compute its training step again without recording the batch or moving what the first pass has moved.
+def frozen_batch_norm_statistics(network: nn.Module) -> Iterator[None]:
+    """Keep running means, variances and batch counts as they are while batch norm normalises by the batch's statistics.
+
+    Layers in evaluation mode, as in a frozen backbone, use their running statistics as always.
 
     Args:
-        task: The task; batch norm's running statistics and the regularizers' buffers end as they began.
+        network: The network with the batch norms, synchronised ones included.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
+    tracking = [layer for layer in layers if layer.track_running_stats]
+    for layer in tracking:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in tracking:
+            layer.track_running_stats = True
+
+
+@contextmanager
+def uncounted_pass(network: nn.Module, regularizers: nn.Module) -> Iterator[None]:
+    """Let a training step run again on the same batch without counting it twice.
+
+    Args:
+        network: Its batch norms keep their running statistics.
+        regularizers: Their buffers end as they began.
     """
     kept = [
         (module, name, buffer, buffer.clone())
-        for module in task.regularizers.modules()
+        for module in regularizers.modules()
         for name, buffer in module.named_buffers(recurse=False)
     ]
-    task.recording = False
     try:
-        with frozen_batch_norm_statistics(task.network):
+        with frozen_batch_norm_statistics(network):
             yield
     finally:
-        task.recording = True
         with torch.no_grad():
             for module, name, buffer, value in kept:
                 setattr(module, name, buffer.copy_(value))
 
 
-def prepare_second_pass(optimizer: Optimizer, task: "Task") -> None:
-    """Let an optimizer that computes gradients twice do so without a trace; any other is left alone.
+def check_sam(trainer: L.Trainer) -> None:
+    """Check that a trainer lets SAM compute each gradient twice.
 
     Raises:
-        ValueError: The trainer does not let it compute them twice.
+        ValueError: It accumulates or scales gradients.
     """
-    if not isinstance(optimizer, SAM):
-        return
-    trainer: L.Trainer = task.trainer
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    scheduled = any(
+    accumulates = trainer.accumulate_grad_batches > 1 or any(
         isinstance(callback, GradientAccumulationScheduler) and callback.going_to_accumulate_grad_batches()
-        for callback in callbacks
+        for callback in trainer.callbacks  # type: ignore[attr-defined]
     )
-    if trainer.accumulate_grad_batches > 1 or scheduled:
-        raise ValueError("SAM computes each gradient twice, which does not go with trainer.accumulate_grad_batches")
+    if accumulates:
+        raise ValueError("SAM computes each gradient twice; set trainer.accumulate_grad_batches to 1")
     if getattr(trainer.precision_plugin, "scaler", None) is not None:
         raise ValueError(
-            f"SAM computes each gradient twice, which does not go with the scaled gradients of trainer.precision "
-            f"{trainer.precision}; use bf16-mixed or 32-true"
+            f"SAM computes each gradient twice and cannot scale gradients as trainer.precision {trainer.precision} "
+            f"does; use bf16-mixed or 32-true"
         )
-    optimizer.second_pass = functools.partial(second_pass, task)

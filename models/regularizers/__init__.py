@@ -1,6 +1,6 @@
-"""Regularizers: what fights overfitting through the batch or the loss."""
+"""Regularizers: methods that fight overfitting through the batch or the loss."""
 
-from models.regularizers.base import Regularizer
+from models.regularizers.base import Regularizer, Step
 from models.regularizers.bootstrap import BootstrapLabels
 from models.regularizers.chain import RegularizerChain
 from models.regularizers.confidence_penalty import ConfidencePenalty
@@ -11,12 +11,12 @@ from models.regularizers.jacobian_penalty import JacobianPenalty
 from models.regularizers.label_smoothing import LabelSmoothing
 from models.regularizers.max_norm import MaxNorm
 from models.regularizers.mixing import CutMix, MixUp
-from models.regularizers.norm_penalties import L1, L2, ElasticNet
 from models.regularizers.online_label_smoothing import OnlineLabelSmoothing
 from models.regularizers.orthogonality import Orthogonality
 from models.regularizers.r_drop import RDrop
 from models.regularizers.random_mix import RandomMix
 from models.regularizers.scheduled import Scheduled
+from models.regularizers.weight_penalties import L1, L2, ElasticNet
 
 __all__ = [
     "L1",
@@ -41,4 +41,5 @@ __all__ = [
     "Regularizer",
     "RegularizerChain",
     "Scheduled",
+    "Step",
 ]

@@ -5,57 +5,66 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
-from models.regularizers.base import Regularizer, check_fraction
+from datamodules.checks import check_fraction
+from models.regularizers.base import Regularizer
 
-Kind = Literal["soft", "hard"]
+PredictionKind = Literal["soft", "hard"]
+PAPERS_WEIGHTS = {"soft": 0.05, "hard": 0.2}  # 1 − β
 
 
-def bootstrap_labels(targets: Tensor, logits: Tensor, share: float, kind: Kind = "soft") -> Tensor:
-    """Move a share of the targets to what the network itself predicts.
+def bootstrap_labels(
+    targets: Tensor, logits: Tensor, prediction_weight: float, kind: PredictionKind = "soft"
+) -> Tensor:
+    """Mix targets with the network's own predictions.
 
-    With cross entropy this is the paper's equation 6 (soft) or 7 (hard), where β is 1 − `share`. Gradients flow through
-    soft predictions, as in the paper: that rewards predictions that are sure of themselves. Taken as given, they would
-    leave of it no more than β times the cross entropy.
+    With cross entropy this is the paper's equation 6 (soft) or 7 (hard), with β = 1 − `prediction_weight`. Gradients
+    flow through soft predictions, as in the paper, which rewards confident predictions. Without that gradient, β times
+    the cross entropy would be left.
 
     Args:
         targets: Class probabilities, (N, C).
-        logits: The network's, (N, C).
-        share: In [0, 1].
+        logits: The network's logits, (N, C).
+        prediction_weight: Weight of the prediction, in [0, 1].
         kind: "soft" takes the predicted probabilities, "hard" the predicted class.
 
     Returns:
         Class probabilities, (N, C).
     """
     predicted = torch.softmax(logits, -1) if kind == "soft" else F.one_hot(logits.argmax(-1), logits.shape[-1])
-    return torch.lerp(targets, predicted.to(targets.dtype), share)
+    return torch.lerp(targets, predicted.to(targets.dtype), prediction_weight)
 
 
 class BootstrapLabels(Regularizer):
-    """Trains against labels mixed with the network's own predictions: wrong ones lose their hold as it learns.
+    """Trains on labels mixed with the network's own predictions: wrong labels lose influence as it learns.
 
-    "soft" is (1 − share) times the loss plus `share` times the predictions' entropy (minimum-entropy regularization).
+    "soft" is (1 − w) times the loss plus w times the predictions' entropy (minimum-entropy regularization), with w the
+    `prediction_weight`.
 
     Args:
-        share: How much the prediction counts, in [0, 1]: 1 − β; the paper's β is 0.95 (soft) and 0.8 (hard). By default
-            the paper's for the kind.
+        prediction_weight: Weight of the prediction, 1 − β, in [0, 1]; by default the paper's for the kind: 0.05 (soft)
+            or 0.2 (hard).
         kind: "soft" mixes in the predicted probabilities, "hard" the predicted class.
 
     Raises:
-        ValueError: `share` is out of range.
+        ValueError: `prediction_weight` is out of range.
     """
 
     applies_to = "classes"
-    strength = "share"
+    strength = "prediction_weight"
     keeps_inputs = True
     softens_labels = True
 
-    def __init__(self, share: float | None = None, kind: Kind = "soft") -> None:
+    def __init__(self, prediction_weight: float | None = None, kind: PredictionKind = "soft") -> None:
         super().__init__()
-        share = {"soft": 0.05, "hard": 0.2}[kind] if share is None else share
-        check_fraction("BootstrapLabels", "share", share)
-        self.share = share
-        self.kind: Kind = kind
+        prediction_weight = PAPERS_WEIGHTS[kind] if prediction_weight is None else prediction_weight
+        check_fraction("BootstrapLabels", prediction_weight=prediction_weight)
+        self.prediction_weight = prediction_weight
+        self.kind: PredictionKind = kind
 
-    def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
-        return targets if self.share == 0 else bootstrap_labels(targets, outputs, self.share, self.kind)
+    @override
+    def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if self.prediction_weight == 0:
+            return targets
+        return bootstrap_labels(targets, outputs, self.prediction_weight, self.kind)

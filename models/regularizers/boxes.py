@@ -1,11 +1,11 @@
-"""Boxes in images, one an image."""
+"""Boxes in images, one per image."""
 
 import torch
 from torch import Tensor
 
 
 def draw_centres(images: Tensor) -> Tensor:
-    """Draw a place in each image, evenly, as a share of height and width.
+    """Draw a uniform position in each image, as fractions of its height and width.
 
     Args:
         images: (N, C, H, W).
@@ -17,11 +17,11 @@ def draw_centres(images: Tensor) -> Tensor:
 
 
 def box_mask(centres: Tensor, size: Tensor, height: int, width: int) -> Tensor:
-    """Return which pixels lie in each image's box; what sticks out of the image is clipped.
+    """Return a mask of each image's box; the part of a box outside the image is clipped.
 
     Args:
-        centres: Where the centre lies as a share of height and width, (N, 2), float in [0, 1): the pixel that it
-            falls into is the box's middle, or the first one after it.
+        centres: Position of the centre as fractions of height and width, (N, 2), float in [0, 1). The pixel there is
+            the middle of the box, or the first one after it.
         size: Height and width of each box in pixels, (N, 2), int.
         height: Height of the images.
         width: Width of the images.

@@ -5,101 +5,123 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
-from models.optimization.frozen_batch_norm import frozen_batch_norm_statistics
-from models.regularizers.base import Forward, Regularizer
+from models.optimization.uncounted_step import frozen_batch_norm_statistics
+from models.regularizers.base import Regularizer, Step
+from models.regularizers.scheduled import Scheduled
+
+HOOKS = ("check_batch", "perturb", "revise", "penalty", "project", "start_epoch")
 
 
 class RegularizerChain(nn.ModuleList):
-    """Regularizers in the order in which they act.
+    """Regularizers in the order in which they act; the list is fixed once made.
+
+    An item that is `Scheduled` stands in the list as the regularizer that it wraps.
 
     Args:
         regularizers: Any number of them.
 
     Raises:
-        ValueError: An item is no regularizer.
+        ValueError: An item is not a `Regularizer`.
     """
 
     def __init__(self, regularizers: Sequence[Regularizer]) -> None:
-        for regularizer in regularizers:
-            if not isinstance(regularizer, Regularizer):
-                raise ValueError(f"regularizers: {type(regularizer).__name__} is not a Regularizer")
-        super().__init__(regularizers)
+        for item in regularizers:
+            if not isinstance(item, Regularizer):
+                raise ValueError(f"regularizers: {type(item).__name__} is not a Regularizer")
+        super().__init__(item.regularizer if isinstance(item, Scheduled) else item for item in regularizers)
+        self.schedules = [item for item in regularizers if isinstance(item, Scheduled)]
+        self._length = len(self)
+        self._overriding = {hook: [item for item in self if overrides(item, hook)] for hook in HOOKS}
 
+    @override
     def __iter__(self) -> Iterator[Regularizer]:  # type: ignore[override]
-        """Go through the regularizers in order."""
         return cast("Iterator[Regularizer]", super().__iter__())
 
     def members(self) -> list[Regularizer]:
-        """Return what all of them stand for: themselves, or those that they wrap."""
-        return [member for regularizer in self for member in regularizer.members()]
+        """Return the regularizers that act: the items, and in place of a `RandomMix` its choices."""
+        return [member for item in self for member in _members(item)]
 
-    def check(self, network: nn.Module, num_classes: int) -> None:
-        """Let each refuse what makes no sense.
-
-        Args:
-            network: The network.
-            num_classes: Number of classes; 0 where targets are continuous.
-
-        Raises:
-            ValueError: One does.
-        """
+    def setup(self, network: nn.Module, num_classes: int) -> None:
+        """Set all of them up, as `Regularizer.setup` does one."""
         before: list[Regularizer] = []
-        for regularizer in self:
-            regularizer.check(network, num_classes, tuple(before))
-            before += regularizer.members()
+        for item in self:
+            item.setup(network, num_classes, tuple(before))
+            before += _members(item)
 
     def check_batch(self, inputs: Any, of_steps: bool) -> None:
-        """Let each refuse a batch that it cannot act on.
-
-        Args:
-            inputs: The batch, (N, ...), or sequences with their lengths.
-            of_steps: Whether targets are of the labelled steps of sequences, not of samples.
-
-        Raises:
-            TrainingError: One does.
-        """
-        for regularizer in self:
-            regularizer.check_batch(inputs, of_steps)
+        """Refuse a batch that one of them cannot act on, as `Regularizer.check_batch` does."""
+        for item in self._overriding["check_batch"]:
+            item.check_batch(inputs, of_steps)
 
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the batch as all of them change it."""
-        for regularizer in self:
-            changed = regularizer.perturb(inputs, targets)
+        for item in self._overriding["perturb"]:
+            changed = item.perturb(inputs, targets)
             if not isinstance(changed, tuple) or len(changed) != 2:
-                raise TypeError(f"{type(regularizer).__name__}.perturb must return inputs and targets")
+                raise TypeError(f"{type(item).__name__}.perturb must return inputs and targets")
             inputs, targets = changed
         return inputs, targets
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the targets as all of them change them."""
-        for regularizer in self:
-            targets = regularizer.revise(outputs, targets)
+        for item in self._overriding["revise"]:
+            targets = item.revise(outputs, targets)
         return targets
 
-    def penalties(
-        self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor, network: nn.Module
-    ) -> list[Tensor]:
-        """Return what is added to the loss, as the hooks `penalty` and `second_pass` describe it."""
+    def penalties(self, step: Step) -> list[Tensor]:
+        """Return the scalars to add to the loss.
 
-        def again(given: Tensor) -> Tensor:
-            with frozen_batch_norm_statistics(network):
-                return forward(given)
+        Args:
+            step: The training step with the plain forward pass; each regularizer gets one in which batch norm's
+                running statistics stay.
+        """
 
-        found = [(item, "penalty", item.penalty(outputs, targets, network)) for item in self]
-        found += [(item, "second_pass", item.second_pass(again, inputs, outputs, targets)) for item in self]
-        for item, hook, penalty in found:
+        def forward(inputs: Tensor) -> Tensor:
+            with frozen_batch_norm_statistics(step.network):
+                return step.forward(inputs)
+
+        given, found = step._replace(forward=forward), []
+        for item in self._overriding["penalty"]:
+            penalty = item.penalty(given)
             if penalty is not None and (not isinstance(penalty, Tensor) or penalty.ndim):
-                raise TypeError(f"{type(item).__name__}.{hook} must return a scalar tensor, or None")
-        return [penalty for _, _, penalty in found if penalty is not None]
+                raise TypeError(f"{type(item).__name__}.penalty must return a scalar tensor, or None")
+            found += [] if penalty is None else [penalty]
+        return found
 
     @torch.no_grad()
     def project(self, network: nn.Module) -> None:
         """Move the parameters back to where all of them allow them."""
-        for regularizer in self:
-            regularizer.project(network)
+        for item in self._overriding["project"]:
+            item.project(network)
 
     def start_epoch(self, epoch: int) -> None:
-        """Tell all of them how many epochs were trained before."""
-        for regularizer in self:
-            regularizer.start_epoch(epoch)
+        """Tell all of them how many epochs were trained before, and set the strengths of scheduled ones.
+
+        Raises:
+            ValueError: The list was changed after it was made.
+        """
+        if len(self) != self._length:
+            raise ValueError("regularizers: the list changed after the task was made; pass all of them to the task")
+        for scheduled in self.schedules:
+            scheduled.start_epoch(epoch)
+        for item in self._overriding["start_epoch"]:
+            item.start_epoch(epoch)
+
+    def warn_unfinished_ramps(self, epochs: int | None) -> None:
+        """Warn of each schedule that does not end within a run; see `Scheduled.warn_unfinished`."""
+        for module in self.modules():  # a RandomMix has a chain of its own
+            if isinstance(module, RegularizerChain):
+                for scheduled in module.schedules:
+                    scheduled.warn_unfinished(epochs)
+
+
+def overrides(regularizer: Regularizer, hook: str) -> bool:
+    """Return whether a regularizer's class overrides a hook."""
+    return getattr(type(regularizer), hook) is not getattr(Regularizer, hook)
+
+
+def _members(item: Regularizer) -> list[Regularizer]:
+    nested = [child for child in item.children() if isinstance(child, RegularizerChain)]
+    return [member for chain in nested for member in chain.members()] or [item]

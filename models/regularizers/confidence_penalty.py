@@ -2,9 +2,11 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+from typing_extensions import override
 
-from models.regularizers.base import Regularizer, check_coefficient
+from datamodules.checks import check_coefficient
+from models.regularizers.base import Regularizer, Step
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -14,7 +16,7 @@ def entropy(logits: Tensor) -> Tensor:
 
 
 class ConfidencePenalty(Regularizer):
-    """Adds −β · entropy of the predictions to the loss (arXiv 1701.06548, section 3), so it may fall below 0.
+    """Adds −β · entropy of the predictions to the loss (arXiv 1701.06548, section 3); the sum may be below 0.
 
     Args:
         beta: β, 0 or more.
@@ -29,8 +31,9 @@ class ConfidencePenalty(Regularizer):
 
     def __init__(self, beta: float = 0.1) -> None:
         super().__init__()
-        check_coefficient("ConfidencePenalty", "beta", beta)
+        check_coefficient("ConfidencePenalty", beta=beta)
         self.beta = beta
 
-    def penalty(self, outputs: Tensor, targets: Tensor, network: nn.Module) -> Tensor | None:  # noqa: D102
-        return -self.beta * entropy(outputs).mean() if self.beta else None
+    @override
+    def penalty(self, step: Step) -> Tensor | None:
+        return -self.beta * entropy(step.outputs).mean() if self.beta else None

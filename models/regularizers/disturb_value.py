@@ -2,13 +2,15 @@
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from models.regularizers.base import Regularizer, check_percentage
-from models.regularizers.disturb_label import draw_chosen
+from datamodules.checks import check_percentage, check_positive
+from models.regularizers.base import Regularizer
+from models.regularizers.disturb_label import choose_samples
 
 
 def add_noise(targets: Tensor, chosen: Tensor, std: float) -> Tensor:
-    """Add Gaussian noise to chosen samples' targets.
+    """Add Gaussian noise to the targets of chosen samples.
 
     Args:
         targets: (N, outputs).
@@ -19,11 +21,11 @@ def add_noise(targets: Tensor, chosen: Tensor, std: float) -> Tensor:
 
 
 class DisturbValue(Regularizer):
-    """Adds noise to the targets of some samples, others each time.
+    """Adds noise to the targets of some samples, drawn anew for each batch.
 
     Args:
-        alpha: Share of the samples in percent, in [0, 100].
-        std: Standard deviation of the noise, above 0, as a share of the targets' own over the training part.
+        alpha: Percentage of the samples, in [0, 100].
+        std: Standard deviation of the noise, above 0, as a fraction of the targets' own over the training part.
 
     Raises:
         ValueError: An argument is out of range.
@@ -35,25 +37,27 @@ class DisturbValue(Regularizer):
 
     def __init__(self, alpha: float = 10.0, std: float = 0.5) -> None:
         super().__init__()
-        _check(self, alpha, std=std)
+        check_percentage("DisturbValue", alpha=alpha)
+        check_positive("DisturbValue", std=std)
         self.alpha = alpha
         self.std = std
 
-    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+    @override
+    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         if self.alpha == 0:
             return inputs, targets
-        chosen = draw_chosen(targets, self.alpha / 100)
+        chosen = choose_samples(targets, self.alpha / 100)
         return inputs, add_noise(targets, chosen, self.std)
 
 
 class DisturbError(Regularizer):
-    """Adds noise to the targets of samples that the network predicts closely already, so that they are not fitted on.
+    """Adds noise to the targets of samples that the network already predicts closely.
 
     Args:
-        alpha: Share of those samples in percent, in [0, 100].
-        threshold: Largest absolute error, the mean over the outputs, that counts as close; above 0, as a share of
+        alpha: Percentage of those samples, in [0, 100].
+        threshold: Largest absolute error, the mean over the outputs, that counts as close; above 0, as a fraction of
             the targets' standard deviation over the training part.
-        std: Standard deviation of the noise, above 0, likewise.
+        std: Standard deviation of the noise, above 0, as a fraction of the targets' own over the training part.
 
     Raises:
         ValueError: An argument is out of range.
@@ -65,22 +69,16 @@ class DisturbError(Regularizer):
 
     def __init__(self, alpha: float = 10.0, threshold: float = 0.1, std: float = 0.5) -> None:
         super().__init__()
-        _check(self, alpha, threshold=threshold, std=std)
+        check_percentage("DisturbError", alpha=alpha)
+        check_positive("DisturbError", threshold=threshold, std=std)
         self.alpha = alpha
         self.threshold = threshold
         self.std = std
 
-    def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         if self.alpha == 0:
             return targets
         close = (outputs - targets).abs().mean(-1) <= self.threshold
-        chosen = close & draw_chosen(targets, self.alpha / 100)
+        chosen = close & choose_samples(targets, self.alpha / 100)
         return add_noise(targets, chosen, self.std)
-
-
-def _check(regularizer: Regularizer, alpha: float, **sizes: float) -> None:
-    name = type(regularizer).__name__
-    check_percentage(name, "alpha", alpha)
-    for argument, size in sizes.items():
-        if not 0 < size < float("inf"):
-            raise ValueError(f"{name}: {argument} {size} is not a number above 0")

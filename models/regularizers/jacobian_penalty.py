@@ -5,20 +5,22 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
-from models.regularizers.base import Forward, Regularizer, check_coefficient
-from models.regularizers.batches import check_tensor
+from datamodules.checks import check_at_least, check_coefficient
+from models.regularizers.base import Forward, Regularizer, Step
+from models.regularizers.input_checks import check_tensor
 
 
 def jacobian_norm(forward: Forward, inputs: Tensor, projections: int = 1) -> Tensor:
-    """Return an estimate, without bias, of ‖J‖²: the squared Frobenius norm of an output's slopes by the inputs.
+    """Return an unbiased estimate of ‖J‖², the squared Frobenius norm of the outputs' Jacobian, averaged over samples.
 
-    C/n · Σ ‖∂(v·z)/∂x‖² over n directions v, each drawn evenly from the unit sphere, afresh for each sample (the
-    paper's algorithm 1). The gradient flows to the parameters.
+    C/n · Σ ‖∂(v·z)/∂x‖² over n directions v, drawn uniformly from the unit sphere, anew for each sample (the paper's
+    algorithm 1). The gradient flows to the parameters.
 
     Args:
-        forward: Maps inputs (N, ...) to outputs z, (N, C), each sample by itself; or to those of M steps, (M, C).
-        inputs: (N, ...), x.
+        forward: Maps inputs (N, ...) to outputs z, (N, C), each sample on its own; or to those of M steps, (M, C).
+        inputs: x, (N, ...).
         projections: n, 1 or more.
 
     Returns:
@@ -35,15 +37,15 @@ def jacobian_norm(forward: Forward, inputs: Tensor, projections: int = 1) -> Ten
 
 
 class JacobianPenalty(Regularizer):
-    """Adds λ/2 · ‖J‖² to the loss, J being the outputs' slopes by the inputs: small changes of an input change little.
+    """Adds λ/2 · ‖J‖² to the loss, with J the Jacobian of outputs by inputs: small input changes have small effects.
 
-    The batch is passed again and differentiated twice: over six times a step of ResNet-18 on a CPU. cuDNN cannot do so
-    with recurrent layers on a GPU. Under batch norm a sample's outputs depend on the others of its batch too; those
-    slopes count as well.
+    The batch is passed again and differentiated twice: over six times a step of ResNet-18 on a CPU. cuDNN cannot do
+    this with recurrent layers on a GPU. With batch norm, a sample's outputs also depend on the other samples of its
+    batch; those derivatives count too.
 
     Args:
         coefficient: λ, 0 or more; the paper's is 0.01.
-        projections: Number of random directions in the space of outputs, 1 or more; the paper's is 1.
+        projections: Number of random directions in output space, 1 or more; the paper's is 1.
 
     Raises:
         ValueError: An argument is out of range.
@@ -53,16 +55,17 @@ class JacobianPenalty(Regularizer):
 
     def __init__(self, coefficient: float = 0.01, projections: int = 1) -> None:
         super().__init__()
-        check_coefficient("JacobianPenalty", "coefficient", coefficient)
-        if projections < 1:
-            raise ValueError(f"JacobianPenalty: projections {projections} is less than 1")
+        check_coefficient("JacobianPenalty", coefficient=coefficient)
+        check_at_least("JacobianPenalty", 1, projections=projections)
         self.coefficient = coefficient
         self.projections = projections
 
-    def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
+    @override
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:
         check_tensor("JacobianPenalty", inputs)
 
-    def second_pass(  # noqa: D102
-        self, forward: Forward, inputs: Tensor, outputs: Tensor, targets: Tensor
-    ) -> Tensor | None:
-        return self.coefficient / 2 * jacobian_norm(forward, inputs, self.projections) if self.coefficient else None
+    @override
+    def penalty(self, step: Step) -> Tensor | None:
+        if not self.coefficient:
+            return None
+        return self.coefficient / 2 * jacobian_norm(step.forward, step.inputs, self.projections)

@@ -4,36 +4,38 @@ from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor, nn
+from typing_extensions import override
 
+from datamodules.checks import check_fraction
 from models.regularizers.base import Regularizer
 
-Share = Literal["all", "others"]
+SpreadOver = Literal["all", "others"]
 
 
-def smooth_labels(targets: Tensor, epsilon: float, share: Share = "all") -> Tensor:
-    """Move a share of the probability from what the targets say to all classes.
+def smooth_labels(targets: Tensor, epsilon: float, spread_over: SpreadOver = "all") -> Tensor:
+    """Take probability from the targets and spread it over the classes.
 
     Args:
         targets: Class probabilities, (N, C).
-        epsilon: The probability that is moved, in [0, 1].
-        share: "all" gives ε/C to each of the C classes (torch's own form: the true class keeps 1 − ε + ε/C);
+        epsilon: The probability taken, in [0, 1].
+        spread_over: "all" gives ε/C to each of the C classes (torch's own form: the true class keeps 1 − ε + ε/C);
             "others" gives ε/(C − 1) to each class but the true one, which keeps 1 − ε.
 
     Returns:
-        Class probabilities, (N, C). Targets that are mixtures are smoothed class by class, linearly.
+        Class probabilities, (N, C). Soft targets are smoothed class by class, linearly.
     """
     classes = targets.shape[-1]
-    if share == "all":
+    if spread_over == "all":
         return targets * (1 - epsilon) + epsilon / classes
     return targets * (1 - epsilon) + (1 - targets) * (epsilon / (classes - 1))
 
 
 class LabelSmoothing(Regularizer):
-    """Trains against softened labels, so that no logit is worth driving to infinity.
+    """Trains on softened labels, so that no logit needs to grow to infinity.
 
     Args:
         epsilon: Probability taken from the label, in [0, 1).
-        share: Who gets it: "all" classes (ε/C each, torch's form) or the "others" (ε/(C − 1) each).
+        spread_over: Classes that get it: "all" (ε/C each, torch's form) or the "others" (ε/(C − 1) each).
 
     Raises:
         ValueError: `epsilon` is out of range.
@@ -44,19 +46,20 @@ class LabelSmoothing(Regularizer):
     keeps_inputs = True
     softens_labels = True
 
-    def __init__(self, epsilon: float = 0.1, share: Share = "all") -> None:
+    def __init__(self, epsilon: float = 0.1, spread_over: SpreadOver = "all") -> None:
         super().__init__()
-        if not 0 <= epsilon < 1:
-            raise ValueError(f"LabelSmoothing: epsilon {epsilon} is not in [0, 1)")
+        check_fraction("LabelSmoothing", below_one=True, epsilon=epsilon)
         self.epsilon = epsilon
-        self.share: Share = share
+        self.spread_over: SpreadOver = spread_over
 
-    def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:  # noqa: D102
-        super().check(network, num_classes, before)
-        if self.share == "others" and num_classes == 1:
-            raise ValueError("LabelSmoothing: there is one class, and no others to share with")
+    @override
+    def setup(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
+        super().setup(network, num_classes, before)
+        if self.spread_over == "others" and num_classes == 1:
+            raise ValueError("LabelSmoothing: there is one class, and no others to spread probability over")
 
-    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+    @override
+    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         if self.epsilon == 0:
             return inputs, targets
-        return inputs, smooth_labels(targets, self.epsilon, self.share)
+        return inputs, smooth_labels(targets, self.epsilon, self.spread_over)

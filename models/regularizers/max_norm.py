@@ -2,30 +2,32 @@
 
 import torch
 from torch import nn
+from typing_extensions import override
 
-from models.regularizers.weight_penalty import WeightRegularizer
+from datamodules.checks import check_positive
+from models.regularizers.weight_penalties import WeightRegularizer, matching_weights
 
 
 class MaxNorm(WeightRegularizer):
-    """After each step, scales a unit's incoming weights down to a norm of at most `limit`, by `torch.renorm`.
+    """Scales a unit's incoming weights down to a norm of at most `limit` after each step, with `torch.renorm`.
 
-    A unit is a row of a linear layer, or a filter of a convolution. There is no term in the loss.
+    A unit is a row of a linear layer, or a filter of a convolution. Nothing is added to the loss.
 
     Args:
-        limit: The largest norm, above 0; the paper's are 3 to 4.
-        pattern: Only weights in whose name this regular expression is found; by default all trainable ones.
+        limit: The largest norm, above 0; the papers' are 3 to 4.
+        pattern: Only weights whose name matches this regular expression anywhere; by default all trainable ones.
 
     Raises:
-        ValueError: `limit` is out of range, or `pattern` no regular expression.
+        ValueError: `limit` is out of range, or `pattern` is not a regular expression.
     """
 
     def __init__(self, limit: float = 3.0, pattern: str | None = None) -> None:
         super().__init__(pattern)
-        if not 0 < limit < float("inf"):
-            raise ValueError(f"MaxNorm: limit {limit} must be above 0")
+        check_positive("MaxNorm", limit=limit)
         self.limit = limit
 
-    def project(self, network: nn.Module) -> None:  # noqa: D102
-        with torch.no_grad():
-            for weight in self.weights(network):
-                weight.renorm_(p=2, dim=0, maxnorm=self.limit)
+    @override
+    @torch.no_grad()
+    def project(self, network: nn.Module) -> None:
+        for weight in matching_weights(network, self.pattern).values():
+            weight.renorm_(p=2, dim=0, maxnorm=self.limit)

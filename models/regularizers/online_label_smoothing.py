@@ -5,23 +5,25 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
-from models.regularizers.base import Regularizer, check_fraction
+from datamodules.checks import check_fraction
+from models.regularizers.base import Regularizer
 
-UNIT = 2**20  # probabilities are counted in integers, which no trainer.precision rounds
+UNIT = 2**20  # probabilities are summed as integers, which trainer.precision cannot round
 
 
 def correct_predictions(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return, by class, the summed predictions for samples that are rightly predicted as it, and their number.
+    """Return, for each class, the sum of the predictions of its correctly classified samples, and their number.
 
     The paper's equation 6.
 
     Args:
-        targets: Class probabilities, (N, C); the likeliest class counts.
-        logits: The network's, (N, C).
+        targets: Class probabilities, (N, C); the most likely class is the label.
+        logits: The network's logits, (N, C).
 
     Returns:
-        Sums of probabilities (C, C), a row for each class, and numbers of samples (C,); float32.
+        Sums of probabilities (C, C), one row per class, and numbers of samples (C,); float32.
     """
     labels, classes = targets.argmax(-1), targets.shape[-1]
     correct = F.one_hot(labels, classes).float() * (logits.argmax(-1) == labels).unsqueeze(-1)
@@ -29,34 +31,34 @@ def correct_predictions(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor
         return correct.T @ torch.softmax(logits.float(), -1), correct.sum(0)
 
 
-def soften_labels(targets: Tensor, soft_labels: Tensor, share: float) -> Tensor:
-    """Move a share of the targets to the soft labels of their classes.
+def soften_labels(targets: Tensor, soft_labels: Tensor, soft_weight: float) -> Tensor:
+    """Mix targets with the soft labels of their classes.
 
     Args:
         targets: Class probabilities, (N, C).
-        soft_labels: Class probabilities, a row for each class, (C, C).
-        share: In [0, 1].
+        soft_labels: Class probabilities, one row per class, (C, C).
+        soft_weight: Weight of the soft labels, in [0, 1].
     """
     with torch.autocast(targets.device.type, enabled=False):
-        return torch.lerp(targets, targets @ soft_labels.to(targets.dtype), share)
+        return torch.lerp(targets, targets @ soft_labels.to(targets.dtype), soft_weight)
 
 
 class OnlineLabelSmoothing(Regularizer):
-    """Softens labels the way the network itself confuses classes: what it predicted, on average, in the epoch before.
+    """Softens labels the way the network itself confuses classes, by its mean predictions in the previous epoch.
 
-    Each class has a soft label: the mean prediction for those of its training samples that were predicted rightly in
-    the epoch before; 1/C for all in the first. A class without any keeps the one that it had. Of several devices the
-    first one's samples are counted.
+    The soft label of a class is the mean prediction for its training samples that were classified correctly in the
+    previous epoch; 1/C for all classes in the first epoch. A class without any keeps its soft label. With
+    several devices, rank 0's samples count.
 
     Args:
-        share: How much the soft label counts, in [0, 1]; 1 − α, the paper's is 0.5.
+        soft_weight: Weight of the soft label, 1 − α, in [0, 1]; the paper's is 0.5.
 
     Raises:
-        ValueError: `share` is out of range.
+        ValueError: `soft_weight` is out of range.
     """
 
     applies_to = "classes"
-    strength = "share"
+    strength = "soft_weight"
     keeps_inputs = True
     softens_labels = True
     sums: Tensor
@@ -65,14 +67,14 @@ class OnlineLabelSmoothing(Regularizer):
     counts_before: Tensor
     epoch: Tensor
 
-    def __init__(self, share: float = 0.5) -> None:
+    def __init__(self, soft_weight: float = 0.5) -> None:
         super().__init__()
-        check_fraction("OnlineLabelSmoothing", "share", share)
-        self.share = share
+        check_fraction("OnlineLabelSmoothing", soft_weight=soft_weight)
+        self.soft_weight = soft_weight
 
-    def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
-        """Make room for a soft label of each class."""
-        super().check(network, num_classes, before)
+    @override
+    def setup(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
+        super().setup(network, num_classes, before)
         for suffix in ("", "_before"):
             self.register_buffer(f"sums{suffix}", torch.zeros(num_classes, num_classes, dtype=torch.int64))
             self.register_buffer(f"counts{suffix}", torch.zeros(num_classes, dtype=torch.int64))
@@ -84,14 +86,15 @@ class OnlineLabelSmoothing(Regularizer):
         means = self.sums_before.float() / UNIT / counts.clamp_min(1)
         return torch.where(counts > 0, means, 1 / len(counts))
 
-    def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:  # noqa: D102
+    @override
+    def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         sums, counts = correct_predictions(targets, outputs.detach())
         self.sums += (sums * UNIT).round().long()
         self.counts += counts.long()
-        return targets if self.share == 0 else soften_labels(targets, self.soft_labels(), self.share)
+        return targets if self.soft_weight == 0 else soften_labels(targets, self.soft_labels(), self.soft_weight)
 
     def start_epoch(self, epoch: int) -> None:
-        """Take what was predicted in the epoch before for the soft labels; told of the same epoch again, do nothing."""
+        """Turn the previous epoch's predictions into soft labels; a repeated call for the same epoch does nothing."""
         if epoch == self.epoch:
             return
         if epoch < self.epoch:  # another run

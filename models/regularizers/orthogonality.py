@@ -2,17 +2,19 @@
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from models.regularizers.weight_penalty import WeightPenalty
+from datamodules.checks import check_at_least
+from models.regularizers.weight_penalties import WeightPenalty
 
 
 def orthogonality_gap(weight: Tensor, units: int | None = None) -> Tensor:
-    """Return ‖WWᵀ − I‖², Frobenius, of W flattened to (out, rest), or of Wᵀ where out > rest (the paper's eq. 1 and 2).
+    """Return ‖WWᵀ − I‖², Frobenius, of W flattened to (out, rest), or of Wᵀ if out > rest (the paper's eq. 1 and 2).
 
     Args:
         weight: (out, ...).
-        units: Number of rows, drawn at random, to compare with all rows: the result is an estimate without bias, for
-            less work. None, or as many as there are: all, and nothing is drawn.
+        units: Number of rows, drawn at random, to compare with all rows, which gives an unbiased estimate for less
+            work. None, or the number of rows or more, compares all and draws nothing.
 
     Returns:
         A scalar, float32.
@@ -29,25 +31,26 @@ def orthogonality_gap(weight: Tensor, units: int | None = None) -> Tensor:
 
 
 class Orthogonality(WeightPenalty):
-    """Adds λ Σ ‖WWᵀ − I‖² over the layers to the loss: the units of a layer stay apart, and none grows.
+    """Adds λ Σ ‖WWᵀ − I‖² over the layers to the loss, which keeps a layer's units apart and their norms near 1.
 
-    Comparing all units of a layer costs some 5 to 10 % of a ResNet-18's training step with 128 small images. So each
-    step compares some, drawn afresh, with all: on average that is the same, for a fraction of the time.
+    Comparing all units of a layer costs 5 to 10 % of a ResNet-18's training step with 128 small images. So each step
+    compares a few, drawn anew, with all: the expectation is the same, for a fraction of the time.
 
     Args:
         coefficient: λ, 0 or more.
-        units: Number of units of each layer that a step compares with all of its units; None for all, as in the paper.
-        pattern: Only weights in whose name this regular expression is found; by default all trainable ones.
+        units: Number of units of each layer that a step compares with all its units; None for all, as in the paper.
+        pattern: Only weights whose name matches this regular expression anywhere; by default all trainable ones.
 
     Raises:
-        ValueError: An argument is out of range, or `pattern` no regular expression.
+        ValueError: An argument is out of range, or `pattern` is not a regular expression.
     """
 
     def __init__(self, coefficient: float = 1e-4, units: int | None = 32, pattern: str | None = None) -> None:
         super().__init__(coefficient, pattern)
-        if units is not None and units < 1:
-            raise ValueError(f"Orthogonality: units {units} is less than 1; null compares all")
+        if units is not None:
+            check_at_least("Orthogonality", 1, units=units)
         self.units = units
 
-    def penalize(self, weights: list[Tensor]) -> Tensor:  # noqa: D102
+    @override
+    def penalize(self, weights: list[Tensor]) -> Tensor:
         return self.coefficient * torch.stack([orthogonality_gap(weight, self.units) for weight in weights]).sum()

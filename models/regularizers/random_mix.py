@@ -1,65 +1,66 @@
-"""Taking turns: one of several regularizers a batch."""
+"""Taking turns: one of several regularizers per batch."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from models.regularizers.base import Regularizer
-from models.regularizers.chain import RegularizerChain
+from models.regularizers.chain import RegularizerChain, overrides
 
-HOOKS_OF_ALL_BATCHES = ("revise", "penalty", "second_pass", "project")
+HOOKS_OF_EVERY_BATCH = ("revise", "penalty", "project")
 
 
 class RandomMix(Regularizer):
-    """Lets one of several regularizers change a batch, drawn anew for each batch; or none.
+    """Lets one of several regularizers, or none, change a batch, drawn anew for each batch.
 
     Args:
-        choices: What is drawn from.
-        probabilities: Probability of each, adding up to 1 or less; what is missing leaves the batch as it is. By
-            default all alike.
+        choices: The regularizers to draw from.
+        probabilities: Probability of each, with a sum of at most 1; the rest is the probability that the batch stays
+            as it is. Equal by default.
 
     Raises:
-        ValueError: The probabilities do not belong to the choices, or are none.
+        ValueError: There are no choices, or the probabilities do not fit them.
     """
 
     def __init__(self, choices: list[Regularizer], probabilities: list[float] | None = None) -> None:
         super().__init__()
         if not choices:
             raise ValueError("RandomMix: there are no choices")
-        shares = [1 / len(choices)] * len(choices) if probabilities is None else probabilities
-        if len(shares) != len(choices):
-            raise ValueError(f"RandomMix: {len(shares)} probabilities for {len(choices)} choices")
-        if not all(share >= 0 for share in shares) or sum(shares) > 1 + 1e-6:
-            raise ValueError(f"RandomMix: probabilities {shares} are not shares of 1")
+        if probabilities is None:
+            probabilities = [1 / len(choices)] * len(choices)
+        if len(probabilities) != len(choices):
+            raise ValueError(f"RandomMix: {len(probabilities)} probabilities for {len(choices)} choices")
+        if not all(p >= 0 for p in probabilities) or sum(probabilities) > 1 + 1e-6:
+            raise ValueError(f"RandomMix: probabilities {probabilities} are not 0 or more with a sum of at most 1")
         self.choices = RegularizerChain(choices)
-        self.probabilities = list(shares)
+        self.probabilities = list(probabilities)
 
-    def members(self) -> list[Regularizer]:  # noqa: D102
-        return self.choices.members()
-
-    def check(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
-        """Refuse what its choices refuse; only what changes batches, and nothing else, can be taken turns with."""
-        for member in self.members():
-            name = type(member).__name__
-            if type(member).perturb is Regularizer.perturb:
-                raise ValueError(f"RandomMix: {name} does not change batches")
-            if any(getattr(type(member), hook) is not getattr(Regularizer, hook) for hook in HOOKS_OF_ALL_BATCHES):
-                raise ValueError(f"RandomMix: {name} does more than change batches, which cannot be taken turns with")
+    @override
+    def setup(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
         for choice in self.choices:
-            choice.check(network, num_classes, before)
+            name = type(choice).__name__
+            if not overrides(choice, "perturb"):
+                raise ValueError(f"RandomMix: {name} does not change batches")
+            if any(overrides(choice, hook) for hook in HOOKS_OF_EVERY_BATCH):
+                raise ValueError(f"RandomMix: {name} does not only change batches, so it cannot take turns")
+            choice.setup(network, num_classes, before)
 
-    def check_batch(self, inputs: Any, of_steps: bool) -> None:  # noqa: D102
+    @override
+    def check_batch(self, inputs: Any, of_steps: bool) -> None:
         self.choices.check_batch(inputs, of_steps)
 
-    def start_epoch(self, epoch: int) -> None:  # noqa: D102
+    @override
+    def start_epoch(self, epoch: int) -> None:
         self.choices.start_epoch(epoch)
 
-    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+    @override
+    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         drawn = torch.rand(()).item()
-        for choice, share in zip(self.choices, self.probabilities, strict=True):
-            if drawn < share:
+        for choice, probability in zip(self.choices, self.probabilities, strict=True):
+            if drawn < probability:
                 return choice.perturb(inputs, targets)
-            drawn -= share
+            drawn -= probability
         return inputs, targets

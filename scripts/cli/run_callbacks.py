@@ -20,7 +20,7 @@ def training_callbacks(
         checkpoint: The callback that keeps the best epoch, or None.
         recipe: The run's settings as YAML.
     """
-    watched = (checkpoint.monitor, checkpoint.mode) if checkpoint is not None else ("val/loss", "min")
+    watched = (checkpoint.monitor, checkpoint.stated_mode) if checkpoint is not None else ("val/loss", None)
     own: list[Callback | None] = [
         early_stopping,
         LearningRateMonitor("epoch") if config["logger"] else None,

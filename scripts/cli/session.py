@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 import yaml
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import Callback, ProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from callbacks import AtomicCheckpointIO, MisclassifiedGallery
@@ -116,9 +116,9 @@ class Session:
             return [MisclassifiedGallery()]
         if self.job.name != "fit":
             return []
-        checkpoint = built.checkpoint
-        if config["enable_checkpointing"] is False:
-            checkpoint, config["enable_checkpointing"] = None, None  # History is a Checkpoint to Lightning
+        checkpoint = built.checkpoint if config["enable_checkpointing"] is not False else None
+        if checkpoint is None and not any(isinstance(callback, Checkpoint) for callback in given):
+            config["enable_checkpointing"] = False  # else Lightning adds a checkpoint of its own
         return training_callbacks(config, given, built.early_stopping, checkpoint, recipe)
 
 

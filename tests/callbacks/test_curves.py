@@ -13,7 +13,7 @@ ROWS = [
 ]
 
 
-def test_a_picture_is_written_when_training_ends(fit, tmp_path) -> None:
+def test_a_figure_is_written_when_training_ends(fit, tmp_path) -> None:
     fit(History(), Curves(), epochs=2)
     path: Path = tmp_path / "figures" / "curves.png"
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
@@ -21,10 +21,9 @@ def test_a_picture_is_written_when_training_ends(fit, tmp_path) -> None:
     assert width > 1.5 * height, "two panels side by side"
 
 
-@pytest.mark.parametrize("without", ["history", "rows", "figures"])
+@pytest.mark.parametrize("without", ["rows", "metrics"])
 def test_where_there_is_nothing_to_draw_nothing_is_drawn(fit, tmp_path, without) -> None:
-    callbacks = [Curves(figures=["mse"] if without == "figures" else None)]
-    callbacks += [] if without == "history" else [History()]
+    callbacks = [Curves(metrics=["mse"] if without == "metrics" else None)]
     fit(*callbacks, epochs=0 if without == "rows" else 1)
     assert not (tmp_path / "figures").exists()
 

@@ -9,7 +9,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.optim import SGD
 
 from callbacks import FittedLine, fitted_line
-from datamodules import Diabetes, Digits, Thermometer
+from datamodules import Diabetes, Digits, SplitOptions, Thermometer
 from models import Classifier, Regressor
 from models.networks import Linear
 
@@ -18,7 +18,7 @@ def test_the_line_and_all_readings_are_drawn(quiet_trainer, tmp_path, monkeypatc
     drawn = []
     monkeypatch.setattr(fitted_line, "save_figure", lambda _, figure, name: drawn.append((figure, name)))
     L.seed_everything(0, verbose=False)
-    data = Thermometer(val_size=2, test_size=2, batch_size=7)
+    data = Thermometer(split=SplitOptions(val_size=2, test_size=2), batch_size=7)
     network = Linear((1,), 1)
     task = Regressor(network, data.target_mean, data.target_std, optimizer=functools.partial(SGD, lr=0.3))
     quiet_trainer(max_epochs=60, callbacks=[FittedLine()]).fit(task, data)

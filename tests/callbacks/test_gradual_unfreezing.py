@@ -107,7 +107,7 @@ def test_a_network_that_cannot_be_frozen_is_named(fit):
 
 @pytest.mark.parametrize("options", [{"every_epochs": 0}, {"blocks": 0}])
 def test_numbers_below_one_are_refused(options):
-    with pytest.raises(MisconfigurationException, match=f"{next(iter(options))} 0 is less than 1"):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} 0 is less than 1"):
         GradualUnfreezing(**options)
 
 

@@ -1,12 +1,17 @@
+import functools
+
 import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.nn.functional import cross_entropy
 
-from callbacks import History, LastCheckpoint
+from callbacks import Curves, EpochLines, History, LastCheckpoint, Memorization, Summary
+from datamodules import Digits, SymmetricNoise
+from models import Classifier
+from models.networks import Linear
 
-FIGURES = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/f1_macro"}
+METRICS = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/f1_macro"}
 
 
 def logits_and_targets(trainer, part):
@@ -17,11 +22,11 @@ def logits_and_targets(trainer, part):
         return trainer.lightning_module(data.transform(data.samples.inputs[indices])), data.samples.targets[indices]
 
 
-def test_every_epoch_has_a_row_of_training_and_validation_figures(fit) -> None:
+def test_every_epoch_has_a_row_of_training_and_validation_metrics(fit) -> None:
     history = History()
     fit(history, epochs=3)
     assert [row["epoch"] for row in history.rows] == [0, 1, 2]
-    assert all(row.keys() >= FIGURES for row in history.rows)
+    assert all(row.keys() >= METRICS for row in history.rows)
     losses = [row["train/loss"] for row in history.rows]
     assert losses == sorted(losses, reverse=True)
 
@@ -33,7 +38,7 @@ def test_the_last_row_is_what_the_trained_network_gives(fit) -> None:
     assert history.rows[-1]["val/accuracy"] == pytest.approx((logits.argmax(-1) == targets).float().mean().item())
 
 
-def test_training_figures_are_means_over_the_whole_training_part(fit) -> None:
+def test_training_metrics_are_means_over_the_whole_training_part(fit) -> None:
     history = History()
     logits, targets = logits_and_targets(fit(history, epochs=1, lr=0.0), "train")
     assert history.rows[0]["train/loss"] == pytest.approx(cross_entropy(logits, targets).item(), rel=1e-5)
@@ -58,7 +63,7 @@ def test_samples_and_seconds_are_counted(fit) -> None:
     assert 0 < history.train_seconds <= history.wall_seconds
 
 
-def test_an_epoch_without_validation_has_no_validation_figures(fit) -> None:
+def test_an_epoch_without_validation_has_no_validation_metrics(fit) -> None:
     history = History()
     fit(history, epochs=4, check_val_every_n_epoch=2)
     assert [row["epoch"] for row in history.rows] == [0, 1, 2, 3]
@@ -67,7 +72,7 @@ def test_an_epoch_without_validation_has_no_validation_figures(fit) -> None:
 
 
 @pytest.mark.parametrize(("monitor", "mode", "epoch"), [("val/loss", "min", 1), ("val/accuracy", "max", 2)])
-def test_best_is_the_first_epoch_with_the_best_figure(monitor, mode, epoch) -> None:
+def test_best_is_the_first_epoch_with_the_best_metric(monitor, mode, epoch) -> None:
     history = History()
     history.rows = [
         {"epoch": 0},
@@ -96,7 +101,7 @@ def test_validations_within_an_epoch_are_kept_beside_its_row_which_has_the_last(
     assert [row["epochs_done"] for row in history.validations] == pytest.approx([4 / 11, 1 + 4 / 11])
     assert [row["val/loss"] for row in history.validations] == seen[::2]
     assert [row["val/loss"] for row in history.rows] == seen[1::2]
-    assert all(row.keys() >= FIGURES for row in history.rows)
+    assert all(row.keys() >= METRICS for row in history.rows)
     assert [row["val/loss"] for row in history.measured("val/loss")] == seen
 
 
@@ -131,3 +136,53 @@ def test_checkpoints_of_ones_own_hold_the_latest_epoch_whatever_the_order(fit, t
     for epoch in range(3):
         held = torch.load(tmp_path / f"epoch={epoch}.ckpt", weights_only=True)["callbacks"]["History"]
         assert [row["epoch"] for row in held["rows"]] == list(range(epoch + 1))
+
+
+def test_a_row_holds_nothing_of_an_earlier_epoch_whoever_saves_when(fit, tmp_path) -> None:
+    class Saves(L.Callback):
+        """Saves before the module has logged the epoch's training metrics."""
+
+        def on_train_epoch_end(self, trainer, pl_module) -> None:
+            trainer.save_checkpoint(tmp_path / f"{trainer.current_epoch}.ckpt")
+
+    history = History()
+    fit(history, Saves(), epochs=2)
+    early = torch.load(tmp_path / "1.ckpt", weights_only=True)["callbacks"]["History"]["rows"]
+    assert early[0] == history.rows[0]
+    assert "train/loss" not in early[1]
+    assert early[1]["val/loss"] == history.rows[1]["val/loss"]
+    assert history.rows[1]["train/loss"] < history.rows[0]["train/loss"]
+
+
+@pytest.mark.parametrize("alone", [Curves, Summary, EpochLines, functools.partial(Memorization, 100)])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_who_needs_a_history_adds_one(quiet_trainer, tmp_path, capsys, alone, checkpointing) -> None:
+    optimizer = functools.partial(torch.optim.SGD, lr=0.1)
+    module = Classifier(Linear((1, 8, 8), 10), 10, optimizer=optimizer)
+    callbacks = [alone()]
+    for epochs in (2, 3):
+        trainer = quiet_trainer(callbacks=callbacks, max_epochs=epochs, enable_checkpointing=checkpointing)
+        trainer.fit(module, Digits(batch_size=500, label_noise=SymmetricNoise(0.2)))
+        assert [row["epoch"] for row in History.of(trainer).rows] == list(range(epochs))
+        assert all(row.keys() >= METRICS for row in History.of(trainer).rows)
+    assert sum(isinstance(callback, History) for callback in trainer.callbacks) == 1
+    printed = capsys.readouterr().out.splitlines()
+    match callbacks[0]:
+        case Curves():
+            assert (tmp_path / "figures" / "curves.png").is_file()
+        case Memorization():
+            assert (tmp_path / "figures" / "memorization.png").is_file()
+        case EpochLines():
+            assert [line.split("  ")[0] for line in printed] == [
+                f"epoch {n}/{of}" for of in (2, 3) for n in range(1, of + 1)
+            ]
+        case _:
+            assert sum(line.startswith("best epoch") for line in printed) == 2
+
+
+def test_an_added_history_survives_a_resume(fit, tmp_path) -> None:
+    whole, resumed = Curves(), Curves()
+    expected = fit(whole, LastCheckpoint(), epochs=3, default_root_dir=tmp_path / "whole")
+    fit(Curves(), LastCheckpoint(), epochs=1)
+    trainer = fit(resumed, LastCheckpoint(), epochs=3, resume=tmp_path / "checkpoints" / "last.ckpt")
+    assert History.of(trainer).rows == History.of(expected).rows

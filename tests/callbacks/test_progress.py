@@ -7,7 +7,7 @@ def printed(capsys) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def test_one_line_an_epoch_with_its_figures(fit, capsys) -> None:
+def test_one_line_per_epoch_with_its_metrics(fit, capsys) -> None:
     history = History()
     fit(history, EpochLines(), epochs=3)
     lines = printed(capsys)
@@ -40,7 +40,7 @@ def test_the_header_says_what_is_trained_on_what(fit, tmp_path, capsys, monkeypa
 def test_the_header_of_a_resumed_run_says_after_which_epoch(fit, tmp_path, capsys) -> None:
     fit(History(), LastCheckpoint(), epochs=2)
     fit(Header(), LastCheckpoint(), epochs=3, resume=tmp_path / "checkpoints" / "last.ckpt")
-    assert printed(capsys)[-1].endswith(", going on after epoch 2")
+    assert printed(capsys)[-1].endswith(", resumed after epoch 2")
 
 
 def test_a_dry_run_names_no_folder(fit, capsys) -> None:

@@ -1,14 +1,16 @@
 import json
 import shlex
-import subprocess
-from pathlib import Path
 
 import lightning as L
 import pytest
 import torch
 
 from callbacks import Checkpoint, Curves, EarlyStopping, GeneralizationGap, History, LastCheckpoint, Summary
-from callbacks.summary import generalization_gap, git_commit
+from callbacks.environment import git_commit
+from callbacks.probe import Probe
+from callbacks.summary import gap_to_training
+from models import Classifier
+from models.networks import Linear
 
 
 def reported(capsys) -> list[str]:
@@ -30,7 +32,7 @@ def test_best_epoch_and_gap_are_those_of_the_history(fit, tmp_path) -> None:
     assert summary["gap_to"] == "training"
 
 
-def test_the_figure_that_decides_may_be_another(fit, tmp_path) -> None:
+def test_the_metric_that_decides_may_be_another(fit, tmp_path) -> None:
     history = History()
     fit(history, Summary("val/accuracy"), epochs=3, lr=0.01)
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -74,13 +76,16 @@ def test_the_last_lines_say_what_a_person_wants(fit, tmp_path, capsys, monkeypat
     best = min(history.rows, key=lambda row: row["val/loss"])
     gap = best["val/loss"] - best["train/loss"]
     assert lines[0] == "best epoch 2 of 2 by val/loss (the last: it may not have converged yet)"
-    assert f"val/loss {best['val/loss']:.4f}" in lines[1]
-    assert f"val/accuracy {best['val/accuracy']:.4f}" in lines[1]
-    assert f"train/loss {best['train/loss']:.4f}" in lines[2]
-    assert f"loss {gap:+.4f}" in lines[3]
-    assert lines[4].split() == ["checkpoint", "checkpoints/best.ckpt"]
-    assert lines[5].split() == ["figures", "figures"]
-    assert lines[6].endswith("holdout test --ckpt_path checkpoints/best.ckpt")
+    _, validated, again, trained, compared, *_, checkpoint, figures, command = lines
+    for name in ("val/loss", "val/accuracy", "val/f1_macro", "val/calibration_error", "val/top5_accuracy"):
+        assert f"{name} {best[name]:.4f}" in validated + again
+    assert f"train/loss {best['train/loss']:.4f}" in trained
+    assert compared.startswith("  gap to training: ")
+    assert f"loss {gap:+.4f}" in compared
+    assert checkpoint.split() == ["checkpoint", "checkpoints/best.ckpt"]
+    assert figures.split() == ["figures", "figures"]
+    assert command.endswith("holdout test --ckpt_path checkpoints/best.ckpt")
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_test_command_can_be_pasted_whatever_the_folder_is_called(fit, tmp_path, capsys, monkeypatch) -> None:
@@ -104,7 +109,7 @@ def test_the_summary_of_a_resumed_run_is_that_of_the_whole_run(fit, tmp_path) ->
     }
 
 
-def test_an_interrupted_run_says_how_to_go_on(fit, tmp_path, capsys, monkeypatch) -> None:
+def test_an_interrupted_run_says_how_to_resume(fit, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     class Interrupt(History):
@@ -115,12 +120,12 @@ def test_an_interrupted_run_says_how_to_go_on(fit, tmp_path, capsys, monkeypatch
 
     with pytest.raises(SystemExit):
         fit(Interrupt(), LastCheckpoint(), Summary(), epochs=3)
-    assert reported(capsys) == ["interrupted in epoch 2; go on with: holdout fit --ckpt_path checkpoints/last.ckpt"]
+    assert reported(capsys) == ["interrupted in epoch 2; resume with: holdout fit --ckpt_path checkpoints/last.ckpt"]
 
 
 @pytest.mark.parametrize(
     ("step", "after"),
-    [(2, "nothing was kept"), (5, "go on with: holdout fit --ckpt_path checkpoints/best.ckpt")],
+    [(2, "no checkpoint was written"), (5, "resume with: holdout fit --ckpt_path checkpoints/best.ckpt")],
 )
 def test_a_run_interrupted_in_its_first_epoch_says_what_was_kept(fit, capsys, tmp_path, monkeypatch, step, after):
     class Interrupt(History):
@@ -140,6 +145,7 @@ def test_an_interrupted_test_says_nothing_of_training(fit, capsys) -> None:
             raise KeyboardInterrupt
 
     trainer = fit(Interrupt(), Summary(), epochs=1)
+    reported(capsys)
     with pytest.raises(SystemExit):
         trainer.test(trainer.lightning_module, trainer.datamodule)
     assert reported(capsys) == []
@@ -147,25 +153,10 @@ def test_an_interrupted_test_says_nothing_of_training(fit, capsys) -> None:
 
 def test_the_gap_is_positive_where_validation_is_worse() -> None:
     row = {"train/loss": 0.1, "val/loss": 0.4, "train/accuracy": 1.0, "val/accuracy": 0.75}
-    assert generalization_gap(row) == pytest.approx({"loss": 0.3, "accuracy": 0.25})
-    assert generalization_gap({"train/loss": 0.1}) == {}
-
-
-def test_the_commit_is_that_of_the_code_wherever_the_run_is_started(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    code = Path(__file__).parent
-    commit = subprocess.run(["git", "-C", code, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    assert (git_commit() or "").removesuffix("+changes") == commit.stdout.strip()
-
-
-def test_code_that_is_in_no_repository_or_only_below_a_strangers_has_no_commit(tmp_path) -> None:
-    assert git_commit(tmp_path) is None
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    subprocess.run(["git", "-C", tmp_path, *identity, "commit", "-q", "--allow-empty", "-m", "Begin"], check=True)
-    (tmp_path / "site-packages").mkdir()
-    (tmp_path / "site-packages" / "summary.py").touch()
-    assert git_commit(tmp_path / "site-packages") is None
+    row |= {"train/unknown": 0.1, "val/unknown": 0.2}
+    module = Classifier(Linear((1, 8, 8), 10), 10)
+    assert gap_to_training(module, row) == pytest.approx({"loss": 0.3, "accuracy": 0.25})
+    assert gap_to_training(module, {"train/loss": 0.1}) == {}
 
 
 VALIDATIONS = [
@@ -190,8 +181,8 @@ def test_the_best_is_the_one_that_the_checkpoint_keeps_however_often_is_validate
     assert kept["epoch"] == best["epoch"]
     if monitor in ("val/loss", "val/accuracy"):
         trainer.lightning_module.load_state_dict(kept["state_dict"])
-        (figures,) = quiet_trainer().validate(trainer.lightning_module, trainer.datamodule, verbose=False)
-        assert figures[monitor] == pytest.approx(best[monitor], rel=1e-5)
+        (metrics,) = quiet_trainer().validate(trainer.lightning_module, trainer.datamodule, verbose=False)
+        assert metrics[monitor] == pytest.approx(best[monitor], rel=1e-5)
 
 
 def test_a_best_validation_within_an_epoch_is_called_by_its_place_and_has_no_gap(fit, tmp_path, capsys) -> None:
@@ -201,7 +192,7 @@ def test_a_best_validation_within_an_epoch_is_called_by_its_place_and_has_no_gap
     assert best in history.validations
     lines = reported(capsys)
     assert lines[0] == "best epoch 2.27 of 3 by val/loss"
-    assert [line.split()[0] for line in lines] == ["best", "val/accuracy", "checkpoint", "figures", "test"]
+    assert [line.split()[0] for line in lines] == ["best", "val/accuracy", "val/loss", "checkpoint", "figures", "test"]
 
 
 def test_the_best_of_an_earlier_epoch_is_not_called_the_last(fit, capsys) -> None:
@@ -210,17 +201,15 @@ def test_the_best_of_an_earlier_epoch_is_not_called_the_last(fit, capsys) -> Non
 
 
 @pytest.mark.parametrize(("epochs", "explained"), [(1, True), (20, False)])
-def test_a_gap_below_zero_is_explained_on_its_line(fit, tmp_path, capsys, epochs, explained) -> None:
+def test_a_gap_below_zero_is_explained(fit, tmp_path, capsys, epochs, explained) -> None:
     fit(History(), Summary(), epochs=epochs, lr=1.0)
     gap = json.loads((tmp_path / "summary.json").read_text())["gap"]
-    (line,) = (line for line in reported(capsys) if "gap, training to validation" in line)
+    lines = reported(capsys)
+    (place,) = (number for number, line in enumerate(lines) if "gap to training" in line)
     assert (min(gap.values()) < 0) is explained
-    assert (
-        line.endswith(
-            "(below 0: training is measured during the epoch, with dropout, augmentation and label noise, if any)"
-        )
-        is explained
-    )
+    remark = "  (below 0: training is measured during the epoch, with regularization on)"
+    assert (remark in lines[place:]) is explained
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_gap_that_was_measured_alike_is_the_one_reported(fit, tmp_path, capsys) -> None:
@@ -229,6 +218,38 @@ def test_a_gap_that_was_measured_alike_is_the_one_reported(fit, tmp_path, capsys
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["gap"] == {name: summary["best"][f"gap/{name}"] for name in ("loss", "accuracy")}
     assert summary["gap_to"] == "training samples evaluated alike"
-    (line,) = [line.strip() for line in reported(capsys) if "gap, " in line]
-    assert line.startswith("gap, training samples evaluated alike to validation: ")
+    (line,) = [line.strip() for line in reported(capsys) if "gap to " in line]
+    assert line.startswith("gap to training samples evaluated alike: ")
     assert f"loss {summary['gap']['loss']:+.4f}" in line
+
+
+class Probing(Probe):
+    """A probe of one's own, with a line of its own."""
+
+    prefix = "own/"
+
+    def choose(self, data) -> None:
+        pass
+
+    def measure(self, trainer, task) -> dict[str, float]:
+        return {"answer": 42.0}
+
+    def summary(self, best) -> dict[str, object]:
+        return {"answer": best["own/answer"]}
+
+    def summary_lines(self, best) -> list[str]:
+        return [f"  the answer is {best['own/answer']:.0f}"]
+
+
+def test_a_probe_says_what_the_summary_prints_and_writes_of_it(fit, tmp_path, capsys) -> None:
+    fit(Probing(1, 1), Summary(), epochs=1)
+    assert "  the answer is 42" in reported(capsys)
+    assert json.loads((tmp_path / "summary.json").read_text())["answer"] == 42
+
+
+def test_early_stopping_has_a_line_of_its_own(fit, capsys) -> None:
+    fit(Summary(), EarlyStopping(patience=2), epochs=9, lr=0.0)
+    assert reported(capsys)[:2] == [
+        "best epoch 1 of 3 by val/loss",
+        "  stopped early: val/loss has not improved for 2 epochs",
+    ]

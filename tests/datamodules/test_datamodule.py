@@ -4,7 +4,16 @@ import lightning as L
 import pytest
 import torch
 
-from datamodules import Augmentation, DataError, Digits, HorizontalFlip, RandomTranslate
+from datamodules import (
+    Augmentation,
+    DataError,
+    DataModule,
+    Digits,
+    HorizontalFlip,
+    RandomTranslate,
+    Samples,
+    SplitOptions,
+)
 from models import Classifier
 from models.networks import Linear
 
@@ -101,12 +110,11 @@ def test_only_training_batches_are_augmented(run):
     erase = Erase()
     data = Digits(augmentation=[erase], batch_size=256)
     record = run(data, max_epochs=2)
-    black = data.normalization.apply(torch.zeros(1, 1, 8, 8))
-    assert (record.inputs("train") == black).all()
+    assert (record.inputs("train") == 0).all()
     assert erase.batches == len(record.seen["train"])
 
     def clean(part):
-        return data.transform(data.samples.inputs[data.split.parts()[part]])
+        return data.samples.inputs[data.split.parts()[part]] / 16
 
     assert torch.equal(record.inputs("val")[-144:], clean("val"))
     assert torch.equal(record.inputs("test"), clean("test"))
@@ -173,13 +181,13 @@ def test_a_loader_asked_for_without_a_trainer_sets_the_data_up():
 
 
 def test_the_description_states_sizes_seed_and_fold():
-    assert Digits(split_seed=4).describe() == (
+    assert Digits(split=SplitOptions(seed=4)).describe() == (
         "1,294 train · 144 val · 359 test (10 classes, stratified, split seed 4)"
     )
-    assert "fold 2 of 5" in Digits(folds=5, fold=2).describe()
+    assert "fold 2 of 5" in Digits(split=SplitOptions(folds=5, fold=2)).describe()
 
 
-def test_a_checkpoints_split_is_accepted_with_its_shuffle():
+def test_a_resumed_run_continues_with_the_checkpoints_shuffle():
     trained, resumed = ready(Digits()), Digits()
     trained.shuffle_seed = 1234
     resumed.load_state_dict(trained.state_dict())
@@ -189,16 +197,15 @@ def test_a_checkpoints_split_is_accepted_with_its_shuffle():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"split_seed": 1}, "split_seed was 0, now it is 1"),
-        ({"val_size": 200}, "val_size was None, now it is 200.*val .144 samples then, 200 now"),
-        ({"folds": 5}, "folds was None, now it is 5"),
-        ({"train_fraction": 0.5}, "train_fraction was 1.0, now it is 0.5"),
+        ({"seed": 1}, "split.seed was 0, now it is 1"),
+        ({"val_size": 200}, "split.val_size was None, now it is 200.*val .144 samples then, 200 now"),
+        ({"folds": 5}, "split.folds was None, now it is 5"),
+        ({"train_fraction": 0.5}, "split.train_fraction was 1.0, now it is 0.5"),
     ],
 )
 def test_another_split_than_the_checkpoints_is_refused_saying_what_differs(changed, message):
-    state = ready(Digits()).state_dict()
     with pytest.raises(DataError, match=message):
-        Digits(**changed).load_state_dict(state)
+        Digits(split=SplitOptions(**changed)).check_same_split(ready(Digits()).manifest)
 
 
 def test_a_resumed_run_on_another_split_is_refused(quiet_trainer, tmp_path):
@@ -206,8 +213,10 @@ def test_a_resumed_run_on_another_split_is_refused(quiet_trainer, tmp_path):
     trainer = quiet_trainer(max_epochs=1)
     trainer.fit(task, Digits(batch_size=500))
     trainer.save_checkpoint(tmp_path / "run.ckpt")
-    with pytest.raises(DataError, match="split_seed was 0, now it is 1"):
-        quiet_trainer(max_epochs=2).fit(task, Digits(batch_size=500, split_seed=1), ckpt_path=tmp_path / "run.ckpt")
+    with pytest.raises(DataError, match=r"split\.seed was 0, now it is 1"):
+        quiet_trainer(max_epochs=2).fit(
+            task, Digits(batch_size=500, split=SplitOptions(seed=1)), ckpt_path=tmp_path / "run.ckpt"
+        )
 
 
 @pytest.mark.parametrize(("batches", "each"), [(1, 1), (3, 3), (0.5, 6)])
@@ -226,3 +235,87 @@ def test_overfitting_some_batches_shows_the_same_in_every_epoch(run, batches, ea
 def test_without_overfitting_every_epoch_begins_with_another_batch(run):
     record = run(Digits(batch_size=100), limit_train_batches=1, max_epochs=3)
     assert len({tuple(targets.tolist()) for _, targets in record.seen["train"]}) == 3
+
+
+class Own(DataModule):
+    """A user's dataset of 40 samples, two classes."""
+
+    class_names = ("cat", "dog")
+    input_shape = (3,)
+    maximum = 1.0
+
+    def __init__(self, samples=None):
+        super().__init__()
+        self.given = samples
+
+    def load(self):
+        return self.given or Samples(torch.rand(40, 3), torch.arange(40) % 2)
+
+
+class Nameless(DataModule):
+    def load(self):
+        return Samples(torch.rand(40, 3), torch.arange(40) % 2)
+
+
+class Numbers(Own):
+    class_names = ()
+
+
+def test_a_dataset_of_ones_own_states_four_things():
+    data = ready(Own())
+    assert (data.num_classes, data.num_outputs, len(data.split.test)) == (2, 2, 8)
+    assert data.preprocessing["maximum"] == 1
+
+
+@pytest.mark.parametrize("attribute", ["class_names", "input_shape", "num_classes", "num_outputs"])
+def test_an_attribute_that_a_dataset_does_not_state_is_named(attribute):
+    stated = "input_shape" if attribute == "input_shape" else "class_names"
+    with pytest.raises(DataError, match=f"^Nameless: {stated} is missing; state it in the class: {stated} = "):
+        getattr(Nameless(), attribute)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            Own((torch.rand(40, 3), torch.arange(40) % 2)),
+            r"load returns a tuple; it must return Samples\(inputs, targets\)",
+        ),
+        (Own(Samples(torch.rand(40, 3), torch.rand(40))), r"labels \(Samples.targets\) are torch.float32; .* int64"),
+        (Own(Samples(torch.rand(40, 3), (torch.arange(40) % 2).int())), "are torch.int32; they must be int64"),
+        (Own(Samples(torch.rand(40, 3).double(), torch.arange(40) % 2)), "Samples.inputs is torch.float64"),
+        (Own(Samples(torch.rand(40, 3).numpy(), torch.arange(40) % 2)), "Samples.inputs is a ndarray"),
+        (Own(Samples(torch.rand(40, 3), [0] * 40)), "Samples.targets is a list; it must be a tensor"),
+        (Own(Samples(torch.rand(40, 3), torch.arange(39) % 2)), "there are 40 inputs and 39 targets"),
+        (Own(Samples(torch.rand(40, 3), torch.arange(40) % 3)), "sample 2 has label 2; there are 2 classes"),
+        (Numbers(), r"Samples.targets is torch.int64 \(40,\); without class_names, .* float32 \(N, outputs\)"),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused_by_the_attributes_name(data, message):
+    with pytest.raises(DataError, match=message) as refused:
+        data.setup()
+    assert "\n" not in str(refused.value)
+
+
+def test_features_in_the_place_of_inputs_are_handed_over_as_they_are(run):
+    data = ready(Digits(augmentation=[Erase()], batch_size=2000, eval_batch_size=2000))
+    features = torch.randn(1797, 1, 8, 8)
+    data.replace_inputs(features)
+    record = run(data, max_epochs=1)
+    order = record.seen["train"][0][0]
+    assert torch.equal(
+        order.flatten(1).sum(1).sort().values, features[data.split.train].flatten(1).sum(1).sort().values
+    )
+    assert torch.equal(record.inputs("test"), features[data.split.test])
+    data.replace_inputs(None)
+    assert data.fields()[0] is data.samples.inputs
+
+
+def test_the_checkpoint_of_the_data_holds_the_seed_of_the_shuffle_alone():
+    assert ready(Digits()).state_dict().keys() == {"shuffle_seed"}
+
+
+@pytest.mark.parametrize("argument", ["batch_size", "eval_batch_size"])
+def test_a_batch_of_no_samples_is_refused(argument):
+    with pytest.raises(ValueError, match=f"Digits: {argument} 0 is less than 1"):
+        Digits(**{argument: 0})

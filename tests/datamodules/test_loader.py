@@ -5,7 +5,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from datamodules import DataError, InMemoryLoader
+from datamodules import DataError, InMemoryLoader, Order
 
 quick = settings(max_examples=50, deadline=None)
 sizes, shares, worlds, seeds = st.integers(1, 40), st.integers(1, 12), st.integers(1, 5), st.integers(0, 2**64 - 1)
@@ -14,7 +14,7 @@ sizes, shares, worlds, seeds = st.integers(1, 40), st.integers(1, 12), st.intege
 def loader(n, batch_size, **options):
     """Sample number i has the input 10 i; only every second sample is iterated over."""
     numbers = torch.arange(2 * n)
-    return InMemoryLoader((10 * numbers, numbers), torch.arange(0, 2 * n, 2), batch_size, **options)
+    return InMemoryLoader((10 * numbers, numbers), torch.arange(0, 2 * n, 2), batch_size, Order(**options))
 
 
 def numbers(batches):
@@ -148,7 +148,7 @@ def test_the_length_is_the_number_of_batches(n, share, world, data, shuffle, dro
 
 @quick
 @given(n=sizes, batch_size=shares, seed=seeds, shuffle=st.booleans(), data=st.data())
-def test_a_pass_goes_on_where_it_was_interrupted(n, batch_size, seed, shuffle, data):
+def test_a_pass_resumes_where_it_was_interrupted(n, batch_size, seed, shuffle, data):
     made = loader(n, batch_size, shuffle=shuffle, seed=seed)
     passes = epochs_of(made, 3)
     cut = data.draw(st.integers(0, len(made)))
@@ -183,9 +183,13 @@ def test_a_place_at_the_end_of_an_epoch_does_not_empty_the_next():
     ("message", "n", "options"),
     [
         ("batch_size: 0 is less than 1", 5, {"batch_size": 0}),
-        ("0 samples cannot be shared among 1 devices", 0, {"batch_size": 2}),
-        ("3 samples cannot be shared among 4 devices", 3, {"batch_size": 4, "world_size": 4}),
-        ("batch_size: 6 does not divide by the 4 devices", 9, {"batch_size": 6, "shuffle": True, "world_size": 4}),
+        ("0 samples cannot be divided among 1 devices", 0, {"batch_size": 2}),
+        ("3 samples cannot be divided among 4 devices", 3, {"batch_size": 4, "world_size": 4}),
+        (
+            "batch_size: 6 is not divisible by the number of devices, 4",
+            9,
+            {"batch_size": 6, "shuffle": True, "world_size": 4},
+        ),
         ("drop_last leaves no batch", 5, {"batch_size": 6, "shuffle": True, "drop_last": True}),
     ],
 )

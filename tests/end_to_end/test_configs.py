@@ -59,14 +59,21 @@ def small_enough(recipe: Path, data: Path) -> list[str]:
         flags += ["--trainer.check_val_every_n_epoch", "1"]
     if any(name in settings["data"]["class_path"] for name in ("MNIST", "CIFAR")):
         flags += ["--data.data_dir", str(data), "--data.verify", "false"]
-    if arguments.get("val_size", 0) > 50:
-        flags += ["--data.val_size", "50"]
-    if arguments.get("train_size", 0) > 50:
-        flags += ["--data.train_size", "50"]
+    if arguments.get("split", {}).get("val_size", 0) > 50:
+        flags += ["--data.split.val_size", "50"]
+    if arguments.get("split", {}).get("train_size", 0) > 50:
+        flags += ["--data.split.train_size", "50"]
     if isinstance(network.get("architecture"), str):
         weights = data / f"{network['architecture']}.pt"
         torch.save(torchvision.models.get_model(network["architecture"]).state_dict(), weights)
-        flags += ["--model.network.weights", str(weights), "--data.val_size", "20", "--data.train_size", "20"]
+        flags += [
+            "--model.network.weights",
+            str(weights),
+            "--data.split.val_size",
+            "20",
+            "--data.split.train_size",
+            "20",
+        ]
     return flags
 
 
@@ -120,6 +127,17 @@ def _no_network(*_):
 @pytest.mark.parametrize("config", RECIPES + OVERLAYS, ids=lambda path: path.stem)
 def test_config_opens_with_a_comment(config):
     assert config.read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_overlay_lies_in_the_folder_of_a_key_that_it_sets(overlay):
+    keys = {"optimizers": ("optimizer", "optimizer_wrapper"), "networks": ("network",), "losses": ("loss",)}
+    keys |= {"callbacks": ("callbacks", "early_stopping"), "transfer": ("network",)}
+    folder = overlay.parent.name
+    settings = yaml.safe_load(overlay.read_text())
+    model, data = (settings.get(part, {}).get("init_args", {}) for part in ("model", "data"))
+    found = {key.rstrip("+") for key in (*settings, *settings.get("trainer", {}), *model, *data)}
+    assert found & set(keys.get(folder, (folder,)))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)

@@ -70,8 +70,9 @@ def test_a_checkpoint_is_tested_alike_on_one_process_and_on_two(run_of_two) -> N
 
 def test_regularizers_that_draw_nothing_teach_two_processes_what_they_teach_one(new_desk) -> None:
     desk = new_desk()
-    names = ("label_smoothing", "confidence_penalty", "elastic_net", "orthogonality", "max_norm", "sam", "ema")
-    listed = [part for name in names for part in ("-c", f"configs/regularizers/{name}.yaml")]
+    names = ("label_smoothing", "confidence_penalty", "elastic_net", "orthogonality", "max_norm")
+    overlays = [*(f"regularizers/{name}" for name in names), "optimizers/sam", "callbacks/ema"]
+    listed = [part for overlay in overlays for part in ("-c", f"configs/{overlay}.yaml")]
     desk.run("fit", *desk.digits(2), *listed, *PLAIN, "--model.network.norm", "none", *TWO)
     alone = desk.fit("alone", *listed, *PLAIN, "--model.network.norm", "none")
     two, one = (

@@ -118,10 +118,10 @@ def test_the_batch_size_changes_no_figure(desk, tested, size) -> None:
 
 @pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
 @pytest.mark.parametrize(
-    ("flag", "value"), [("split_seed", "4"), ("test_fraction", "0.3"), ("val_size", "99"), ("train_size", "500")]
+    ("flag", "value"), [("seed", "4"), ("test_fraction", "0.3"), ("val_size", "99"), ("train_size", "500")]
 )
 def test_another_split_than_the_checkpoints_is_refused(desk, subcommand, flag, value) -> None:
-    done = desk.here(subcommand, "--ckpt_path", BEST, f"--data.{flag}", value, status=2)
+    done = desk.here(subcommand, "--ckpt_path", BEST, f"--data.split.{flag}", value, status=2)
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "split" in done.stderr

@@ -40,13 +40,13 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_weights(new_desk, uninterr
     if how == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
     else:
-        assert "go on with: holdout fit --ckpt_path runs/digits/version_0/checkpoints/last.ckpt" in out + err
+        assert "resume with: holdout fit --ckpt_path runs/digits/version_0/checkpoints/last.ckpt" in out + err
         assert "Traceback" not in out + err
     folder = desk.folder / "runs" / "digits" / "version_0"
     assert 1 <= state(folder)["epoch"] < EPOCHS - 1
 
     done = desk.here("fit", *desk.digits(EPOCHS), "--name", "digits", "--ckpt_path", "last")
-    assert "going on after epoch " in done.stdout
+    assert "resumed after epoch " in done.stdout
     assert same_weights(state(folder), state(uninterrupted))
     assert rows(state(folder)) == rows(state(uninterrupted))
     assert {path.name for path in (folder / "checkpoints").glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
@@ -86,9 +86,9 @@ def test_another_split_than_the_checkpoints_is_refused(desk) -> None:
     folder = desk.fit("split", epochs=1)
     before = (folder / "split.json").read_text()
     done = desk.here(
-        *("fit", *desk.digits(2), "--name", "split", "--ckpt_path", "last", "--data.split_seed", "4"), status=2
+        *("fit", *desk.digits(2), "--name", "split", "--ckpt_path", "last", "--data.split.seed", "4"), status=2
     )
-    assert "split_seed was 0, now 4" in done.stderr
+    assert "data.split.seed was 0, now 4" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (folder / "split.json").read_text() == before
     assert state(folder)["epoch"] == 0
@@ -188,7 +188,7 @@ def test_a_recipe_with_overlays_goes_on_by_the_flags_it_had(new_desk) -> None:
     flags = (*desk.digits(1), *overlays)
     desk.here("fit", *flags)
     done = desk.here("fit", *flags, "--trainer.max_epochs", "2", "--ckpt_path", "last")
-    assert "runs/digits/version_0, going on after epoch 1" in done.stdout
+    assert "runs/digits/version_0, resumed after epoch 1" in done.stdout
     assert "has trained 2 epochs already" in desk.here("fit", *flags, "--ckpt_path", "last", status=2).stderr
 
 

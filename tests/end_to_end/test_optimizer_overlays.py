@@ -7,7 +7,9 @@ import torch
 import yaml
 
 OVERLAYS = [
-    part for name in ("sam", "adaptive_clipping", "ema") for part in ("-c", f"configs/regularizers/{name}.yaml")
+    part
+    for name in ("optimizers/sam", "callbacks/adaptive_clipping", "callbacks/ema")
+    for part in ("-c", f"configs/{name}.yaml")
 ]
 
 
@@ -41,6 +43,6 @@ def test_a_run_goes_on_and_not_without_what_it_was_trained_with(desk, run) -> No
     assert "optimizer_wrapper was SAM, now null" in refused
     assert "trainer.callbacks was [AdaptiveGradientClipping, EMA], now []" in refused
     on = desk.here("fit", *desk.digits(3), *OVERLAYS, "--name", "flat", "--ckpt_path", path).stdout
-    assert "going on after epoch 2" in on
+    assert "resumed after epoch 2" in on
     last = max((desk.folder / "runs" / "flat").iterdir()) / "checkpoints" / "last.ckpt"
     assert torch.load(last, weights_only=True)["averaging"]["count"] == 3 * 21, "steps"

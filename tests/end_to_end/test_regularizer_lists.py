@@ -11,7 +11,12 @@ def overlays(*names: str) -> list[str]:
 
 
 def test_overlays_stack_in_their_order_and_the_run_is_tested_clean(desk) -> None:
-    run = desk.fit("stack", *overlays("disturb_label", "mixup", "label_smoothing", "l2", "max_norm", "sam"))
+    run = desk.fit(
+        "stack",
+        *overlays("disturb_label", "mixup", "label_smoothing", "l2", "max_norm"),
+        "-c",
+        "configs/optimizers/sam.yaml",
+    )
     arguments = yaml.safe_load((run / "config.yaml").read_text())["model"]["init_args"]
     names = [item["class_path"].rsplit(".", 1)[-1] for item in arguments["regularizers"]]
     assert names == ["DisturbLabel", "MixUp", "LabelSmoothing", "L2", "MaxNorm"]
@@ -43,14 +48,14 @@ def test_a_penalty_that_matches_no_weight_is_refused(new_desk) -> None:
     desk = new_desk()
     penalty = "--model.regularizers=[{class_path: L2, init_args: {pattern: convolution}}]"
     error = desk.here("fit", *desk.digits(1), penalty, status=2).stderr
-    assert "L2: pattern 'convolution' is found in the name of none" in error
+    assert "L2: no weight's name matches 'convolution'" in error
 
 
 def test_what_was_measured_alike_is_printed_and_drawn(desk) -> None:
     noise = ["--data.label_noise", "SymmetricNoise", "--data.label_noise.rate", "0.3"]
     callbacks = ["-c", "configs/callbacks/generalization_gap.yaml", "-c", "configs/callbacks/memorization.yaml"]
     printed = desk.here("fit", "-c", "configs/digits.yaml", *callbacks, *noise, "--trainer.max_epochs", "2").stdout
-    assert "gap, training samples evaluated alike to validation: " in printed
+    assert "gap to training samples evaluated alike: " in printed
     assert "memorization/wrong_label 0." in printed
     (figure,) = (desk.folder / "runs" / "digits").glob("version_*/figures/memorization.png")
     assert figure.stat().st_size > 5000
@@ -64,7 +69,7 @@ def test_what_was_measured_alike_is_printed_and_drawn(desk) -> None:
         (["{class_path: L2}"], "write a list as [A, B]"),
         (["[L2, 5]"], "'5' is not a Regularizer"),
         (["[{class_path: DisturbLabel, alpha: 20}]"], "the arguments of an item go under its init_args"),
-        ([], "nothing there has an argument 'alpha'; add an item to the list first"),
+        ([], "no item has an argument 'alpha'; add an item to the list first"),
     ],
 )
 def test_a_list_that_is_none_is_told_how_lists_are_written(desk, given, said) -> None:
@@ -77,17 +82,17 @@ def test_a_list_that_is_none_is_told_how_lists_are_written(desk, given, said) ->
 def test_a_callback_that_is_there_twice_is_refused(desk) -> None:
     gap = ("-c", "configs/callbacks/generalization_gap.yaml")
     done = desk.here("fit", *desk.digits(1), *gap, *gap, status=2)
-    assert done.stderr == "holdout: error: trainer.callbacks: GeneralizationGap is there twice: leave one out\n"
+    assert done.stderr == "holdout: error: trainer.callbacks: GeneralizationGap is given twice; leave one out\n"
 
 
-def test_what_an_instrument_measures_cannot_be_monitored(desk) -> None:
+def test_what_a_probe_measures_cannot_be_monitored(desk) -> None:
     gap = ("-c", "configs/callbacks/generalization_gap.yaml", "--checkpoint.monitor", "gap/loss")
     done = desk.here("fit", *desk.digits(1), *gap, status=2)
-    assert "checkpoint.monitor: gap/loss is no figure that a run can be judged by" in done.stderr
+    assert "checkpoint.monitor: gap/loss is measured too late in an epoch" in done.stderr
 
 
 def test_a_callback_of_the_users_takes_the_place_of_the_one_that_is_there_anyway(desk) -> None:
-    callbacks = ["--trainer.callbacks+", "Curves", "--trainer.callbacks.figures", "[loss]"]
+    callbacks = ["--trainer.callbacks+", "Curves", "--trainer.callbacks.metrics", "[loss]"]
     assert (desk.fit("loss_alone", *callbacks, epochs=1) / "figures" / "curves.png").is_file()
     named = ["--model.loss", "ProbabilityMAE", "--model.loss.foo", "1"]
     error = desk.here("fit", *desk.digits(1), *named, status=2).stderr

@@ -53,7 +53,6 @@ RECIPES = {
         options={"lr_scheduler_interval": "step"},
     ),
     "WarmupCosine by step": Recipe(schedule=WarmupCosine, options={"lr_scheduler_interval": "step"}),
-    "warm-up under StepLR": Recipe(schedule=partial(StepLR, step_size=2), options={"warmup_steps": 15}),
     "accumulated gradients": Recipe(trainer={"accumulate_grad_batches": 2}),
     "validated every second epoch": Recipe(network={"dropout": 0.3}, trainer={"check_val_every_n_epoch": 2}),
 }

@@ -9,7 +9,7 @@ BEGIN = """
 model:
   class_path: models.Classifier
   init_args: {network: {class_path: models.networks.ResNet, init_args: {depth: 20}}}
-data: {class_path: datamodules.Digits, init_args: {split_seed: 1}}
+data: {class_path: datamodules.Digits, init_args: {split: {seed: 1}}}
 trainer: {max_epochs: 2}
 """
 TRANSFER = """

@@ -8,7 +8,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from datamodules import Digits, RandomTranslate
-from models import Classifier
+from models import Classifier, WarmupCosine
 from models.networks import MLP, Linear
 from models.regularizers import DisturbLabel, Regularizer
 
@@ -40,7 +40,15 @@ def weights(task):
 def noisy_task(**options):
     torch.manual_seed(0)
     network = MLP((1, 8, 8), 10, [32], dropout=0.3, norm="batch")
-    return Classifier(network, 10, regularizers=[DisturbLabel(20)], **({"warmup_steps": 12} | options))
+    return Classifier(
+        network,
+        10,
+        regularizers=[DisturbLabel(20)],
+        **(
+            {"lr_scheduler": functools.partial(WarmupCosine, warmup_fraction=0.5), "lr_scheduler_interval": "step"}
+            | options
+        ),
+    )
 
 
 def noisy_data():
@@ -49,7 +57,7 @@ def noisy_data():
 
 @pytest.fixture
 def cut_and_resumed(fit, tmp_path):
-    """Train noisily for three epochs, and once more from a checkpoint saved on the way; return tasks and figures."""
+    """Train noisily for three epochs, and once more from a checkpoint saved on the way; return tasks and metrics."""
 
     def run_both(step):
         whole, resumed = noisy_task(), noisy_task()
@@ -62,10 +70,10 @@ def cut_and_resumed(fit, tmp_path):
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 14, 20])
-def test_a_resumed_run_ends_with_the_same_weights_and_figures_wherever_it_was_cut(cut_and_resumed, step):
-    whole, resumed, expected, figures = cut_and_resumed(step)
+def test_a_resumed_run_ends_with_the_same_weights_and_metrics_wherever_it_was_cut(cut_and_resumed, step):
+    whole, resumed, expected, metrics = cut_and_resumed(step)
     assert torch.equal(weights(resumed), weights(whole))
-    assert figures == expected
+    assert metrics == expected
 
 
 def test_a_run_resumed_on_another_number_of_devices_says_so_and_draws_other_numbers_than_it_began_with(fit, tmp_path):
@@ -94,10 +102,11 @@ def test_overfitting_goes_on_with_the_same_batches(fit, tmp_path, step):
 
 
 def test_a_checkpoint_holds_only_what_loads_safely(fit, tmp_path):
-    task = noisy_task(lr_scheduler=functools.partial(lr_scheduler.ReduceLROnPlateau))
+    task = noisy_task(lr_scheduler=lr_scheduler.ReduceLROnPlateau, lr_scheduler_interval="epoch")
     fit(task).save_checkpoint(tmp_path / "run.ckpt")
     checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)
-    assert checkpoint["Digits"]["split"]["source"]["name"] == "Digits"
+    assert checkpoint["split"]["source"]["name"] == "Digits"
+    assert "split" not in checkpoint["Digits"], "stored once"
     assert len(checkpoint["device_states"]) == 1
     fresh = noisy_task()
     fresh.load_state_dict(checkpoint["state_dict"])

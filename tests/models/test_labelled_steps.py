@@ -35,9 +35,9 @@ class Watch(Regularizer):
         self.seen.append((inputs.shape, targets))
         return inputs, targets
 
-    def penalty(self, outputs, targets, network):
-        assert outputs.shape == targets.shape
-        return outputs.square().mean()
+    def penalty(self, step):
+        assert step.outputs.shape == step.targets.shape
+        return step.outputs.square().mean()
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_training_on_labelled_steps_is_training_on_as_many_samples(batch, quiet_
     torch.testing.assert_close(*gradients)
 
 
-def test_all_figures_are_of_labelled_steps_alone(quiet_trainer):
+def test_all_metrics_are_of_labelled_steps_alone(quiet_trainer):
     torch.manual_seed(0)
     data = Steps(batch_size=8, eval_batch_size=3)
     task = Classifier(nn.Linear(3, 3), 3, optimizer=lambda parameters: torch.optim.SGD(parameters, 0.0))
@@ -75,15 +75,15 @@ def test_all_figures_are_of_labelled_steps_alone(quiet_trainer):
     trainer.fit(task, data)
     fitted = dict(trainer.callback_metrics)
     (tested,) = trainer.test(task, data, verbose=False)
-    for part, figures in (("train", fitted), ("val", fitted), ("test", tested)):
+    for part, metrics in (("train", fitted), ("val", fitted), ("test", tested)):
         indices = data.split.parts()[part]
         targets = data.targets[indices]
         labelled = targets != -100
-        logits = task.network(data.transform(data.samples.inputs[indices]))[labelled]
+        logits = task(data.samples.inputs[indices])[labelled]
         loss = nn.functional.cross_entropy(logits, targets[labelled])
         accuracy = (logits.argmax(-1) == targets[labelled]).float().mean()
-        assert float(figures[f"{part}/loss"]) == pytest.approx(loss.item(), rel=1e-5)
-        assert float(figures[f"{part}/accuracy"]) == pytest.approx(accuracy.item())
+        assert float(metrics[f"{part}/loss"]) == pytest.approx(loss.item(), rel=1e-5)
+        assert float(metrics[f"{part}/accuracy"]) == pytest.approx(accuracy.item())
     predicted = torch.cat(trainer.predict(task, data))
     torch.testing.assert_close(predicted, logits.softmax(-1))
 

@@ -1,4 +1,4 @@
-"""A regressor learns continuous targets, and its figures are in their own unit."""
+"""A regressor learns continuous targets, and its metrics are in their own unit."""
 
 import functools
 
@@ -10,7 +10,7 @@ from sklearn import metrics as reference
 from torch import nn
 from torch.optim import SGD, AdamW
 
-from datamodules import Diabetes, Digits, Thermometer
+from datamodules import Diabetes, Digits, SplitOptions, Thermometer
 from models import Regressor, TrainingError
 from models.networks import MLP, Linear
 
@@ -28,45 +28,45 @@ def diabetes():
 
 def test_a_line_through_the_readings_is_that_of_least_squares(quiet_trainer):
     L.seed_everything(0, verbose=False)
-    data = Thermometer(val_size=2, test_size=2, batch_size=7)
+    data = Thermometer(split=SplitOptions(val_size=2, test_size=2), batch_size=7)
     task = made(data, optimizer=functools.partial(SGD, lr=0.3))
     quiet_trainer(max_epochs=60).fit(task, data)
     points = torch.tensor([[0.0], [1.0]])
     with torch.no_grad():
-        intercept, end = task.eval()(data.transform(points)).flatten().tolist()
+        intercept, end = task.eval()(points).flatten().tolist()
     train = torch.from_numpy(data.split.train)
     slope, offset = np.polyfit(data.samples.inputs[train, 0], data.samples.targets[train, 0], 1)
     assert end - intercept == pytest.approx(slope, rel=1e-3)
     assert intercept == pytest.approx(offset, rel=1e-3)
 
 
-def test_figures_are_those_of_scikit_learn_in_the_targets_own_unit(quiet_trainer, diabetes):
+def test_metrics_are_those_of_scikit_learn_in_the_targets_own_unit(quiet_trainer, diabetes):
     task = made(diabetes, functools.partial(MLP, widths=[8]))
     trainer = quiet_trainer()
-    (figures,) = trainer.test(task, diabetes, verbose=False)
+    (metrics,) = trainer.test(task, diabetes, verbose=False)
     test = torch.from_numpy(diabetes.split.test)
     targets = diabetes.samples.targets[test].numpy()
     with torch.no_grad():
-        predictions = task(diabetes.transform(diabetes.samples.inputs[test])).numpy()
+        predictions = task(diabetes.samples.inputs[test]).numpy()
     squared = reference.mean_squared_error(targets, predictions)
-    assert figures["test/loss"] == pytest.approx(squared, rel=1e-5)
-    assert figures["test/rmse"] == pytest.approx(squared**0.5, rel=1e-5)
-    assert figures["test/mae"] == pytest.approx(reference.mean_absolute_error(targets, predictions), rel=1e-5)
-    assert figures["test/r2"] == pytest.approx(reference.r2_score(targets, predictions), rel=1e-4)
+    assert metrics["test/loss"] == pytest.approx(squared, rel=1e-5)
+    assert metrics["test/rmse"] == pytest.approx(squared**0.5, rel=1e-5)
+    assert metrics["test/mae"] == pytest.approx(reference.mean_absolute_error(targets, predictions), rel=1e-5)
+    assert metrics["test/r2"] == pytest.approx(reference.r2_score(targets, predictions), rel=1e-4)
     huber = nn.functional.huber_loss(torch.tensor(predictions), torch.tensor(targets)).item()
-    assert figures["test/huber"] == pytest.approx(huber, rel=1e-5)
+    assert metrics["test/huber"] == pytest.approx(huber, rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", [None, nn.L1Loss(), nn.HuberLoss()])
-def test_it_learns_with_any_loss_and_the_figure_called_loss_stays_the_squared_error(quiet_trainer, diabetes, loss):
+def test_it_learns_with_any_loss_and_the_metric_called_loss_stays_the_squared_error(quiet_trainer, diabetes, loss):
     L.seed_everything(0, verbose=False)
     task = made(diabetes, loss=loss, optimizer=functools.partial(AdamW, lr=0.03))
     trainer = quiet_trainer(max_epochs=20)
     trainer.fit(task, diabetes)
-    figures = {name: figure.item() for name, figure in trainer.callback_metrics.items()}
-    assert figures["val/r2"] > 0.3
-    assert figures["val/loss"] == pytest.approx(figures["val/rmse"] ** 2, rel=1e-5)
-    assert figures["val/rmse"] > 10, "in the score's own unit"
+    metrics = {name: figure.item() for name, figure in trainer.callback_metrics.items()}
+    assert metrics["val/r2"] > 0.3
+    assert metrics["val/loss"] == pytest.approx(metrics["val/rmse"] ** 2, rel=1e-5)
+    assert metrics["val/rmse"] > 10, "in the score's own unit"
 
 
 def test_the_unit_of_the_targets_changes_nothing_but_the_unit(quiet_trainer, diabetes):
@@ -91,10 +91,10 @@ def test_the_unit_of_the_targets_changes_nothing_but_the_unit(quiet_trainer, dia
 
 
 def test_one_sample_has_no_coefficient_of_determination(quiet_trainer):
-    data = Thermometer(val_size=2, test_size=1)
-    (figures,) = quiet_trainer().test(made(data), data, verbose=False)
-    assert np.isnan(figures["test/r2"])
-    assert np.isfinite(figures["test/loss"])
+    data = Thermometer(split=SplitOptions(val_size=2, test_size=1))
+    (metrics,) = quiet_trainer().test(made(data), data, verbose=False)
+    assert np.isnan(metrics["test/r2"])
+    assert np.isfinite(metrics["test/loss"])
 
 
 def test_classes_are_refused():
@@ -103,5 +103,5 @@ def test_classes_are_refused():
 
 
 def test_a_loss_for_classes_is_refused_before_training(quiet_trainer, diabetes):
-    with pytest.raises(TrainingError, match="loss: NLLLoss takes no outputs"):
+    with pytest.raises(TrainingError, match="loss: NLLLoss does not take outputs"):
         quiet_trainer(max_epochs=1).fit(made(diabetes, loss=nn.NLLLoss()), diabetes)

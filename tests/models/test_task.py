@@ -30,8 +30,8 @@ class Interrupt(L.Callback):
             raise RuntimeError("out of memory")
 
 
-class NoNumber(nn.Module):
-    """Cross entropy that is no number at one step, counted from 1."""
+class NaNLoss(nn.Module):
+    """Cross entropy that is NaN at one step, counted from 1."""
 
     def __init__(self, step):
         super().__init__()
@@ -56,27 +56,27 @@ def weights(task):
 
 
 @pytest.mark.parametrize("regularizers", [[], [DisturbLabel(100)], [LabelSmoothing(0.5), DisturbLabel(50)]])
-def test_training_figures_are_measured_on_the_true_labels(fit, regularizers):
+def test_training_metrics_are_measured_on_the_true_labels(fit, regularizers):
     task, data = linear_task(optimizer=still, regularizers=regularizers), digits()
-    figures = fit(task, data).callback_metrics
-    logits = task.network(data.transform(data.samples.inputs[data.split.train]))
+    metrics = fit(task, data).callback_metrics
+    logits = task(data.samples.inputs[data.split.train])
     targets = data.samples.targets[data.split.train]
-    assert figures["train/loss"].item() == pytest.approx(F.cross_entropy(logits, targets).item(), rel=1e-5)
-    assert figures["train/accuracy"].item() == pytest.approx((logits.argmax(-1) == targets).float().mean().item())
+    assert metrics["train/loss"].item() == pytest.approx(F.cross_entropy(logits, targets).item(), rel=1e-5)
+    assert metrics["train/accuracy"].item() == pytest.approx((logits.argmax(-1) == targets).float().mean().item())
 
 
-def test_training_figures_cover_every_batch_of_a_long_epoch(fit):
+def test_training_metrics_cover_every_batch_of_a_long_epoch(fit):
     task, data = linear_task(optimizer=still), digits(batch_size=20)
-    figures = fit(task, data).callback_metrics
-    logits = task.network(data.transform(data.samples.inputs[data.split.train]))
+    metrics = fit(task, data).callback_metrics
+    logits = task(data.samples.inputs[data.split.train])
     expected = F.cross_entropy(logits, data.samples.targets[data.split.train]).item()
-    assert figures["train/loss"].item() == pytest.approx(expected, rel=1e-5)
+    assert metrics["train/loss"].item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_training_on_wrong_labels_learns_nothing_and_says_so(fit):
-    figures = fit(linear_task(optimizer=sgd, regularizers=[DisturbLabel(100)]), max_epochs=5).callback_metrics
-    assert figures["train/accuracy"] < 0.4
-    assert figures["val/accuracy"] < 0.4
+    metrics = fit(linear_task(optimizer=sgd, regularizers=[DisturbLabel(100)]), max_epochs=5).callback_metrics
+    assert metrics["train/accuracy"] < 0.4
+    assert metrics["val/accuracy"] < 0.4
 
 
 def test_regularizers_act_in_the_order_of_the_list_and_their_penalties_add_up():
@@ -91,8 +91,8 @@ def test_regularizers_act_in_the_order_of_the_list_and_their_penalties_add_up():
             seen.append((self.by, inputs.mean().item(), targets.shape))
             return inputs + self.by, targets
 
-        def penalty(self, outputs, targets, network):
-            return outputs.new_tensor(float(self.by))
+        def penalty(self, step):
+            return step.outputs.new_tensor(float(self.by))
 
     task = linear_task(regularizers=[Shift(10), Shift(5)])
     inputs, targets = torch.zeros(4, 1, 8, 8), torch.arange(4)
@@ -128,21 +128,21 @@ def test_regularizers_that_are_on_train_other_weights(fit):
     assert not torch.equal(weights(plain), weights(regularized))
 
 
-def test_what_is_no_regularizer_is_refused_by_name():
+def test_an_item_that_is_not_a_regularizer_is_refused_by_name():
     with pytest.raises(ValueError, match="regularizers: Dropout is not a Regularizer"):
         linear_task(regularizers=[DisturbLabel(), nn.Dropout()])
 
 
 @pytest.mark.parametrize(("step", "epoch"), [(1, 1), (50, 1), (53, 1), (60, 2)])
-def test_a_loss_that_is_no_number_stops_the_run_naming_step_and_epoch(fit, step, epoch):
+def test_a_loss_that_is_nan_stops_the_run_naming_step_and_epoch(fit, step, epoch):
     data = digits(batch_size=24)  # 54 steps an epoch
     with pytest.raises(TrainingError, match=f"the loss is nan at step {step}, epoch {epoch}: lower the learning rate"):
-        fit(linear_task(loss=NoNumber(step), optimizer=sgd), data, max_epochs=2)
+        fit(linear_task(loss=NaNLoss(step), optimizer=sgd), data, max_epochs=2)
 
 
 @pytest.mark.parametrize(("batch", "step"), [(7, 4), (52, 26)])
 def test_the_step_named_is_the_optimizers_when_gradients_are_accumulated(fit, batch, step):
-    task = linear_task(loss=NoNumber(batch), optimizer=sgd)
+    task = linear_task(loss=NaNLoss(batch), optimizer=sgd)
     with pytest.raises(TrainingError, match=f"at step {step}, epoch 1"):
         fit(task, digits(batch_size=24), accumulate_grad_batches=2)
 
@@ -152,7 +152,7 @@ def test_a_learning_rate_that_is_far_too_large_stops_the_run(fit):
         fit(linear_task(optimizer=functools.partial(SGD, lr=1e38)))
 
 
-def test_no_validation_passes_on_weights_that_give_no_numbers(fit):
+def test_validation_stops_where_the_network_gives_nan(fit):
     with pytest.raises(TrainingError, match=r"val/loss is (nan|inf)"):
         fit(linear_task(optimizer=functools.partial(SGD, lr=1e38)), digits(batch_size=2000))
 
@@ -165,11 +165,21 @@ def test_a_run_after_an_interrupted_one_measures_its_own_batches_alone(fit):
     assert fit(task).callback_metrics["train/loss"].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
-def test_the_figures_announced_are_those_logged(fit):
+def test_the_metrics_announced_are_those_logged(fit):
     task = linear_task()
     assert set(fit(task).callback_metrics) == set(task.metric_modes())
     assert task.metric_modes()["val/accuracy"] == "max"
     assert task.metric_modes()["val/loss"] == "min"
+
+
+def test_one_regularizer_need_not_be_a_list():
+    assert [type(item) for item in linear_task(regularizers=LabelSmoothing(0.1)).regularizers] == [LabelSmoothing]
+
+
+@pytest.mark.parametrize("given", ["adam", torch.optim.Adam([torch.zeros(1, requires_grad=True)])])
+def test_an_optimizer_that_is_not_a_function_is_refused(given):
+    with pytest.raises(ValueError, match=rf"^optimizer: give a function .* not a {type(given).__name__}"):
+        linear_task(optimizer=given)
 
 
 def test_a_run_with_nothing_to_train_is_refused(fit):
@@ -181,5 +191,5 @@ def test_a_run_with_nothing_to_train_is_refused(fit):
 
 @pytest.mark.parametrize("optimizer", [LBFGS, functools.partial(torch.optim.RMSprop, lr=1e-3, weight_decay=0.1)])
 def test_any_optimizer_trains(fit, optimizer):
-    figures = fit(linear_task(optimizer=optimizer), max_epochs=2).callback_metrics
-    assert figures["val/loss"] < math.log(10)
+    metrics = fit(linear_task(optimizer=optimizer), max_epochs=2).callback_metrics
+    assert metrics["val/loss"] < math.log(10)

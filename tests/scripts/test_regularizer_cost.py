@@ -16,6 +16,6 @@ def test_every_regularizer_for_classes_is_timed(monkeypatch, capsys) -> None:
     rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()[2:]}
     assert rows.keys() == regularizer_cost.every_regularizer().keys()
     assert {"MixUp", "RandomMix", "OnlineLabelSmoothing", "JacobianPenalty"} <= rows.keys() <= set(regularizers.__all__)
-    shares = [float(share.rstrip("%")) for _, share in rows.values()]
-    assert shares == sorted(shares)
-    assert shares[-1] > 50
+    percentages = [float(percentage.rstrip("%")) for _, percentage in rows.values()]
+    assert percentages == sorted(percentages)
+    assert percentages[-1] > 50

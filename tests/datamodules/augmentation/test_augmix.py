@@ -15,7 +15,7 @@ def test_an_image_is_mixed_with_chains_of_operations_on_it(images, chain_depth):
     torch.manual_seed(0)
     chains, weights = augmentation.draw(images)
     torch.manual_seed(0)
-    augmented, names, expected = augmentation(images), augmentation.names, []
+    augmented, names, expected = augmentation(images), augmentation.operations, []
     torch.testing.assert_close(weights.sum(1), torch.ones(len(images)))
     for number, image in enumerate(images):
         mixed = weights[number, 0] * image
@@ -56,7 +56,7 @@ def test_operations_and_weights_are_drawn_as_torchvision_draws_them(all_ops, mon
         applied = step.chosen < len(augmentation.space)
         own_lengths += applied
         pairs = zip(step.chosen[applied].tolist(), step.strengths[applied].tolist(), strict=True)
-        ours += [torchvision_operations.comparable(augmentation.names[number], each) for number, each in pairs]
+        ours += [torchvision_operations.comparable(augmentation.operations[number], each) for number, each in pairs]
     assert_same_counts(ours, theirs)
     assert_same_counts(own_lengths.tolist(), lengths)
     kept, shares = torch.cat(drawn_weights[::2])[:, 0], torch.cat(drawn_weights[1::2])

@@ -49,7 +49,7 @@ def test_random_values_are_noise_uniform_in_zero_to_one():
 
 
 def test_no_value_at_all_is_refused():
-    with pytest.raises(DataError, match="RandomErasing: value is an empty list"):
+    with pytest.raises(ValueError, match="RandomErasing: value is an empty list"):
         RandomErasing(value=[])
 
 

@@ -6,7 +6,7 @@ from torchvision.transforms import v2
 
 from datamodules import RandAugment, TrivialAugment
 from datamodules.augmentation.operations import MOVES, Drawn, apply_drawn
-from datamodules.augmentation.rand_augment import RAND_AUGMENT, WIDE
+from datamodules.augmentation.rand_augment import RAND_AUGMENT, TRIVIAL_AUGMENT
 from tests.datamodules.augmentation import torchvision_operations
 from tests.datamodules.augmentation.agreement import assert_same_counts
 
@@ -36,7 +36,9 @@ def test_an_operation_agrees_with_torchvisions(images, name, channels, interpola
     assert_agree(changed, torch.stack(expected), share=1e-3 if name in MOVES else 0)
 
 
-@pytest.mark.parametrize(("augmentation", "space"), [(RandAugment(3, 19), RAND_AUGMENT), (TrivialAugment(), WIDE)])
+@pytest.mark.parametrize(
+    ("augmentation", "space"), [(RandAugment(3, 19), RAND_AUGMENT), (TrivialAugment(), TRIVIAL_AUGMENT)]
+)
 def test_each_image_goes_through_the_operations_drawn_for_it_in_order(images, augmentation, space):
     torch.manual_seed(0)
     drawn = augmentation.draw(images)
@@ -52,7 +54,7 @@ def test_each_image_goes_through_the_operations_drawn_for_it_in_order(images, au
 
 @pytest.mark.parametrize(
     ("name", "augmentation", "space"),
-    [("RandAugment", RandAugment(2, 20), RAND_AUGMENT), ("TrivialAugmentWide", TrivialAugment(11), WIDE)],
+    [("RandAugment", RandAugment(2, 20), RAND_AUGMENT), ("TrivialAugmentWide", TrivialAugment(11), TRIVIAL_AUGMENT)],
 )
 def test_operations_and_strengths_are_drawn_as_torchvision_draws_them(name, augmentation, space, monkeypatch):
     torch.manual_seed(0)

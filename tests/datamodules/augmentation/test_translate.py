@@ -37,7 +37,7 @@ def test_every_shift_is_equally_likely():
 
 
 def test_more_than_an_image_holds_cannot_be_reflected():
-    with pytest.raises(DataError, match="padding 8 reflects more"):
+    with pytest.raises(DataError, match="padding 8 cannot be reflected"):
         RandomTranslate(8, mode="reflect")(torch.rand(2, 1, 8, 8))
 
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
-from datamodules import CIFAR10, CIFAR100, DataError
+from datamodules import CIFAR10, CIFAR100, DataError, SplitOptions
 from datamodules.images import cifar_files
 from datamodules.images.array_pickle import read_array_pickle
 from tests.datamodules.cifar_format import cifar_contents, pack, python2_pickle, small_cifar, write_cifar
@@ -171,7 +171,7 @@ def test_content_of_another_form_is_refused(tmp_path, change, message):
 def test_other_class_names_are_refused(tmp_path):
     path = write_cifar(tmp_path) / "batches.meta"
     path.write_bytes(python2_pickle({"label_names": ["plane", *CIFAR10.class_names[1:]]}))
-    with pytest.raises(DataError, match=r"names other classes than CIFAR-10's: plane, automobile"):
+    with pytest.raises(DataError, match=r"has other classes than CIFAR-10: plane, automobile"):
         own(tmp_path)
 
 
@@ -320,7 +320,7 @@ def test_the_real_jpegs_are_60000_in_ten_equal_classes(tmp_path):
 def test_some_classes_alone_are_numbered_in_the_order_asked_for(tmp_path):
     write_cifar(tmp_path)
     everything = CIFAR10(tmp_path, verify=False)
-    some = CIFAR10(tmp_path, verify=False, classes=["truck", "cat"], val_size=4)
+    some = CIFAR10(tmp_path, verify=False, classes=["truck", "cat"], split=SplitOptions(val_size=4))
     assert some.class_names == ("truck", "cat")
     everything.setup()
     some.setup()
@@ -334,7 +334,7 @@ def test_some_classes_alone_are_numbered_in_the_order_asked_for(tmp_path):
 
 @pytest.mark.parametrize(
     ("classes", "words"),
-    [(["cat", "wolf"], "no class 'wolf'"), (["cat"], "two at least"), (["cat", "cat"], "each once")],
+    [(["cat", "wolf"], "no class 'wolf'"), (["cat"], "name at least two"), (["cat", "cat"], "each once")],
 )
 def test_classes_that_cannot_be_are_refused(tmp_path, classes, words):
     with pytest.raises(DataError, match=words):

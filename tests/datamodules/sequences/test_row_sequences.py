@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from datamodules import (
-    Augmentation,
+    DataModule,
     DigitRows,
     Digits,
     FashionMNISTRows,
-    InMemoryDataModule,
     MNISTRows,
     RowSequences,
     Samples,
+    SplitOptions,
 )
 from models import Classifier
 from models.networks import Recurrent
 
 
-class Colours(InMemoryDataModule):
+class Colours(DataModule):
     """Ten of either class, whose values tell where they lie."""
 
     class_names = ("a", "b")
@@ -35,47 +35,32 @@ class ColourRows(RowSequences, Colours):
     input_shape = (2, 12)
 
 
+def batches(data):
+    return [data.on_after_batch_transfer(batch, 0) for batch in data.val_dataloader()]
+
+
 def ready(data):
     data.setup()
     return data
 
 
-def test_a_step_is_a_row_and_the_steps_go_down_the_image():
-    rows, images = ready(DigitRows()), ready(Digits())
-    raw = images.samples.inputs[:7]
-    assert torch.equal(rows.samples.inputs[:7], raw)
-    assert torch.equal(rows.transform(raw), images.transform(raw)[:, 0])
-    assert rows.transform(raw).shape == (7, *rows.input_shape)
-
-
-def test_a_step_of_a_colour_image_holds_the_row_of_every_channel():
-    rows, images = ready(ColourRows()), ready(Colours())
-    expected = images.transform(images.samples.inputs)
-    found = rows.transform(rows.samples.inputs)
-    assert found.shape == (20, *rows.input_shape)
-    for row in range(2):
-        assert torch.equal(found[:, row], torch.cat([expected[:, channel, row] for channel in range(3)], dim=1))
+@pytest.mark.parametrize(("rows", "images"), [(DigitRows, Digits), (ColourRows, Colours)])
+def test_batches_are_those_of_the_images_and_the_task_is_told_to_read_rows(rows, images):
+    rows, images = rows(), images()
+    for (inputs, targets), (expected, labels) in zip(batches(rows), batches(images), strict=True):
+        assert torch.equal(inputs, expected)
+        assert torch.equal(targets, labels)
+    assert rows.preprocessing == images.preprocessing | {"rows": True}
+    channels, height, width = images.input_shape
+    assert rows.input_shape == (height, channels * width)
 
 
 def test_rows_share_the_split_and_the_normalisation_of_the_images():
-    rows, images = ready(DigitRows(split_seed=3)), ready(Digits(split_seed=3))
+    rows, images = ready(DigitRows(split=SplitOptions(seed=3))), ready(Digits(split=SplitOptions(seed=3)))
     assert rows.normalization == images.normalization
     assert len(rows.normalization.mean) == 1
     assert rows.manifest["parts"] == images.manifest["parts"]
     assert rows.manifest["source"]["name"] == "DigitRows"
-
-
-def test_augmentations_are_given_images():
-    seen = []
-
-    class Watch(Augmentation):
-        def forward(self, images):
-            seen.append(tuple(images.shape))
-            return images
-
-    data = ready(DigitRows())
-    data.transform(data.samples.inputs[:5], Watch())
-    assert seen == [(5, 1, 8, 8)]
 
 
 @pytest.mark.parametrize("data", [MNISTRows, FashionMNISTRows])
@@ -90,7 +75,7 @@ def test_idx_files_are_read_as_sequences_of_28_rows(data, tmp_path):
     rows = data(data_dir=str(tmp_path), verify=False)
     rows.prepare_data()
     rows.setup()
-    assert rows.transform(rows.samples.inputs[:3]).shape == (3, 28, 28)
+    assert (rows.samples.inputs.shape[1:], rows.input_shape) == ((1, 28, 28), (28, 28))
 
 
 def test_a_network_learns_digits_row_by_row(quiet_trainer):

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules import DataError, Samples, SequenceDataModule, SequenceFiles, Sequences
+from datamodules import DataError, Samples, SequenceDataModule, SequenceFiles, Sequences, SplitOptions
 from models import Classifier
 from models.networks import Recurrent
 from models.regularizers import LabelSmoothing
@@ -108,7 +108,11 @@ def test_a_batch_is_cut_after_its_longest_sequence(tmp_path_factory, lengths, ba
     path, lengths = tmp_path_factory.mktemp("data") / "data.npz", [9, *lengths]
     values, steps = np.random.default_rng(0).normal(size=(sum(lengths), 2)), np.arange(sum(lengths)) % 3
     np.savez(path, values=values, lengths=lengths, targets=steps, class_names=["a", "b", "c"])
-    data = ready(SequenceFiles(str(path), eval_batch_size=batch_size, mean=[0.0], std=[1.0], duplicates="drop"))
+    data = ready(
+        SequenceFiles(
+            str(path), eval_batch_size=batch_size, mean=[0.0], std=[1.0], split=SplitOptions(duplicates="drop")
+        )
+    )
     starts = np.cumsum(lengths) - lengths
     rest = data.split.test.tolist()
     for inputs, targets in batches(data, data.test_dataloader()):
@@ -125,24 +129,22 @@ def test_a_batch_is_cut_after_its_longest_sequence(tmp_path_factory, lengths, ba
     assert rest == []
 
 
-def test_each_feature_is_normalised_by_the_true_steps_of_the_training_part(tmp_path):
+def test_each_feature_is_measured_on_the_true_steps_of_the_training_part(tmp_path):
     values, _ = make(tmp_path / "data.npz", features=3)
     data = ready(SequenceFiles(str(tmp_path / "data.npz"), eval_batch_size=7))
     steps = torch.cat([values[index] for index in data.split.train]).double()
     assert data.normalization.mean == pytest.approx(steps.mean(0).tolist(), rel=1e-5)
     assert data.normalization.std == pytest.approx(steps.std(0, correction=0).tolist(), rel=1e-5)
-    shown = [row[:n] for inputs, _ in batches(data, data.val_dataloader()) for row, n in zip(*inputs, strict=True)]
-    for sequence, index in zip(shown, data.split.val, strict=True):
-        torch.testing.assert_close(sequence, ((values[index] - steps.mean(0)) / steps.std(0, correction=0)).float())
 
 
-def test_sequences_of_one_length_are_plain_tensors_normalised_by_feature_too():
+def test_sequences_of_one_length_are_plain_tensors_measured_by_feature_too():
     data = ready(Equal(eval_batch_size=7))
     steps = data.samples.inputs[data.split.train].flatten(0, 1)
     assert data.normalization.mean == pytest.approx(steps.mean(0).tolist(), rel=1e-5)
     for inputs, targets in batches(data, data.val_dataloader()):
         assert inputs.shape == (len(targets), 4, 3)
-    torch.testing.assert_close(inputs[-1], data.normalization.apply(data.samples.inputs[data.split.val[-1]]))
+    assert torch.equal(inputs[-1], data.samples.inputs[data.split.val[-1]])
+    assert data.preprocessing["channel_axis"] == -1
 
 
 def test_the_number_of_stated_statistics_must_be_that_of_the_features(tmp_path):
@@ -158,7 +160,7 @@ def test_a_sequence_that_is_the_beginning_of_another_is_no_duplicate(tmp_path):
     assert set(data.manifest["duplicates"].values()) == {0}
     np.savez(tmp_path / "same.npz", values=np.zeros(90), lengths=np.full(30, 3), targets=np.arange(30) % 2)
     with pytest.raises(DataError, match="byte-identical"):
-        SequenceFiles(str(tmp_path / "same.npz"), duplicates="raise").setup()
+        SequenceFiles(str(tmp_path / "same.npz"), split=SplitOptions(duplicates="raise")).setup()
 
 
 def test_the_manifest_has_the_hash_of_what_is_in_the_file(tmp_path):
@@ -194,12 +196,12 @@ GOOD = {"values": np.zeros((6, 2)), "lengths": np.array([1, 2, 3]), "targets": n
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"values": None}, "holds no array 'values'; there are lengths, targets"),
+        ({"values": None}, "has no array 'values'; there are lengths, targets"),
         ({"lengths": np.array([1, 2, 4])}, r"lengths add up to 7 steps; values have the shape \(6, 2\)"),
         ({"lengths": np.array([0, 3, 3])}, "sequence 0 has length 0"),
         ({"lengths": np.array([1.0, 2.0, 3.0])}, r"lengths must be whole numbers \(N,\); they are float64"),
         ({"lengths": np.array([], dtype=int)}, "lengths must be whole numbers"),
-        ({"values": np.array([[1.0, 2]] * 5 + [[np.nan, 0]])}, "sequence 2 holds what is no number"),
+        ({"values": np.array([[1.0, 2]] * 5 + [[np.nan, 0]])}, "sequence 2 holds NaN or infinite values"),
         ({"values": np.array(["a"] * 6)}, "sequence 0 is <U1"),
         ({"values": np.zeros((6, 2, 2))}, r"sequence 0 is float64 \(1, 2, 2\)"),
         ({"targets": np.array([0, 1])}, "one for each of 3 sequences, or integers, one for each of 6 steps"),
@@ -271,8 +273,8 @@ def empty_class(folder):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: folder / "nowhere.npz", "nowhere.npz is not there"),
-        (lambda folder: folder, "holds no folder of a class"),
+        (lambda folder: folder / "nowhere.npz", "nowhere.npz does not exist"),
+        (lambda folder: folder, "holds no class folders"),
         (empty_class, "a holds no .npy file"),
         (damaged, "d.npz cannot be read"),
         (flipped, "d.npz cannot be read"),

@@ -8,12 +8,12 @@ import pytest
 import torch
 from scipy import stats
 
-from datamodules import DataError, Diabetes, Digits, MatrixNoise, PairNoise, SymmetricNoise
+from datamodules import DataError, Diabetes, Digits, MatrixNoise, PairNoise, SplitOptions, SymmetricNoise
 from datamodules.splitting.label_noise import corrupt_labels
 from models import Classifier
 from models.networks import MLP
 
-SIGNIFICANCE = 1e-6  # share of right implementations that a test of a distribution refuses
+SIGNIFICANCE = 1e-6  # fraction of right implementations that a test of a distribution refuses
 
 
 def prepared(**options):
@@ -85,12 +85,12 @@ def test_the_same_labels_are_wrong_whatever_the_training_seed():
 
 def test_a_network_large_enough_memorises_wrong_labels(quiet_trainer):
     L.seed_everything(0, verbose=False)
-    data = Digits(label_noise=SymmetricNoise(0.3), train_size=300)
+    data = Digits(label_noise=SymmetricNoise(0.3), split=SplitOptions(train_size=300))
     optimizer = functools.partial(torch.optim.AdamW, lr=0.005)
     task = Classifier(MLP((1, 8, 8), 10, [256]), 10, optimizer=optimizer)
     quiet_trainer(max_epochs=60).fit(task, data)
     train = torch.from_numpy(data.split.train)
-    predicted = task.eval()(data.transform(data.samples.inputs[train])).argmax(-1)
+    predicted = task.eval()(data.samples.inputs[train]).argmax(-1)
     wrong = data.targets[train] != data.samples.targets[train]
     assert (predicted == data.targets[train])[wrong].float().mean() > 0.9
 
@@ -98,21 +98,23 @@ def test_a_network_large_enough_memorises_wrong_labels(quiet_trainer):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: SymmetricNoise(1.5), "label_noise: rate 1.5 is not in"),
-        (lambda: PairNoise(-0.1), "label_noise: rate -0.1 is not in"),
-        (lambda: MatrixNoise([[0.5, 0.5], [0.5, 0.6]]), "label_noise: row 1 of the matrix"),
-        (lambda: MatrixNoise([[0.5, 0.5], [1.0]]), "label_noise: row 1 of the matrix"),
+        (lambda: SymmetricNoise(1.5), "SymmetricNoise: rate 1.5 is not in"),
+        (lambda: PairNoise(-0.1), "PairNoise: rate -0.1 is not in"),
+        (lambda: MatrixNoise([[0.5, 0.5], [0.5, 0.6]]), "MatrixNoise: row 1"),
+        (lambda: MatrixNoise([[0.5, 0.5], [1.0]]), "MatrixNoise: row 1"),
         (lambda: prepared(label_noise=MatrixNoise([[1, 0], [0, 1]])), "2 rows; there are 10 classes"),
-        (lambda: Diabetes(label_noise=SymmetricNoise(0.1)).setup(), "label_noise: Diabetes has not one class a sample"),
+        (lambda: Diabetes(label_noise=SymmetricNoise(0.1)).setup(), "label_noise needs one class per sample; Diabetes"),
     ],
 )
 def test_noise_that_makes_no_sense_is_refused(make, said):
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(ValueError, match=said):
         make()
 
 
 def test_a_sample_has_the_same_label_in_a_smaller_training_part():
-    whole, half = (prepared(label_noise=SymmetricNoise(0.4), train_fraction=share) for share in (1.0, 0.5))
+    whole, half = (
+        prepared(label_noise=SymmetricNoise(0.4), split=SplitOptions(train_fraction=share)) for share in (1.0, 0.5)
+    )
     assert np.isin(half.split.train, whole.split.train).all()
     assert torch.equal(half.targets[half.split.train], whole.targets[half.split.train])
 
@@ -125,5 +127,5 @@ def test_other_noise_is_named_where_a_run_goes_on():
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_out_of_range_is_named(seed):
-    with pytest.raises(DataError, match=f"noise_seed {seed} is not between"):
+    with pytest.raises(ValueError, match=f"SymmetricNoise: noise_seed {seed} is not in"):
         SymmetricNoise(0.1, noise_seed=seed)

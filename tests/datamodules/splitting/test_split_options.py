@@ -35,7 +35,7 @@ def test_a_training_subset_without_one_of_the_classes_is_refused(digit_labels):
 
 
 def test_a_test_part_too_small_for_every_class_is_refused(digit_labels):
-    with pytest.raises(DataError, match=r"test_size: 9 of 1797 samples cannot hold each of 10 classes"):
+    with pytest.raises(DataError, match=r"split\.test_size: 9 of 1797 samples cannot hold each of 10 classes"):
         split_of(digit_labels, test_size=9)
 
 
@@ -63,7 +63,7 @@ def test_a_test_part_too_small_for_every_class_is_refused(digit_labels):
     ],
 )
 def test_an_argument_out_of_range_is_named(digit_labels, argument, options):
-    with pytest.raises(DataError, match=rf"^{argument}: "):
+    with pytest.raises(DataError, match=rf"^split\.{argument}: "):
         split_of(digit_labels, **options)
 
 
@@ -73,9 +73,9 @@ def test_a_fraction_that_rounds_to_everything_is_refused(argument):
         make_split(None, SplitOptions(**{f"{argument}_fraction": 0.99}), num_samples=20)
 
 
-def test_a_negative_split_seed_is_refused_by_name(digit_labels):
-    with pytest.raises(DataError, match="split_seed"):
-        split_of(digit_labels, split_seed=-1)
+def test_a_negative_seed_is_refused_by_name(digit_labels):
+    with pytest.raises(DataError, match=r"split\.seed"):
+        split_of(digit_labels, seed=-1)
 
 
 @pytest.mark.parametrize(("targets", "bins"), [(np.arange(9.0), 1), (np.ones((9, 2)), 3)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import BreastCancer, DataError, Diabetes, Iris, Tabular, Thermometer, Wine
+from datamodules import BreastCancer, DataError, Diabetes, Iris, SplitOptions, Tabular, Thermometer, Wine
 
 TABLE = "width, height,kind\n" + "".join(f"{k},{k * k / 7},{'even' if k % 2 == 0 else 'odd'}\n" for k in range(40))
 
@@ -40,9 +40,11 @@ def test_a_continuous_target_is_a_column_of_numbers(table):
 
 
 @pytest.mark.parametrize("make", [BreastCancer, Iris, Wine, Diabetes, Thermometer])
-def test_features_are_standardised_by_the_training_part_alone(make):
-    data = make(**({"val_size": 2, "test_size": 2} if make is Thermometer else {}))
+def test_each_feature_is_measured_on_the_training_part_alone(make):
+    data = make(**({"split": SplitOptions(val_size=2, test_size=2)} if make is Thermometer else {}))
     (inputs, targets), *_ = make_batches(data)
+    mean, std = (torch.tensor(data.preprocessing[name]) for name in ("mean", "std"))
+    inputs = (inputs - mean) / std
     assert inputs.mean(0).abs().max() < 1e-4
     assert (inputs.std(0, correction=0) - 1).abs().max() < 1e-3
     assert inputs.shape[1:] == data.input_shape
@@ -55,7 +57,14 @@ def make_batches(data):
 
 
 def test_bins_of_a_continuous_target_are_spread_evenly(table):
-    data = Tabular(table(), "height", continuous=True, features=["width"], stratify_bins=4, test_size=8, val_size=8)
+    data = Tabular(
+        table(),
+        "height",
+        continuous=True,
+        features=["width"],
+        stratify_bins=4,
+        split=SplitOptions(test_size=8, val_size=8),
+    )
     data.setup()
     for part in data.split.parts().values():
         assert np.bincount(part // 10, minlength=4).min() == len(part) // 4
@@ -67,11 +76,11 @@ def test_bins_of_a_continuous_target_are_spread_evenly(table):
         (TABLE.replace("3,1.2857142857142858,odd", "3,,odd"), r"row 5, column 'height': the value is missing"),
         (TABLE.replace("3,1.2857142857142858,odd", "3,NA,odd"), r"row 5, column 'height': the value is missing"),
         (TABLE.replace("3,1.2857142857142858,odd", "3,1.28,?"), r"row 5, column 'kind': the value is missing"),
-        (TABLE.replace("3,1.2857142857142858,odd", "3,tall,odd"), r"row 5, column 'height': 'tall' is no number"),
-        (TABLE.replace("3,1.2857142857142858,odd", "3,inf,odd"), r"row 5, column 'height': 'inf' is no number"),
+        (TABLE.replace("3,1.2857142857142858,odd", "3,tall,odd"), r"row 5, column 'height': 'tall' is not a number"),
+        (TABLE.replace("3,1.2857142857142858,odd", "3,inf,odd"), r"row 5, column 'height': 'inf' is not a number"),
         (TABLE.replace("3,1.2857142857142858,odd", "3,odd"), r"row 5: 2 values, but 3 columns"),
-        ("width,height,kind\n", "holds no rows"),
-        ("", "holds no rows"),
+        ("width,height,kind\n", "has no rows"),
+        ("", "has no rows"),
         ("kind\nodd\n", "no column beside the target"),
         ("width,width,kind\n1,2,odd\n", "two columns 'width'"),
     ],
@@ -86,8 +95,8 @@ def test_what_is_wrong_with_a_table_is_named_by_row_and_column(table, text, said
     [
         ({"target": "colour"}, "no column 'colour'; there are width, height, kind"),
         ({"target": "kind", "features": ["depth"]}, "no column 'depth'"),
-        ({"target": "kind", "continuous": True}, "column 'kind': 'even' is no number"),
-        ({"target": "kind", "stratify_bins": 3}, "stratify_bins: classes are stratified by themselves"),
+        ({"target": "kind", "continuous": True}, "column 'kind': 'even' is not a number"),
+        ({"target": "kind", "stratify_bins": 3}, "stratify_bins is for continuous targets only"),
     ],
 )
 def test_arguments_that_do_not_fit_the_table_are_refused(table, options, said):
@@ -119,10 +128,10 @@ def test_numbers_to_predict_are_no_classes(table):
 def test_semicolons_and_a_missing_file_are_named(table, tmp_path):
     with pytest.raises(DataError, match="semicolons"):
         Tabular(table("a;b\n1;2\n"), "b")
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         Tabular(str(tmp_path / "none.csv"), "b")
 
 
 def test_a_number_too_large_for_single_precision_is_refused(table):
-    with pytest.raises(DataError, match="row 2, column 'a': '4e38' is no number"):
+    with pytest.raises(DataError, match="row 2, column 'a': '4e38' is not a number"):
         Tabular(table("a,b\n4e38,x\n1,x\n2,y\n3,y\n"), "b")

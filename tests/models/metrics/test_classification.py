@@ -1,10 +1,12 @@
-"""The figures agree with scikit-learn's and with their definitions written out."""
+"""The metrics agree with scikit-learn's and with their definitions written out."""
 
 import pytest
 import torch
 from sklearn import metrics as reference
 
-from models.metrics.classification import CrossEntropy, class_accuracy, evaluation_metrics, training_metrics
+from models.metrics.classification import evaluation_metrics, training_metrics
+from models.metrics.classification import test_metrics as metrics_of_a_test
+from models.metrics.mean_loss import CrossEntropy
 
 
 def predictions(samples=997, classes=10):
@@ -34,20 +36,20 @@ def calibration_error(probabilities, targets, bins=15):
 
 
 @pytest.mark.parametrize("scale", [0.1, 1, 2])
-def test_the_figures_are_scikit_learns(scale):
+def test_the_metrics_are_scikit_learns(scale):
     logits, targets = predictions()
     logits = logits * scale
-    figures = measured(evaluation_metrics(10), logits, targets)
+    metrics = measured(evaluation_metrics(10), logits, targets)
     probabilities = logits.double().softmax(-1)
     predicted = probabilities.argmax(-1)
-    assert figures["loss"] == pytest.approx(reference.log_loss(targets, probabilities), rel=1e-5)
-    assert figures["accuracy"] == pytest.approx(reference.accuracy_score(targets, predicted))
-    assert figures["f1_macro"] == pytest.approx(reference.f1_score(targets, predicted, average="macro"))
-    assert figures["top5_accuracy"] == pytest.approx(reference.top_k_accuracy_score(targets, probabilities, k=5))
-    assert figures["calibration_error"] == pytest.approx(calibration_error(probabilities, targets), abs=1e-6)
+    assert metrics["loss"] == pytest.approx(reference.log_loss(targets, probabilities), rel=1e-5)
+    assert metrics["accuracy"] == pytest.approx(reference.accuracy_score(targets, predicted))
+    assert metrics["f1_macro"] == pytest.approx(reference.f1_score(targets, predicted, average="macro"))
+    assert metrics["top5_accuracy"] == pytest.approx(reference.top_k_accuracy_score(targets, probabilities, k=5))
+    assert metrics["calibration_error"] == pytest.approx(calibration_error(probabilities, targets), abs=1e-6)
 
 
-def test_the_figures_do_not_depend_on_the_batch_size():
+def test_the_metrics_do_not_depend_on_the_batch_size():
     logits, targets = predictions()
     small = measured(evaluation_metrics(10), logits, targets, batch_size=83)
     assert small == pytest.approx(measured(evaluation_metrics(10), logits, targets, batch_size=1000), rel=1e-6)
@@ -55,13 +57,13 @@ def test_the_figures_do_not_depend_on_the_batch_size():
 
 def test_logits_that_look_like_probabilities_are_still_logits():
     logits, targets = torch.rand(200, 10, generator=torch.Generator().manual_seed(0)), torch.arange(200) % 10
-    figures = measured(evaluation_metrics(10), logits, targets)
-    assert figures["calibration_error"] == pytest.approx(calibration_error(logits.softmax(-1), targets), abs=1e-6)
+    metrics = measured(evaluation_metrics(10), logits, targets)
+    assert metrics["calibration_error"] == pytest.approx(calibration_error(logits.softmax(-1), targets), abs=1e-6)
 
 
 def test_the_accuracy_of_each_class_is_its_recall():
     logits, targets = predictions()
-    metric = class_accuracy(10)
+    metric = metrics_of_a_test(10)["class_accuracy"]
     metric.update(logits, targets)
     recall = reference.recall_score(targets, logits.argmax(-1), average=None)
     assert metric.compute().tolist() == pytest.approx(recall.tolist())
@@ -87,7 +89,7 @@ def test_top5_accuracy_is_there_where_it_means_something(classes, expected):
     assert ("top5_accuracy" in evaluation_metrics(classes)) is expected
 
 
-def test_every_figure_knows_whether_higher_is_better():
+def test_every_metric_knows_whether_higher_is_better():
     better = {name: metric.higher_is_better for name, metric in evaluation_metrics(10).items()}
     assert better == {
         "loss": False, "accuracy": True, "f1_macro": True, "calibration_error": False, "top5_accuracy": True

@@ -110,7 +110,7 @@ def test_every_parameter_of_a_network_gets_a_gradient(network):
     ("make", "message"),
     [
         (lambda: MLP((8,), 2, [4, 0]), r"MLP: widths \[4, 0\]"),
-        (lambda: MLP((8,), 2, dropout=1.0), "MLP: dropout 1.0"),
+        (lambda: MLP((8,), 2, dropout=1.5), r"MLP: dropout 1\.5 is not in \[0, 1\)"),
         (lambda: MLP((8,), 2, dropout=-0.5), "MLP: dropout -0.5"),
         (lambda: CNN((1, 15, 16), 2), r"CNN: input_shape \(1, 15, 16\)"),
         (lambda: CNN((64,), 2), r"CNN: input_shape \(64,\)"),
@@ -118,6 +118,8 @@ def test_every_parameter_of_a_network_gets_a_gradient(network):
         (lambda: TinyConv((3, 31, 32), 2), r"TinyConv: input_shape \(3, 31, 32\)"),
         (lambda: AlexNet((3, 32, 32), 2, stem="imagenet"), "AlexNet: .* at least 63×63 pixels"),
         (lambda: AlexNet((3, 32, 32), 2, dropout=1.0), "AlexNet: dropout 1.0"),
+        (lambda: AlexNet((3, 32, 32), 2, width=0), "AlexNet: width 0 is less than 1"),
+        (lambda: TinyConv((3, 32, 32), 2, channels=0), "TinyConv: channels 0 is less than 1"),
         (lambda: ResNet((3, 16, 16), 2, stem="imagenet"), "ResNet: .* at least 32×32 pixels"),
         (lambda: ResNet((3, 32, 32), 2, stochastic_depth=1.0), "ResNet: stochastic_depth 1.0"),
     ],

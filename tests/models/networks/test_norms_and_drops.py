@@ -1,4 +1,4 @@
-"""Norms by name, spatial dropout and DropBlock: what networks have of them, and what those do."""
+"""Norms by name, spatial dropout and DropBlock: where networks have them and how they act."""
 
 import functools
 

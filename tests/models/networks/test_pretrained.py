@@ -1,4 +1,4 @@
-"""Pretrained networks end in a new head, take weights made elsewhere, and what is frozen does not move by a bit."""
+"""Pretrained networks end in a new head and load weights from elsewhere, and frozen parts do not move by a bit."""
 
 import functools
 from pathlib import Path
@@ -143,7 +143,8 @@ def test_no_network_and_no_weights_is_one_line_with_the_address(tmp_path, monkey
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.download_url_to_file", unreachable)
     with pytest.raises(
-        ValueError, match=r"cannot be downloaded .*fetch https://.*/resnet18-\w+\.pth elsewhere"
+        ValueError,
+        match=r"cannot be downloaded .*download https://.*/(resnet18-\w+\.pth) elsewhere and copy it to .*/\1$",
     ) as said:
         pretrained("resnet18", "IMAGENET1K_V1")
     assert "\n" not in str(said.value)
@@ -190,51 +191,19 @@ def test_a_network_trained_here_on_five_classes_is_transferred_to_the_other_five
     assert accuracies[0] > accuracies[1] + 0.05
 
 
-def test_a_plain_network_of_ours_brings_the_statistics_of_its_data(fit, tmp_path):
-    source = Classifier(resnet20(GREY, 10), 10)
-    trainer = fit(source, Digits(batch_size=700, mean=[0.3], std=[0.4]), limit_train_batches=1)
-    trainer.save_checkpoint(tmp_path / "source.ckpt")
-    network = pretrained(resnet20, str(tmp_path / "source.ckpt"), resize=None)
-    assert (network.preprocessing.mean.item(), network.preprocessing.std.item()) == pytest.approx((0.3, 0.4))
-    network.head.load_state_dict(source.network.head.state_dict())
-    images = torch.rand(4, *GREY)
-    torch.testing.assert_close(network.eval()(images), source.network.eval()((images - 0.3) / 0.4))
+def test_inputs_may_be_features_that_were_computed_before():
+    network = pretrained(resnet20, resize=None, train="head").eval()
+    images = torch.rand(3, *GREY)
+    features, logits = network.features(images), network(images)
+    assert network.inputs_are_features is False
+    network.inputs_are_features = True
+    assert network.features(features) is features
+    assert torch.equal(network(features), logits)
+    network.inputs_are_features = False
+    assert torch.equal(network(images), logits)
 
 
-def test_the_statistics_of_a_pretrained_network_and_of_its_data_come_together(fit, tmp_path):
-    source = pretrained(resnet20, resize=None)
-    source.preprocessing.mean.fill_(0.2)
-    source.preprocessing.std.fill_(0.5)
-    trainer = fit(Classifier(source, 10), Digits(mean=[0.3], std=[0.4]), limit_train_batches=1)
-    trainer.save_checkpoint(tmp_path / "source.ckpt")
-    network = pretrained(resnet20, str(tmp_path / "source.ckpt"), resize=None)
-    images = torch.rand(4, *GREY)
-    expected = source.eval().features((images - 0.3) / 0.4)
-    torch.testing.assert_close(network.eval().features(images), expected)
-
-
-@pytest.mark.parametrize("size", [28, 300])
-def test_images_are_resized_repeated_and_normalised_as_the_weights_want(size):
-    grey = torch.rand(2, 1, size, size)
-    with torch.device("meta"):
-        network = Pretrained((1, 28, 28), 10, "resnet18", None)
-    preprocessing = network.preprocessing.to_empty(device="cpu")
-    transforms = torchvision.models.ResNet18_Weights.DEFAULT.transforms(resize_size=224)
-    preprocessing.mean, preprocessing.std = torch.tensor(transforms.mean), torch.tensor(transforms.std)
-    expected = transforms(grey.expand(-1, 3, -1, -1))
-    torch.testing.assert_close(preprocessing(grey), expected)
-    assert pretrained(resize=None).preprocessing(torch.rand(2, 1, 8, 8)).shape == (2, 3, 8, 8)
-
-
-@pytest.mark.parametrize(("options", "warned"), [({}, True), ({"mean": [0.0], "std": [1.0]}, False)])
-def test_data_that_are_normalised_twice_are_warned_of(fit, options, warned, recwarn):
-    fit(Classifier(pretrained(train="head"), 10), Digits(batch_size=500, **options), limit_train_batches=1)
-    said = [str(warning.message) for warning in recwarn if "data.mean" in str(warning.message)]
-    assert bool(said) is warned
-    assert all("--data.mean [0.0] --data.std [1.0]" in line for line in said)
-
-
-def test_weights_that_come_later_are_neither_read_nor_downloaded():
+def test_skipped_weights_are_neither_read_nor_downloaded():
     with skip_initial_weights():
         pretrained("resnet18", "gone.pt")
         pretrained("resnet18", "IMAGENET1K_V1")
@@ -250,12 +219,15 @@ def test_weights_that_come_later_are_neither_read_nor_downloaded():
         (lambda: pretrained("resnet81"), "no classification network 'resnet81'; did you mean 'resnet18'"),
         (lambda: pretrained("fasterrcnn_resnet50_fpn"), "no classification network"),
         (lambda: pretrained(weights="IMAGENET"), "resnet18 has none called 'IMAGENET'; there are IMAGENET1K_V1"),
-        (lambda: pretrained(resnet20, weights="DEFAULT"), "'DEFAULT' is no file"),
+        (
+            lambda: pretrained(resnet20, weights="DEFAULT"),
+            "'DEFAULT' is not a file .* only torchvision's networks have weights",
+        ),
         (lambda: pretrained(train="last:6"), "train: last:6 is more than the 5 blocks that resnet18 has"),
-        (lambda: pretrained(train="last:0"), "train: 'last:0' is none of all, head and last:<n>"),
-        (lambda: pretrained(train="tail"), "train: 'tail' is none of all"),
+        (lambda: pretrained(train="last:0"), "train: 'last:0' is not all, head or last:<n>"),
+        (lambda: pretrained(train="tail"), "train: 'tail' is not all"),
         (lambda: pretrained(resize=0), "resize 0 is less than 1"),
-        (lambda: pretrained("vit_b_32", resize=None), r"vit_b_32 takes no images of size 8×8; set resize"),
+        (lambda: pretrained("vit_b_32", resize=None), r"vit_b_32 does not take images of size 8×8; set resize"),
         (lambda: pretrained(shape=(2, 8, 8)), "takes images of 1 or 3 channels, not 2"),
         (lambda: pretrained(shape=(64,)), r"input_shape \(64,\) is not \(C, H, W\)"),
     ],

@@ -1,4 +1,4 @@
-"""Recurrent networks compute what their cells say, over true steps alone."""
+"""Recurrent networks compute the recurrence of their cells, and ignore padding."""
 
 import pytest
 import torch
@@ -166,7 +166,7 @@ def test_dropout_acts_between_layers_in_training_alone():
         ({"hidden_size": 0}, "Recurrent: hidden_size 0"),
         ({"layers": 0}, "Recurrent: layers 0"),
         ({"layers": 2, "dropout": 1.0}, "Recurrent: dropout 1.0 is not in"),
-        ({"dropout": 0.2}, "Recurrent: dropout 0.2 acts between layers; there is only one"),
+        ({"dropout": 0.2}, "Recurrent: dropout 0.2 acts between layers, and there is only one"),
     ],
 )
 def test_what_cannot_be_built_is_refused(arguments, message):

@@ -1,4 +1,4 @@
-"""ResNets have the published sizes, compute what torchvision's do, and take weights made elsewhere or refuse them."""
+"""ResNets have the published sizes, compute the outputs of torchvision's, and load weights that fit or refuse them."""
 
 import pytest
 import safetensors.torch
@@ -106,3 +106,10 @@ def test_stochastic_depth_skips_later_blocks_more_often_and_none_in_evaluation()
     assert not torch.equal(network(images), network(images))
     network.eval()
     assert torch.equal(network(images), network(images))
+
+
+@pytest.mark.parametrize("depth", [20, 50])
+def test_weights_and_modules_keep_the_order_in_which_torchvision_has_them(depth):
+    names = [name for name, _ in ResNet((3, 32, 32), 10, depth=depth, shortcut="projection").layer2[0].named_children()]
+    layers = [f"{kind}{number}" for number in range(1, 3 + (depth == 50)) for kind in ("conv", "bn")]
+    assert names == [*layers, "downsample", "drop_path", "drop_block"]

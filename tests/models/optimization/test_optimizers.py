@@ -1,38 +1,20 @@
-"""Parameter groups and learning-rate schedules, step by step."""
+"""Optimizers over the parameters that train, with weight decay where it belongs."""
 
 import functools
-import math
 
 import pytest
 import torch
-from lightning.pytorch.cli import LightningArgumentParser, LRSchedulerCallable
 from torch import nn
-from torch.optim import LBFGS, SGD, Adam, AdamW, lr_scheduler
+from torch.optim import LBFGS, SGD, Adam, AdamW
 
-from models import WarmupCosine
 from models.networks import CNN, MLP
-from models.optimization.optimizers import build_optimizer, build_scheduler, build_warmup
+from models.optimization.optimizers import build_optimizer
 
 adamw = functools.partial(AdamW, lr=0.1, weight_decay=0.5)
 
 
 def names(network, parameters):
     return {name for name, own in network.named_parameters() if any(own is parameter for parameter in parameters)}
-
-
-def sgd(lr=1.0):
-    return SGD([nn.Parameter(torch.zeros(2, 2))], lr=lr)
-
-
-def rates(optimizer, schedules, steps):
-    """Return the learning rate of each step, all schedules advancing after each."""
-    seen = []
-    for _ in range(steps):
-        seen.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        for schedule in schedules:
-            schedule.step()
-    return seen
 
 
 def test_weight_decay_spares_biases_and_norms():
@@ -88,139 +70,6 @@ def test_a_network_with_nothing_to_train_is_refused():
         build_optimizer(None, MLP((8,), 2).requires_grad_(False), decay_norms_and_biases=False)
 
 
-def test_warmup_cosine_follows_its_formula():
-    optimizer = sgd(lr=0.4)
-    schedule = WarmupCosine(optimizer, warmup_fraction=0.2, final_factor=0.1, total_steps=20)
-    warmup = [(step + 1) / 5 for step in range(4)]
-    cosine = [0.1 + 0.9 * (1 + math.cos(math.pi * (step - 4) / 16)) / 2 for step in range(4, 20)]
-    after = [0.1] * 3
-    assert rates(optimizer, [schedule], 23) == pytest.approx([0.4 * factor for factor in warmup + cosine + after])
-
-
-def test_warmup_cosine_without_warmup_starts_at_the_full_rate_and_ends_at_zero():
-    optimizer = sgd()
-    seen = rates(optimizer, [WarmupCosine(optimizer, warmup_fraction=0, total_steps=10)], 11)
-    assert seen[0] == 1
-    assert seen[10] == pytest.approx(0)
-    assert seen == sorted(seen, reverse=True)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"warmup_fraction": 1.0, "total_steps": 10},
-        {"warmup_fraction": -0.1, "total_steps": 10},
-        {"final_factor": 1.1, "total_steps": 10},
-        {"total_steps": 0},
-        {},
-    ],
-)
-def test_warmup_cosine_refuses_what_it_cannot_follow(options):
-    with pytest.raises(ValueError, match="WarmupCosine"):
-        WarmupCosine(sgd(), **options)
-
-
-@pytest.mark.parametrize("kind", [functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1), WarmupCosine])
-def test_a_schedule_that_takes_total_steps_is_told_the_length_of_the_run(kind):
-    told = build_scheduler(kind, sgd(), 37)
-    expected = kind(sgd(), total_steps=37)
-    assert rates(told.optimizer, [told], 30) == rates(expected.optimizer, [expected], 30)
-
-
-def test_a_stated_total_steps_wins():
-    factory = functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1, total_steps=12)
-    assert build_scheduler(factory, sgd(), 37).total_steps == 12
-
-
-def test_stated_epochs_and_steps_win():
-    factory = functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1, epochs=3, steps_per_epoch=5)
-    assert build_scheduler(factory, sgd(), 37).total_steps == 15
-
-
-def test_a_schedule_that_takes_no_total_steps_is_left_alone():
-    schedule = build_scheduler(functools.partial(lr_scheduler.StepLR, step_size=2), sgd(), 37)
-    assert schedule.step_size == 2
-
-
-def test_a_run_without_an_end_tells_no_length():
-    with pytest.raises(ValueError, match="total_steps is unknown; set it"):
-        build_scheduler(WarmupCosine, sgd(), math.inf)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(("stated", "expected"), [({}, 37), ({"total_steps": 12}, 12)])
-def test_a_schedule_named_in_yaml_is_told_the_length_too(stated, expected):
-    parser = LightningArgumentParser()
-    parser.add_argument("--schedule", type=LRSchedulerCallable)
-    choice = {"class_path": "torch.optim.lr_scheduler.OneCycleLR", "init_args": {"max_lr": 0.1} | stated}
-    factory = parser.instantiate_classes(parser.parse_object({"schedule": choice})).schedule
-    assert build_scheduler(factory, sgd(), 37).total_steps == expected
-
-
-def test_a_warmup_alone_rises_linearly_to_the_full_rate():
-    optimizer = sgd()
-    seen = rates(optimizer, [build_warmup(optimizer, 4, None)], 7)
-    assert seen == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1, 1])
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        functools.partial(lr_scheduler.CosineAnnealingLR, T_max=12),
-        functools.partial(lr_scheduler.StepLR, step_size=3, gamma=0.5),
-        functools.partial(lr_scheduler.ExponentialLR, gamma=0.9),
-        functools.partial(lr_scheduler.MultiStepLR, milestones=[2, 7]),
-    ],
-    ids=lambda make: make.func.__name__,
-)
-def test_a_warmup_multiplies_the_schedule_beside_it(make):
-    alone, both = sgd(), sgd()
-    plain, schedule = make(alone), make(both)
-    warmed = rates(both, [schedule, build_warmup(both, 4, schedule)], 12)
-    factors = [0.2, 0.4, 0.6, 0.8] + [1] * 8
-    expected = [rate * factor for rate, factor in zip(rates(alone, [plain], 12), factors, strict=True)]
-    assert warmed == pytest.approx(expected)
-
-
-def constant_then_steps(optimizer):
-    constant, steps = lr_scheduler.ConstantLR(optimizer, 0.5, 3), lr_scheduler.StepLR(optimizer, 4)
-    return lr_scheduler.SequentialLR(optimizer, [constant, steps], [4])
-
-
-@pytest.mark.parametrize(
-    ("name", "make"),
-    [
-        ("OneCycleLR", functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1, total_steps=10)),
-        ("CyclicLR", functools.partial(lr_scheduler.CyclicLR, base_lr=0.1, max_lr=0.2)),
-        ("CosineAnnealingWarmRestarts", functools.partial(lr_scheduler.CosineAnnealingWarmRestarts, T_0=5)),
-        ("LambdaLR", functools.partial(lr_scheduler.LambdaLR, lr_lambda=lambda step: 0.9**step)),
-        ("WarmupCosine", functools.partial(WarmupCosine, total_steps=10)),
-        ("SequentialLR", constant_then_steps),
-    ],
-)
-def test_a_warmup_beside_a_schedule_that_would_undo_it_is_refused_by_name(name, make):
-    optimizer = sgd()
-    with pytest.raises(ValueError, match=name):
-        build_warmup(optimizer, 4, make(optimizer))
-
-
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (
-            lambda: build_optimizer(functools.partial(SGD, lr=-1), nn.Linear(2, 2), True),
-            r"model\.optimizer \(SGD\): .* -1",
-        ),
-        (
-            lambda: build_scheduler(functools.partial(lr_scheduler.StepLR, step_size=0), sgd(), 9),
-            r"model\.lr_scheduler \(StepLR\): step_size",
-        ),
-        (
-            lambda: build_scheduler(functools.partial(WarmupCosine, warmup_fraction=2), sgd(), 9),
-            r"model\.lr_scheduler \(WarmupCosine\): .*warmup_fraction=2",
-        ),
-    ],
-)
-def test_a_value_that_a_class_refuses_is_laid_to_its_argument(make, said):
-    with pytest.raises(ValueError, match=said):
-        make()
+def test_a_value_that_an_optimizer_refuses_is_laid_to_its_argument():
+    with pytest.raises(ValueError, match=r"model\.optimizer \(SGD\): .* -1"):
+        build_optimizer(functools.partial(SGD, lr=-1), nn.Linear(2, 2), True)

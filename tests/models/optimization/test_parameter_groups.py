@@ -11,8 +11,9 @@ from torch.optim import LBFGS, SGD, AdamW, lr_scheduler
 from datamodules import Digits
 from models import Classifier, WarmupCosine
 from models.networks import MLP, Pretrained, ResNet
-from models.optimization.optimizers import build_optimizer, build_scheduler, build_warmup
-from models.optimization.parameter_groups import share_rates
+from models.optimization.optimizers import build_optimizer
+from models.optimization.parameter_groups import scale_group_rates
+from models.optimization.schedules import build_scheduler
 
 adamw = functools.partial(AdamW, lr=0.1, weight_decay=0.5)
 sgd = functools.partial(SGD, lr=0.1)
@@ -82,12 +83,6 @@ def test_every_schedule_keeps_the_ratio_of_the_stages_and_gives_the_head_what_it
             schedule.step(*measured)
 
 
-def test_a_warmup_warms_every_stage():
-    optimizer = build_optimizer(sgd, three_layers(), False, layer_decay=0.5)
-    build_warmup(optimizer, 3, None)
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.025, 0.0125, 0.00625, 0.003125])
-
-
 def weights(task):
     return torch.cat([parameter.detach().flatten() for parameter in task.network.parameters()])
 
@@ -122,12 +117,12 @@ def test_an_optimizer_that_takes_no_groups_is_named():
 def test_a_floor_that_would_raise_the_lower_rates_is_refused():
     optimizer = build_optimizer(sgd, three_layers(), False, layer_decay=0.5)
     with pytest.raises(ValueError, match="layer_decay: the eta_min of CosineAnnealingLR"):
-        share_rates(lr_scheduler.CosineAnnealingLR(optimizer, 10, eta_min=0.01), optimizer)
+        scale_group_rates(lr_scheduler.CosineAnnealingLR(optimizer, 10, eta_min=0.01), optimizer)
 
 
-def test_the_floor_of_a_plateau_is_shared_out():
+def test_the_minimum_rate_of_a_plateau_is_scaled_too():
     optimizer = build_optimizer(sgd, three_layers(), False, layer_decay=0.5)
     schedule = lr_scheduler.ReduceLROnPlateau(optimizer, min_lr=0.01)
-    share_rates(schedule, optimizer)
+    scale_group_rates(schedule, optimizer)
     head = optimizer.param_groups[0]["lr"]
     assert schedule.min_lrs == pytest.approx([0.01 * group["lr"] / head for group in optimizer.param_groups])

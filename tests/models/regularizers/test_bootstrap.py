@@ -29,12 +29,12 @@ def test_cross_entropy_of_bootstrapped_labels_is_the_papers(seed, beta):
     torch.testing.assert_close(F.cross_entropy(logits, bootstrap_labels(targets, logits, 1 - beta, "hard")), hard)
 
 
-@pytest.mark.parametrize(("kind", "share"), [("soft", 0.05), ("hard", 0.2)])
-def test_the_papers_shares_are_the_default(kind, share):
-    assert BootstrapLabels(kind=kind).share == share
+@pytest.mark.parametrize(("kind", "weight"), [("soft", 0.05), ("hard", 0.2)])
+def test_the_papers_weights_are_the_default(kind, weight):
+    assert BootstrapLabels(kind=kind).prediction_weight == weight
     logits = torch.randn(4, 3)
     revised = BootstrapLabels(kind=kind).revise(logits, torch.eye(4, 3))
-    torch.testing.assert_close(revised, bootstrap_labels(torch.eye(4, 3), logits, share, kind))
+    torch.testing.assert_close(revised, bootstrap_labels(torch.eye(4, 3), logits, weight, kind))
 
 
 WEIGHTS = torch.tensor([1.0, 1.0, 1.0, 10.0])
@@ -69,7 +69,7 @@ def test_sure_predictions_leave_finite_gradients_under_every_loss():
 
 
 def test_wrong_arguments_and_company_are_refused():
-    with pytest.raises(ValueError, match=r"BootstrapLabels: share 1\.5"):
+    with pytest.raises(ValueError, match=r"BootstrapLabels: prediction_weight 1\.5"):
         BootstrapLabels(1.5)
     with pytest.raises(ValueError, match="LabelSmoothing and BootstrapLabels both soften labels"):
         Classifier(Linear((3,), 2), 2, regularizers=[LabelSmoothing(), BootstrapLabels()])

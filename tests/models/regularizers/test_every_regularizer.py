@@ -35,6 +35,7 @@ from models.regularizers import (
     Regularizer,
     RegularizerChain,
     Scheduled,
+    Step,
 )
 
 BASES = {"Regularizer"}
@@ -80,7 +81,7 @@ def task_with(*items, network=None, classes=10):
 
 def checked(*items):
     chain, network = RegularizerChain(items), MLP((1, 8, 8), 10, dropout=0.1)
-    chain.check(network, 10)
+    chain.setup(network, 10)
     return chain, network.eval()  # dropout would draw
 
 
@@ -110,15 +111,56 @@ def _is_regularizer(exported):
     ("hook", "returned", "said"),
     [
         ("perturb", lambda self, inputs, targets: inputs, "Own.perturb must return inputs and targets"),
-        ("penalty", lambda self, outputs, *_: outputs, "Own.penalty must return a scalar tensor, or None"),
+        ("penalty", lambda self, step: step.outputs, "Own.penalty must return a scalar tensor, or None"),
         ("penalty", lambda self, *_: 0.1, "Own.penalty must return a scalar tensor, or None"),
-        ("second_pass", lambda self, *_: 0.1, "Own.second_pass must return a scalar tensor, or None"),
     ],
 )
 def test_a_hook_that_returns_something_else_is_named(hook, returned, said):
     own = type("Own", (Regularizer,), {hook: returned})()
     with pytest.raises(TypeError, match=said):
         objective(task_with(own), *batch())
+
+
+def test_only_hooks_that_a_class_overrides_are_called(monkeypatch):
+    chain, network = checked(DisturbLabel(50), L2(1e-3))
+
+    def called(self, *_, **__):
+        raise AssertionError
+
+    for hook in ("check_batch", "perturb", "revise", "penalty", "project", "start_epoch"):
+        monkeypatch.setattr(Regularizer, hook, called)
+    inputs, labels = batch()
+    chain.start_epoch(0)
+    chain.check_batch(inputs, of_steps=False)
+    inputs, targets = chain.perturb(inputs, F.one_hot(labels, 10).float())
+    targets = chain.revise(network(inputs), targets)
+    assert len(chain.penalties(Step(inputs, targets, network(inputs), network, network))) == 1
+    chain.project(network)
+
+
+def test_a_penalty_gets_another_pass_that_leaves_batch_norm_as_it_was():
+    class Again(Regularizer):
+        def penalty(self, step):
+            return (step.forward(step.inputs) - step.outputs).square().mean()
+
+    task = task_with(Again())
+    plain, _ = objective(task_with(), *batch()), objective(task, *batch())
+    assert objective(task, *batch()) > plain, "dropout draws anew"
+    assert [value.item() for name, value in task.network.named_buffers() if "num_batches" in name] == [2]
+
+
+def test_a_list_that_is_changed_after_the_task_was_made_is_refused(fit):
+    task = task_with(L2(1e-3))
+    task.regularizers.append(MixUp())
+    with pytest.raises(ValueError, match="pass all of them to the task"):
+        fit(task)
+
+
+def test_the_repr_names_every_setting():
+    assert repr(BootstrapLabels(kind="hard")) == "BootstrapLabels(prediction_weight=0.2, kind='hard')"
+    assert repr(DisturbLabel(5, [[0.5, 0.5], [0.0, 1.0]])) == (
+        "DisturbLabel(alpha=5, confusion=[[0.5, 0.5], [0.0, 1.0]])"
+    )
 
 
 @every
@@ -130,7 +172,7 @@ def test_the_batch_given_is_left_as_it_is(name):
     mixed, changed = chain.perturb(inputs, targets)
     kept = mixed.clone(), changed.clone()
     chain.revise(network(mixed), changed)
-    chain.penalties(network, mixed, network(mixed), changed, network)
+    chain.penalties(Step(mixed, changed, network(mixed), network, network))
     assert torch.equal(inputs, before[0])
     assert torch.equal(targets, before[1])
     assert torch.equal(mixed, kept[0])
@@ -151,7 +193,7 @@ def test_off_is_the_identity_bit_for_bit_and_draws_nothing(name):
     assert perturbed[0] is inputs
     assert chain.revise(logits, perturbed[1]) is targets
     passed_again = []
-    penalties = chain.penalties(passed_again.append, inputs, logits, targets, network)
+    penalties = chain.penalties(Step(inputs, targets, logits, network, passed_again.append))
     assert not passed_again
     assert all(penalty.item() == 0 for penalty in penalties)
     assert torch.equal(torch.get_rng_state(), before)
@@ -271,14 +313,14 @@ def test_a_list_has_the_expectation_of_its_parts(order):
     first = F.one_hot(torch.tensor(0), classes).float()
     # DisturbLabel keeps 0.6 of the label, LabelSmoothing 0.8, MixUp one half on average; the rest is uniform.
     kept = {"DisturbLabel": 0.6, "LabelSmoothing": 0.8, "MixUp": 0.5}
-    share = kept[order[0]] * kept[order[1]]
+    label_kept = kept[order[0]] * kept[order[1]]
     for names in (order, order[::-1]):
         if names == ("MixUp", "DisturbLabel"):
             continue  # refused
         _, changed = RegularizerChain([parts[name] for name in names]).perturb(torch.zeros(samples, 1), targets)
         mean = changed[targets[:, 0] == 1].mean(0)
         # 10,000 rows with a standard deviation of at most 0.5: six standard errors are 0.03.
-        torch.testing.assert_close(mean, share * first + (1 - share) * uniform, atol=0.03, rtol=0)
+        torch.testing.assert_close(mean, label_kept * first + (1 - label_kept) * uniform, atol=0.03, rtol=0)
 
 
 @every

@@ -47,7 +47,7 @@ def test_wrong_arguments_and_inputs_are_refused():
             make()
     with pytest.raises(TrainingError, match="Cutout takes images"):
         Cutout().check_batch(torch.rand(3, 4), of_steps=False)
-    with pytest.raises(TrainingError, match="Cutout: size 9 would hide images of 8×8 whole"):
+    with pytest.raises(TrainingError, match="Cutout: size 9 would hide whole images of 8×8"):
         Cutout(9).check_batch(torch.rand(3, 1, 8, 8), of_steps=False)
-    with pytest.raises(TrainingError, match="InputNoise takes no sequences"):
+    with pytest.raises(TrainingError, match="InputNoise does not take sequences"):
         InputNoise().check_batch((torch.rand(3, 4), torch.ones(3)), of_steps=False)

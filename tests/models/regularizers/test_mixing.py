@@ -22,7 +22,7 @@ from models.regularizers import (
     Regularizer,
     Scheduled,
 )
-from models.regularizers.mixing import cut_mix, draw_shares, mix_up
+from models.regularizers.mixing import cut_mix, draw_lambdas, mix_up
 
 ERROR_PROBABILITY = 1e-6  # that a statistical test below fails by chance, were the seed not fixed
 quick = settings(max_examples=40, deadline=None)
@@ -33,8 +33,8 @@ def batch(samples=6, size=8, classes=5, seed=0):
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randn(samples, 3, size, size, generator=generator)
     targets = F.one_hot(torch.randint(classes, (samples,), generator=generator), classes).float()
-    shares = torch.rand(samples, generator=generator)
-    return inputs, targets, shares, torch.randperm(samples, generator=generator)
+    lambdas = torch.rand(samples, generator=generator)
+    return inputs, targets, lambdas, torch.randperm(samples, generator=generator)
 
 
 def identifiable(samples):
@@ -45,33 +45,34 @@ def identifiable(samples):
 @quick
 @given(seed=seeds)
 def test_mixup_is_the_papers_sum(seed):
-    inputs, targets, shares, partners = batch(seed=seed)
-    mixed, labels = mix_up(inputs, targets, shares, partners)
-    for k, (share, partner) in enumerate(zip(shares.tolist(), partners.tolist(), strict=True)):
-        torch.testing.assert_close(mixed[k], share * inputs[k] + (1 - share) * inputs[partner])
-        torch.testing.assert_close(labels[k], share * targets[k] + (1 - share) * targets[partner])
+    inputs, targets, lambdas, partners = batch(seed=seed)
+    mixed, labels = mix_up(inputs, targets, lambdas, partners)
+    for k, (weight, partner) in enumerate(zip(lambdas.tolist(), partners.tolist(), strict=True)):
+        torch.testing.assert_close(mixed[k], weight * inputs[k] + (1 - weight) * inputs[partner])
+        torch.testing.assert_close(labels[k], weight * targets[k] + (1 - weight) * targets[partner])
 
 
 @quick
 @given(seed=seeds, height=st.integers(1, 12), width=st.integers(1, 12))
-def test_cutmix_shares_labels_by_the_pixels_that_are_seen(seed, height, width):
+def test_cutmix_mixes_labels_by_the_visible_pixels(seed, height, width):
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.arange(6.0).view(6, 1, 1, 1).expand(6, 1, height, width)
     partners = torch.randperm(6, generator=generator)
-    shares, centres = torch.rand(6, generator=generator), torch.rand(6, 2, generator=generator)
-    mixed, labels = cut_mix(inputs, torch.eye(6), shares, partners, centres)
+    lambdas, centres = torch.rand(6, generator=generator), torch.rand(6, 2, generator=generator)
+    mixed, labels = cut_mix(inputs, torch.eye(6), lambdas, partners, centres)
     for k, partner in enumerate(partners.tolist()):
         expected = ((mixed[k] == k).float().mean() if partner != k else torch.tensor(1.0)).item()
         assert labels[k, k].item() == pytest.approx(expected, abs=1e-6)
         assert labels[k].sum().item() == pytest.approx(1, abs=1e-6)
 
 
-def test_a_box_in_the_middle_has_the_area_that_the_share_leaves_and_is_one_rectangle():
+def test_a_box_in_the_middle_is_one_rectangle_with_the_area_that_lambda_leaves():
     inputs, targets = torch.zeros(2, 1, 32, 32), torch.eye(2)
     inputs[1] = 1
-    for share in (0.0, 0.25, 0.75, 1.0):
-        mixed, labels = cut_mix(inputs, targets, torch.full((2,), share), torch.tensor([1, 0]), torch.full((2, 2), 0.5))
-        edge = int(32 * (1 - share) ** 0.5)
+    partners, middle = torch.tensor([1, 0]), torch.full((2, 2), 0.5)
+    for weight in (0.0, 0.25, 0.75, 1.0):
+        mixed, labels = cut_mix(inputs, targets, torch.full((2,), weight), partners, middle)
+        edge = int(32 * (1 - weight) ** 0.5)
         rows, columns = mixed[0, 0].any(1), mixed[0, 0].any(0)
         assert (rows.sum().item(), columns.sum().item()) == (edge, edge)
         assert mixed[0].sum().item() == edge**2
@@ -80,8 +81,8 @@ def test_a_box_in_the_middle_has_the_area_that_the_share_leaves_and_is_one_recta
 
 def test_boxes_that_stick_out_are_clipped_and_count_for_what_is_left():
     inputs = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 32, 32)
-    shares, corner = torch.full((2,), 0.75), torch.zeros(2, 2)
-    mixed, labels = cut_mix(inputs, torch.eye(2), shares, torch.tensor([1, 0]), corner)
+    lambdas, corner = torch.full((2,), 0.75), torch.zeros(2, 2)
+    mixed, labels = cut_mix(inputs, torch.eye(2), lambdas, torch.tensor([1, 0]), corner)
     assert mixed[0].sum().item() == 8 * 8
     assert labels[0, 1].item() == pytest.approx(64 / 1024)
 
@@ -117,17 +118,17 @@ def test_partners_are_a_permutation_of_the_batch(kind):
 
 
 @pytest.mark.parametrize("alpha", [1e-40, 1e-4, 1e-3, 0.01, 0.05, 0.5, 1.0, 3.0, 100.0])
-def test_shares_are_beta_however_small_alpha_is(alpha):
+def test_lambdas_are_beta_however_small_alpha_is(alpha):
     torch.manual_seed(0)
-    drawn = draw_shares(alpha, 20_000, torch.device("cpu")).double().numpy()
+    drawn = draw_lambdas(alpha, 20_000, torch.device("cpu")).double().numpy()
     beta = stats.beta(max(alpha, 1e-12), max(alpha, 1e-12))
     edges = [1e-6, 0.01, 0.2, 0.5, 0.8, 0.99, 1 - 1e-6]
-    shares = np.diff(beta.cdf([0, *edges, 1]))
+    probabilities = np.diff(beta.cdf([0, *edges, 1]))
     counts = np.histogram(drawn, [0, *edges, 1])[0]
-    kept = shares * len(drawn) > 5
+    kept = probabilities * len(drawn) > 5
     assert counts[~kept].sum() < 50
     assert kept.sum() > 1
-    expected = shares[kept] / shares[kept].sum() * counts[kept].sum()
+    expected = probabilities[kept] / probabilities[kept].sum() * counts[kept].sum()
     assert stats.chisquare(counts[kept], expected).pvalue > ERROR_PROBABILITY
 
 
@@ -176,7 +177,7 @@ def test_mixing_is_refused_where_it_makes_no_sense():
         ([RandomMix([MixUp(), CutMix()]), RandomMix([CutMix(), MixUp()])], "leave one out"),
         ([RandomMix([LabelSmoothing(), DisturbLabel()]), LabelSmoothing(0.2)], "both soften labels"),
         ([RandomMix([Scheduled(L1(1e-3), 3)])], "RandomMix: L1 does not change batches"),
-        ([RandomMix([MixUp(), Both()])], "RandomMix: Both does more than change batches"),
+        ([RandomMix([MixUp(), Both()])], "RandomMix: Both does not only change batches"),
         ([MixUp(), Scheduled(CutMix(), 3)], "MixUp and CutMix both mix"),
         ([RandomMix([MixUp(), LabelSmoothing()]), LabelSmoothing(), LabelSmoothing()], "LabelSmoothing .* twice"),
     ):
@@ -195,7 +196,7 @@ def test_a_choice_of_turns_follows_its_schedule():
     turns = RandomMix([Scheduled(MixUp(1.0), end_epoch=2)])
     for epoch, strength in ((0, 0.0), (1, 0.5), (2, 1.0)):
         turns.start_epoch(epoch)
-        assert turns.members()[0].alpha == strength
+        assert turns.choices.members()[0].alpha == strength
 
 
 def test_wrong_arguments_are_refused_by_name():
@@ -204,7 +205,7 @@ def test_wrong_arguments_are_refused_by_name():
         (lambda: CutMix(float("inf")), "CutMix: alpha inf"),
         (lambda: RandomMix([]), "no choices"),
         (lambda: RandomMix([MixUp()], [0.5, 0.5]), "2 probabilities for 1 choices"),
-        (lambda: RandomMix([MixUp(), CutMix()], [0.9, 0.3]), "not shares of 1"),
+        (lambda: RandomMix([MixUp(), CutMix()], [0.9, 0.3]), "with a sum of at most 1"),
     ):
         with pytest.raises(ValueError, match=message):
             make()

@@ -11,8 +11,8 @@ from models.networks import MLP, Linear
 from models.regularizers import LabelSmoothing, OnlineLabelSmoothing
 
 
-def begun(classes=3, share=0.5):
-    regularizer = OnlineLabelSmoothing(share)
+def begun(classes=3, soft_weight=0.5):
+    regularizer = OnlineLabelSmoothing(soft_weight)
     Classifier(Linear((4,), classes), classes, regularizers=[regularizer])
     return regularizer
 
@@ -64,7 +64,7 @@ def test_mixed_precision_does_not_round_what_is_summed():
 
 
 def test_wrong_arguments_and_company_are_refused():
-    with pytest.raises(ValueError, match=r"OnlineLabelSmoothing: share 1\.5"):
+    with pytest.raises(ValueError, match=r"OnlineLabelSmoothing: soft_weight 1\.5"):
         OnlineLabelSmoothing(1.5)
     with pytest.raises(ValueError, match="LabelSmoothing and OnlineLabelSmoothing both soften labels"):
         Classifier(MLP((3,), 2), 2, regularizers=[LabelSmoothing(), OnlineLabelSmoothing()])

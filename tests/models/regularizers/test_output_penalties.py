@@ -7,29 +7,32 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
-from torch import nn
 
 from models import Classifier, TrainingError
 from models.networks import CNN, MLP, Linear, Pretrained
-from models.optimization.frozen_batch_norm import frozen_batch_norm_statistics
-from models.regularizers import ConfidencePenalty, JacobianPenalty, LabelSmoothing, RDrop
+from models.optimization.uncounted_step import frozen_batch_norm_statistics
+from models.regularizers import ConfidencePenalty, JacobianPenalty, LabelSmoothing, RDrop, Step
 from models.regularizers.jacobian_penalty import jacobian_norm
 from models.regularizers.r_drop import symmetric_divergence
 
 EXTREME = torch.tensor([[1e4, -1e4, 0.0], [0.0, 0.0, 0.0]])
 
 
+def penalty_of(regularizer, outputs, network=None, inputs=None):
+    return regularizer.penalty(Step(inputs, outputs, outputs, network, network))
+
+
 def test_the_confidence_penalty_is_minus_beta_times_the_entropy():
     logits = torch.randn(5, 4)
     expected = -0.3 * torch.distributions.Categorical(logits=logits).entropy().mean()
-    torch.testing.assert_close(ConfidencePenalty(0.3).penalty(logits, logits, nn.Identity()), expected)
+    torch.testing.assert_close(penalty_of(ConfidencePenalty(0.3), logits), expected)
 
 
 def test_r_drop_is_the_mean_of_both_divergences():
     p, q = torch.randn(2, 6, 4).unbind()
     both = F.kl_div(p.log_softmax(-1), q.log_softmax(-1), log_target=True, reduction="batchmean")
     both += F.kl_div(q.log_softmax(-1), p.log_softmax(-1), log_target=True, reduction="batchmean")
-    given = RDrop(0.7).second_pass(lambda inputs: q, torch.empty(6, 1), p, p)
+    given = penalty_of(RDrop(0.7), p, lambda inputs: q)
     torch.testing.assert_close(given, 0.7 * both / 2)
 
 
@@ -37,7 +40,7 @@ def test_r_drop_is_the_mean_of_both_divergences():
 @pytest.mark.parametrize("samples", [1, 2])
 def test_slopes_are_finite_under_extreme_logits(samples, kind):
     for measure in (
-        lambda logits: ConfidencePenalty(1.0).penalty(logits, logits, nn.Identity()),
+        lambda logits: penalty_of(ConfidencePenalty(1.0), logits),
         lambda logits: symmetric_divergence(logits, logits.detach().flip(1)),
     ):
         logits = EXTREME[:samples].to(kind).requires_grad_()
@@ -52,18 +55,18 @@ def test_both_passes_of_r_drop_are_pulled():
     torch.manual_seed(0)
     network, inputs = MLP((8,), 4, [64], dropout=0.5), torch.rand(6, 8)
     first = network(inputs)
-    (whole,) = torch.autograd.grad(RDrop().second_pass(network, inputs, first, first), first, retain_graph=True)
+    (whole,) = torch.autograd.grad(penalty_of(RDrop(), first, network, inputs), first, retain_graph=True)
     assert whole.abs().sum() > 0
-    RDrop().second_pass(network, inputs, first.detach(), first).backward()
+    penalty_of(RDrop(), first.detach(), network, inputs).backward()
     assert network.head.weight.grad.abs().sum() > 0
 
 
 def test_without_dropout_r_drop_has_nothing_to_say_and_is_warned_about():
     network, inputs = MLP((8,), 4, [64]), torch.rand(6, 8)
-    with pytest.warns(UserWarning, match="RDrop: MLP has no dropout that is on"):
+    with pytest.warns(UserWarning, match="RDrop: MLP has no active dropout"):
         Classifier(network, 4, regularizers=[RDrop()])
     outputs = network(inputs)
-    assert RDrop().second_pass(network, inputs, outputs, outputs) == 0
+    assert penalty_of(RDrop(), outputs, network, inputs) == 0
 
 
 def test_dropout_that_is_frozen_is_none():
@@ -72,13 +75,13 @@ def test_dropout_that_is_frozen_is_none():
         network = Pretrained((1, 4, 4), 3, architecture=backbone, weights=None, train=train)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            RDrop().check(network, 3, ())
+            RDrop().setup(network, 3, ())
         assert bool(caught) == warns
 
 
 def test_dropout_is_found_whatever_its_kind(recwarn):
     for network in (MLP((8,), 4, dropout=0.1), CNN((1, 16, 16), 4, dropout=0, drop_block=0.1)):
-        RDrop().check(network, 4, ())
+        RDrop().setup(network, 4, ())
     assert not recwarn.list
 
 
@@ -109,7 +112,7 @@ def test_more_projections_vary_less():
 def test_the_jacobian_penalty_is_half_of_lambda_times_the_norm_and_leaves_inputs_as_they_are():
     network, inputs = Linear((3,), 1), torch.rand(4, 3)
     outputs = network(inputs)
-    value = JacobianPenalty(0.2).second_pass(network, inputs, outputs, outputs)
+    value = penalty_of(JacobianPenalty(0.2), outputs, network, inputs)
     torch.testing.assert_close(value, 0.1 * network.head.weight.square().sum())
     assert not inputs.requires_grad
 
@@ -118,7 +121,7 @@ def test_the_jacobian_penalty_is_half_of_lambda_times_the_norm_and_leaves_inputs
 def test_slopes_of_the_jacobian_are_finite_in_mixed_precision(samples):
     network, inputs = CNN((1, 16, 16), 3, norm="group"), torch.randn(samples, 1, 16, 16)
     with torch.autocast("cpu", torch.bfloat16):
-        value = JacobianPenalty(1.0).second_pass(network, inputs, torch.empty(0), torch.empty(0))
+        value = penalty_of(JacobianPenalty(1.0), torch.empty(0), network, inputs)
     value.backward()
     assert value.dtype == torch.float32
     assert all(p.grad.isfinite().all() for n, p in network.named_parameters() if n.endswith("0.weight"))
@@ -126,9 +129,8 @@ def test_slopes_of_the_jacobian_are_finite_in_mixed_precision(samples):
 
 @pytest.mark.parametrize("penalty", [ConfidencePenalty(0), RDrop(0), JacobianPenalty(0)], ids=repr)
 def test_at_zero_they_are_off_draw_nothing_and_pass_nothing(penalty):
-    state, given = torch.get_rng_state(), torch.zeros(2, 3)
-    assert penalty.penalty(given, given, nn.Identity()) is None
-    assert penalty.second_pass(None, given, given, given) is None
+    state = torch.get_rng_state()
+    assert penalty_of(penalty, torch.zeros(2, 3)) is None
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -138,7 +140,7 @@ def test_a_second_pass_leaves_batch_norm_as_it_was(penalty):
     outputs = network(inputs)
     before = {name: value.clone() for name, value in network.named_buffers()}
     with frozen_batch_norm_statistics(network):
-        penalty.second_pass(network, inputs, outputs, outputs)
+        penalty_of(penalty, outputs, network, inputs)
     assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
 
 
@@ -156,9 +158,7 @@ def test_digits_are_learnt_with_it_and_what_it_penalizes_is_less(penalty, fit):
         assert trainer.callback_metrics["val/accuracy"] > 0.85
         inputs, network = torch.tensor(load_digits().data[:200] / 16).float(), task.network
         torch.manual_seed(0)
-        outputs = network(inputs)
-        values = (penalty.penalty(outputs, outputs, network), penalty.second_pass(network, inputs, outputs, outputs))
-        return next(value for value in values if value is not None)
+        return penalty_of(penalty, network(inputs), network, inputs)
 
     assert trained(penalty) < trained()
 
@@ -178,7 +178,7 @@ def test_what_is_out_of_range_is_refused(make, said):
 
 
 def test_sequences_of_different_lengths_have_no_jacobian():
-    with pytest.raises(TrainingError, match="JacobianPenalty takes no sequences of different lengths"):
+    with pytest.raises(TrainingError, match="JacobianPenalty does not take sequences of different lengths"):
         JacobianPenalty().check_batch((torch.rand(2, 3, 4), torch.tensor([3, 2])), of_steps=False)
 
 

@@ -16,7 +16,9 @@ from models.regularizers import (
     LabelSmoothing,
     MixUp,
     OnlineLabelSmoothing,
+    RandomMix,
     Regularizer,
+    RegularizerChain,
     Scheduled,
 )
 from models.regularizers.scheduled import ramp
@@ -52,7 +54,7 @@ def test_the_strength_is_that_of_the_epoch(fit):
         Linear((1, 8, 8), 10), 10, regularizers=[Scheduled(Recorder(10), start_epoch=1, end_epoch=3, initial=0.2)]
     )
     fit(task, max_epochs=5)
-    assert task.regularizers[0].regularizer.seen == pytest.approx([2.0] * 6 + [6.0] * 3 + [10.0] * 6)
+    assert task.regularizers[0].seen == pytest.approx([2.0] * 6 + [6.0] * 3 + [10.0] * 6)
 
 
 def test_a_run_that_goes_on_has_the_strength_of_its_epoch(fit, tmp_path):
@@ -63,19 +65,19 @@ def test_a_run_that_goes_on_has_the_strength_of_its_epoch(fit, tmp_path):
     fit(first, max_epochs=2).save_checkpoint(tmp_path / "two.ckpt")
     second = task()
     fit(second, max_epochs=4, ckpt_path=tmp_path / "two.ckpt")
-    assert second.regularizers[0].regularizer.seen == pytest.approx([5.0] * 3 + [7.5] * 3)
+    assert second.regularizers[0].seen == pytest.approx([5.0] * 3 + [7.5] * 3)
 
 
 def test_strength_0_is_the_identity_and_full_strength_what_was_wrapped():
     inputs, targets = torch.rand(50, 3), torch.eye(50)
-    scheduled = Scheduled(DisturbLabel(100), end_epoch=2)
-    scheduled.start_epoch(0)
-    assert scheduled.perturb(inputs, targets)[1] is targets
-    scheduled.start_epoch(2)
+    chain = RegularizerChain([Scheduled(DisturbLabel(100), end_epoch=2)])
+    chain.start_epoch(0)
+    assert chain.perturb(inputs, targets)[1] is targets
+    chain.start_epoch(2)
     results = []
-    for regularizer in (scheduled, DisturbLabel(100)):
+    for regularizers in (chain, DisturbLabel(100)):
         torch.manual_seed(0)
-        results.append(regularizer.perturb(inputs, targets)[1])
+        results.append(regularizers.perturb(inputs, targets)[1])
     assert torch.equal(*results)
 
 
@@ -86,19 +88,20 @@ def test_what_is_wrapped_stays_as_it_was_and_can_be_wrapped_again():
         assert disturb.alpha == 20
 
 
-def test_it_hands_on_every_hook():
-    """One that is forgotten would leave a scheduled regularizer without it, silently."""
-    hooks = {name for name, value in vars(Regularizer).items() if callable(value) and name[0] != "_"}
-    assert hooks - {"settings", "extra_repr"} <= vars(Scheduled).keys()
+def test_a_list_holds_the_regularizer_itself():
+    scheduled = Scheduled(DisturbLabel(20), end_epoch=5)
+    chain = RegularizerChain([scheduled, L1()])
+    assert [type(item) for item in chain] == [type(item) for item in chain.members()] == [DisturbLabel, L1]
+    assert chain.schedules == [scheduled]
 
 
 def test_what_learns_from_epoch_to_epoch_does_so_when_it_is_scheduled():
     softened = []
     for regularizer in (OnlineLabelSmoothing(), Scheduled(OnlineLabelSmoothing(), end_epoch=1)):
-        Classifier(Linear((3,), 3), 3, regularizers=[regularizer])
-        regularizer.revise(torch.eye(3) * 4, torch.eye(3))
-        regularizer.start_epoch(1)
-        softened.append(regularizer.revise(torch.eye(3), torch.eye(3)))
+        chain = Classifier(Linear((3,), 3), 3, regularizers=[regularizer]).regularizers
+        chain.revise(torch.eye(3) * 4, torch.eye(3))
+        chain.start_epoch(1)
+        softened.append(chain.revise(torch.eye(3), torch.eye(3)))
     assert torch.equal(*softened)
     assert softened[0].diagonal().min() > 0.9
 
@@ -119,8 +122,8 @@ class Remembering(Regularizer):
         super().__init__()
         self.scale = scale
 
-    def check(self, network, num_classes, before):
-        super().check(network, num_classes, before)
+    def setup(self, network, num_classes, before):
+        super().setup(network, num_classes, before)
         self.register_buffer("seen", torch.zeros(num_classes))
 
 
@@ -144,15 +147,17 @@ def test_it_counts_as_what_it_wraps():
         Classifier(network, 2, regularizers=[Scheduled(MixUp(), 3), Scheduled(DisturbLabel(), 3)])
 
 
+@pytest.mark.parametrize("turns", [False, True])
 @pytest.mark.parametrize(("end", "initial", "warned"), [(2, 0, False), (3, 0, True), (3, 1, False)])
-def test_a_ramp_that_outlasts_the_run_is_warned_about(fit, end, initial, warned):
+def test_a_ramp_that_outlasts_the_run_is_warned_about(fit, end, initial, warned, turns):
     scheduled = Scheduled(DisturbLabel(), end_epoch=end, initial=initial)
+    scheduled = RandomMix([scheduled]) if turns else scheduled
     task = Classifier(Linear((1, 8, 8), 10), 10, regularizers=[scheduled])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit(task, max_epochs=3)
     said = [str(warning.message) for warning in caught if "DisturbLabel" in str(warning.message)]
-    expected = "DisturbLabel has its final strength from epoch 4 on, and the run ends after epoch 3"
+    expected = "DisturbLabel reaches its final strength in epoch 4, but the run ends after epoch 3"
     assert said == ([expected] if warned else [])
 
 

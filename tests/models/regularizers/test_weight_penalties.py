@@ -9,7 +9,7 @@ from torch import nn
 
 from models import Classifier
 from models.networks import CNN, MLP
-from models.regularizers import L1, L2, ElasticNet, MaxNorm, Orthogonality
+from models.regularizers import L1, L2, ElasticNet, MaxNorm, Orthogonality, Step
 from models.regularizers.orthogonality import orthogonality_gap
 
 PENALTIES = [L1(0.1), L2(0.1), ElasticNet(0.1, 0.3), Orthogonality(0.1, units=None)]
@@ -44,7 +44,7 @@ def of_the_paper(penalty, network):
 
 
 def cost(penalty, network):
-    return penalty.penalty(torch.zeros(1, 3), torch.zeros(1, 3), network)
+    return penalty.penalty(Step(torch.zeros(1, 8), torch.zeros(1, 3), torch.zeros(1, 3), network, network))
 
 
 def slopes(value, network):
@@ -78,8 +78,8 @@ def test_frozen_weights_are_spared(penalty):
 def test_weights_that_are_all_frozen_are_warned_about_and_cost_nothing(kind):
     made = network().requires_grad_(False)
     made.head.bias.requires_grad_()
-    with pytest.warns(UserWarning, match=f"{kind.__name__}: all weights it acts on are frozen"):
-        kind().check(made, 3, ())
+    with pytest.warns(UserWarning, match=f"{kind.__name__}: all its weights are frozen"):
+        kind().setup(made, 3, ())
     assert cost(kind(), made) is None
 
 
@@ -182,7 +182,7 @@ def test_after_training_no_unit_exceeds_max_norm(fit):
 
 @pytest.mark.parametrize("kind", [L1, L2, ElasticNet, Orthogonality, MaxNorm])
 def test_a_pattern_that_matches_no_weight_is_refused_when_the_task_is_built(kind):
-    with pytest.raises(ValueError, match=rf"{kind.__name__}: pattern 'bias' .* none of the 3 weights, such as body\.1"):
+    with pytest.raises(ValueError, match=rf"{kind.__name__}: no weight's name matches 'bias'; there are body\.1"):
         Classifier(MLP((4,), 3), 3, regularizers=[kind(pattern="bias")])
 
 
@@ -208,7 +208,7 @@ def test_a_pattern_chooses_by_name():
         (lambda: Orthogonality(float("inf")), "Orthogonality: coefficient inf"),
         (lambda: Orthogonality(units=0), "Orthogonality: units 0"),
         (lambda: MaxNorm(0), "MaxNorm: limit 0"),
-        (lambda: L1(pattern="("), r"L1: pattern '\(' is no regular expression"),
+        (lambda: L1(pattern="("), r"L1: pattern '\(' is not a regular expression"),
     ],
 )
 def test_what_is_out_of_range_is_refused(make, said):

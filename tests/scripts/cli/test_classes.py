@@ -6,7 +6,7 @@ def test_arguments_of_a_class_include_those_it_passes_on() -> None:
     arguments = class_arguments("models.Classifier")
     assert {"network", "num_classes", "loss", "optimizer", "regularizers"} <= set(arguments)
     assert not {"self", "kwargs"} & set(arguments)
-    assert arguments["warmup_steps"].default == 0
+    assert arguments["layer_decay"].default == 1
 
 
 def test_what_is_no_class_has_no_arguments() -> None:

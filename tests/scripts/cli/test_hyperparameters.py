@@ -14,7 +14,7 @@ MODEL = {
         "network": {"class_path": "models.networks.MLP", "init_args": {"widths": [8]}},
         "regularizers": [{"class_path": "models.regularizers.DisturbLabel", "init_args": {"alpha": 20}}],
         "loss": None,
-        "warmup_steps": 0,
+        "layer_decay": 1.0,
     },
 }
 

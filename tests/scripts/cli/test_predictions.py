@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from datamodules.loader import InMemoryLoader
+from datamodules.loader import InMemoryLoader, Order
 from scripts.cli.predictions import in_dataset_order, write_predictions
 
 
@@ -27,7 +27,7 @@ def test_columns_of_different_lengths_write_nothing(tmp_path: Path) -> None:
 def test_several_devices_predict_in_the_datasets_order(monkeypatch, samples, batch_size, world_size) -> None:
     data = torch.arange(samples) + 100
     loaders = [
-        InMemoryLoader((data,), torch.arange(samples), batch_size, rank=rank, world_size=world_size)
+        InMemoryLoader((data,), torch.arange(samples), batch_size, Order(rank=rank, world_size=world_size))
         for rank in range(world_size)
     ]
     outputs = [[batch for (batch,) in loader] for loader in loaders]

@@ -1,0 +1,67 @@
+"""What a result may depend on besides its settings: the code's commit, versions, the device, the command."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy
+import sklearn
+import torch
+import torchmetrics
+import torchvision
+
+
+def describe_environment(trainer: L.Trainer) -> dict[str, Any]:
+    """Return device, threads, precision, seed, command, commit and versions of a run, as plain values."""
+    seed = os.environ.get("PL_GLOBAL_SEED")
+    return {
+        "device": describe_device(trainer),
+        "threads": torch.get_num_threads(),  # another number adds up in another order
+        "precision": str(trainer.precision),
+        "seed": int(seed) if seed else None,
+        "command": shlex.join([_program(), *sys.argv[1:]]),
+        "git_commit": git_commit(),
+        "versions": versions(),
+    }
+
+
+def describe_device(trainer: L.Trainer) -> str:
+    """Return the number of processes, the kind of device and its name."""
+    device = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return f"{trainer.world_size} × {device.type} ({name})"
+
+
+def git_commit(folder: Path = Path(__file__).parent) -> str | None:
+    """Return the commit of the code in a folder, with "+changes" if files differ from it; None if git has none.
+
+    Args:
+        folder: The folder of the code; wherever a run is started, its commit is the one of its code.
+    """
+    try:
+        if not _git(folder, "ls-files"):  # installed below somebody else's repository
+            return None
+        commit = _git(folder, "rev-parse", "HEAD")
+        return commit + ("+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True)
+    return run.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that compute."""
+    modules = (torch, torchvision, L, torchmetrics, numpy, sklearn)
+    return {"python": platform.python_version()} | {module.__name__: str(module.__version__) for module in modules}
+
+
+def _program() -> str:
+    return "holdout" if Path(sys.argv[0]).stem in ("holdout", "main") else sys.argv[0]

@@ -1,0 +1,141 @@
+"""The batches of a split dataset: Lightning's loaders, and the scaling and augmentation of a batch on its device."""
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from datamodules.augmentation.base import Augmentation
+from datamodules.checks import check_at_least
+from datamodules.errors import DataError
+from datamodules.loader import Batch, BatchLoader, InMemoryLoader, Order
+from datamodules.samples import Samples, Stream, check_one_label
+from datamodules.splitting.splits import Split
+from datamodules.stated import Stated
+
+
+class BatchedDataModule(L.LightningDataModule, ABC):
+    """The part of `DataModule` that makes batches; its arguments and attributes are documented there.
+
+    Inputs in memory are sliced; a `Stream` brings a loader of its own.
+    """
+
+    class_names: tuple[str, ...] = Stated('("cat", "dog")')  # type: ignore[assignment]
+    maximum: ClassVar[float] = 255.0
+    allow_zero_length_dataloader_with_multiple_devices = False
+    samples: Samples
+    targets: Tensor
+
+    def __init__(
+        self,
+        batch_size: int,
+        eval_batch_size: int,
+        augmentation: list[Augmentation] | None,
+        drop_last: bool,
+        balanced_batches: bool,
+    ) -> None:
+        super().__init__()
+        check_at_least(type(self).__name__, 1, batch_size=batch_size, eval_batch_size=eval_batch_size)
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        chosen = self.default_augmentation() if augmentation is None else augmentation
+        for step in chosen[1:]:
+            if getattr(step, "needs_originals", False):
+                raise DataError(f"augmentation: {type(step).__name__} must come first: it needs the original images")
+        self.augmentation = torch.nn.Sequential(*chosen)
+        self.drop_last = drop_last
+        self.balanced_batches = balanced_batches
+        self.shuffle_seed = torch.initial_seed()
+        self.split: Split | None = None
+        self._on_device: Batch | None = None
+        self._features: Tensor | None = None
+
+    @abstractmethod
+    def ensure_setup(self) -> Split:
+        """Prepare and set the data up unless that is done; return the split."""
+
+    def default_augmentation(self) -> list[Augmentation]:
+        """Return the dataset's usual training augmentation; none by default."""
+        return []
+
+    def fields(self) -> Batch:
+        """Return the tensors to slice into batches: inputs first, targets last."""
+        inputs = self.samples.inputs if self._features is None else self._features
+        assert isinstance(inputs, Tensor)
+        return inputs, self.targets
+
+    def train_dataloader(self) -> BatchLoader:
+        """Return shuffled batches of the training part."""
+        self.ensure_setup()
+        order = Order(shuffle=True, seed=self.shuffle_seed, drop_last=self.drop_last)
+        if self.balanced_batches:
+            check_one_label(type(self).__name__, "balanced_batches", self.targets, self.class_names)
+            order = replace(order, balance_by=self.targets)
+        return self._part_loader("train", self.batch_size, order)
+
+    def val_dataloader(self) -> BatchLoader:
+        """Return batches of the validation part, in the dataset's order."""
+        return self._part_loader("val", self.eval_batch_size, Order())
+
+    def test_dataloader(self) -> BatchLoader:
+        """Return batches of the test part, in the dataset's order."""
+        return self._part_loader("test", self.eval_batch_size, Order())
+
+    def predict_dataloader(self) -> BatchLoader:
+        """Return the batches of `test_dataloader`."""
+        return self.test_dataloader()
+
+    def _part_loader(self, part: str, batch_size: int, order: Order) -> BatchLoader:
+        indices = torch.from_numpy(self.ensure_setup().parts()[part])
+        if self.trainer is not None:
+            order = replace(
+                order,
+                rank=self.trainer.global_rank,
+                world_size=self.trainer.world_size,
+                same_order=self.trainer.overfit_batches > 0,  # type: ignore[attr-defined]
+            )
+        return self.make_loader(indices, batch_size, order)
+
+    def make_loader(self, indices: Tensor, batch_size: int, order: Order = Order()) -> BatchLoader:
+        """Return batches of the given samples.
+
+        Args:
+            indices: The samples, (n,), int64.
+            batch_size: Samples per batch.
+            order: Their order, and this process's part; default: all of them, in the order of `indices`.
+        """
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        inputs = self.samples.inputs
+        if isinstance(inputs, Stream):
+            return inputs.loader(self.targets, indices, batch_size, order, device)
+        if self._on_device is None or self._on_device[0].device != device:
+            # Raw data that fits in memory fits on an accelerator too, where slicing costs nothing.
+            self._on_device = tuple(field.to(device) for field in self.fields())
+        return InMemoryLoader(self._on_device, indices, batch_size, order)
+
+    def replace_inputs(self, features: Tensor | None) -> None:
+        """Hand over features, (N, F), float32, instead of the inputs, unchanged; None restores the inputs."""
+        self._features = features
+        self._on_device = None
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Any, ...]:
+        """Scale a batch to [0, 1] on its device and, while training, augment it."""
+        inputs, *rest = batch
+        if self._features is None:
+            inputs = inputs.float() / self.maximum
+            if self.trainer is not None and self.trainer.training:
+                for step in self.augmentation:
+                    step.epoch = self.trainer.current_epoch  # type: ignore[assignment]
+                inputs = self.augmentation(inputs)
+        return inputs, *rest
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the seed of the shuffle, for the checkpoint; the task stores the split there."""
+        return {"shuffle_seed": self.shuffle_seed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue with the shuffle of a checkpoint."""
+        self.shuffle_seed = state_dict["shuffle_seed"]

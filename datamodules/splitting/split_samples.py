@@ -1,0 +1,106 @@
+"""From samples to three parts: split, duplicates, imbalance, label noise, and the manifest that records them."""
+
+import hashlib
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.samples import Samples, check_one_label
+from datamodules.splitting.duplicates import Digests, find_duplicates, resolve_duplicates
+from datamodules.splitting.imbalance import Imbalance
+from datamodules.splitting.label_noise import LabelNoise
+from datamodules.splitting.manifest import Manifest, content_hash, describe_split
+from datamodules.splitting.splits import Split, SplitOptions, check_split, make_split
+from datamodules.splitting.subsets import Indices, subset_order
+
+
+class SplitSamples(NamedTuple):
+    """A dataset after its split.
+
+    Attributes:
+        split: Indices of the three parts.
+        targets: Targets for training: those of the samples, but for labels that are wrong on purpose.
+        manifest: The dataset, the arguments and the parts, as plain values.
+    """
+
+    split: Split
+    targets: Tensor
+    manifest: Manifest
+
+
+def split_samples(
+    samples: Samples,
+    options: SplitOptions,
+    *,
+    source: str,
+    digests: Digests,
+    strata: Indices | None,
+    class_names: tuple[str, ...],
+    imbalance: Imbalance | None = None,
+    label_noise: LabelNoise | None = None,
+) -> SplitSamples:
+    """Split samples, and make the training part imbalanced and its labels wrong if asked to.
+
+    Args:
+        samples: N samples.
+        options: How to split them.
+        source: Name of the dataset.
+        digests: Digest of each sample's content, (N,).
+        strata: Class or bin of each sample to stratify by, (N,); None for a plain random split.
+        class_names: C names; none if targets are continuous.
+        imbalance: Makes classes of the training part rare.
+        label_noise: Makes training labels wrong.
+
+    Raises:
+        DataError: The samples cannot be split as asked.
+    """
+    targets, names = samples.targets.numpy(), class_names or None
+    split_by = partial(
+        make_split,
+        strata,
+        num_samples=len(targets),
+        official_test=samples.official_test,
+        official_val=samples.official_val,
+        names=names,
+    )
+    split = resolve_duplicates(digests, split_by(options), options.duplicates, source)
+    facts: dict[str, Any] = {}
+    if imbalance is not None:
+        check_one_label(source, "imbalance", samples.targets, class_names)
+        whole = split_by(replace(options, train_fraction=1.0, train_size=None)).train
+        kept = imbalance.thin(split.train, targets, len(class_names), subset_order(whole, options.seed))
+        split = replace(split, train=kept)
+        facts["imbalance"] = _settings(imbalance)
+    check_split(split, strata, names)
+    given = samples.targets
+    if label_noise is not None:
+        check_one_label(source, "label_noise", samples.targets, class_names)
+        given = _corrupt(targets, label_noise, split.train, len(class_names))
+        digest = hashlib.sha256(np.ascontiguousarray(given.numpy(), dtype="<i8").tobytes()).hexdigest()
+        wrong = int((given != samples.targets).sum())
+        facts["label_noise"] = _settings(label_noise) | {"wrong_labels": wrong, "sha256": digest}
+    manifest = describe_split(
+        split,
+        source=source,
+        sha256=content_hash(digests, targets),
+        arguments=asdict(options),
+        strata=strata,
+        names=names,
+        duplicates={pair: len(indices) for pair, indices in find_duplicates(digests, split).items()},
+    )
+    return SplitSamples(split, given, facts | manifest)
+
+
+def _corrupt(labels: Indices, noise: LabelNoise, train: Indices, num_classes: int) -> Tensor:
+    given = labels.copy()
+    # Drawn for every sample of the dataset, so that a sample has the same label in every training part.
+    given[train] = noise.corrupt(given, num_classes)[train]
+    return torch.from_numpy(given)
+
+
+def _settings(option: LabelNoise | Imbalance) -> dict[str, Any]:
+    return {"name": type(option).__name__, **vars(option)}

@@ -1,0 +1,121 @@
+"""Preprocessing: from the values that a dataset holds to the inputs of a network."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.v2 import functional as image_functions
+
+Inputs = Tensor | tuple[Tensor, Tensor]  # values; or the values of padded sequences (N, T, F) and their lengths (N,)
+
+
+class Preprocessing(nn.Module):
+    """Resizes, scales and normalises raw inputs; a trained model carries it, so that nobody has to do it by hand.
+
+    Calling it takes raw values. While training and evaluating, the datamodule resizes, scales and augments, and only
+    `normalize` remains. The statistics stay in single precision when the model is converted to half precision. All
+    settings are in the state dict: tensors and plain values. Without arguments it changes nothing.
+
+    Args:
+        maximum: Divisor of the raw values: 255 for images of bytes.
+        mean: Mean of each channel of scaled inputs, or one for all channels; None does not normalise.
+        std: Standard deviation of each channel, or one for all, above 0.
+        channel_axis: Axis of the channels: 1 for images and tables, -1 for sequences.
+        size: Height and width of images. The shorter side of another image is resized, its centre cropped.
+        rows: Turn normalised images (N, C, H, W) into sequences of their rows, (N, H, C · W).
+    """
+
+    mean: Tensor | None
+    std: Tensor | None
+
+    def __init__(
+        self,
+        maximum: float = 1.0,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        channel_axis: int = 1,
+        size: Sequence[int] | None = None,
+        rows: bool = False,
+    ) -> None:
+        super().__init__()
+        self.maximum = float(maximum)
+        self.register_buffer("mean", None if mean is None else torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("std", None if std is None else torch.tensor(std, dtype=torch.float32))
+        self.channel_axis = channel_axis
+        self.size = None if size is None else list(size)
+        self.rows = rows
+
+    def forward(self, raw: Inputs) -> Inputs:
+        """Map raw values to the inputs of a network.
+
+        Args:
+            raw: (N, ...), of any numeric dtype; or sequences and their lengths.
+        """
+        if not isinstance(raw, Tensor):
+            values, lengths = raw
+            return self.normalize((self.scale(values), lengths))
+        return self.normalize(self.scale(self.resize(raw)))
+
+    def resize(self, images: Tensor) -> Tensor:
+        """Return images of `size`, (N, C, H, W); all inputs as they are where there is no `size`."""
+        if self.size is None or list(images.shape[-2:]) == self.size:
+            return images
+        height, width = self.size
+        factor = max(height / images.shape[-2], width / images.shape[-1])
+        larger = [max(round(factor * side), least) for side, least in zip(images.shape[-2:], self.size, strict=True)]
+        resized: Tensor = image_functions.resize(images, larger, antialias=True)
+        cropped: Tensor = image_functions.center_crop(resized, [height, width])
+        return cropped
+
+    def scale(self, values: Tensor) -> Tensor:
+        """Return values divided by `maximum`."""
+        return values if self.maximum == 1 else values / self.maximum
+
+    def normalize(self, inputs: Inputs) -> Inputs:
+        """Map scaled inputs to the inputs of a network."""
+        if not isinstance(inputs, Tensor):
+            values, lengths = inputs
+            return self.normalize(values), lengths  # type: ignore[return-value]
+        if self.mean is not None and self.std is not None:
+            shape = [1] * inputs.ndim
+            shape[self.channel_axis] = -1
+            inputs = (inputs - self.mean.view(shape)).div_(self.std.view(shape))
+        return inputs.transpose(1, 2).flatten(2) if self.rows else inputs
+
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments that make an equal one, as plain values."""
+        statistics = {name: None if values is None else values.tolist() for name, values in self._statistics().items()}
+        return {**statistics, **self.get_extra_state()}
+
+    def _statistics(self) -> dict[str, Tensor | None]:
+        return {"mean": self.mean, "std": self.std}
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the settings that are not tensors."""
+        return {"maximum": self.maximum, "channel_axis": self.channel_axis, "size": self.size, "rows": self.rows}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take the settings that `get_extra_state` returned."""
+        self.maximum, self.channel_axis = float(state["maximum"]), int(state["channel_axis"])
+        self.size, self.rows = state["size"], bool(state["rows"])
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        # The checkpoint decides: a task that is rebuilt without its data has no statistics yet.
+        for name, own in self._statistics().items():
+            stored = state_dict.get(prefix + name)
+            like = own if own is not None else torch.empty(0)
+            setattr(self, name, None if stored is None else like.new_empty(stored.shape))
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Preprocessing":
+        exact = self._statistics()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, values in exact.items():
+            if values is not None:
+                setattr(self, name, values.to(self._statistics()[name].device))  # type: ignore[union-attr]
+        return self
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return ", ".join(f"{name}={value}" for name, value in self.settings().items())
