@@ -38,10 +38,8 @@ class FittedLine(L.Callback):
         inputs, targets = data.samples.inputs[:, 0], data.samples.targets[:, 0]
         grid = torch.linspace(inputs.min().item(), inputs.max().item(), POINTS).view(-1, 1)
         training = pl_module.training
-        precision = trainer.precision_plugin
-        with torch.no_grad(), precision.forward_context():
-            readings = precision.convert_input(data.transform(grid).to(pl_module.device))
-            curve = pl_module.eval()(readings).float().cpu()[:, 0]
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
+            curve = pl_module.eval()(grid.to(pl_module.device)).float().cpu()[:, 0]
         pl_module.train(training)
         figure = new_figure(5.2, 3.8, "fitted line")
         axes = plain_axes(figure.add_subplot())

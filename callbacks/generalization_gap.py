@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
-from datamodules.in_memory import InMemoryDataModule as DataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from typing_extensions import override
 
 from callbacks.history import Row
 from callbacks.monitor import metric_mode
 from callbacks.probe import Evaluation, Probe, clean_subset
+from datamodules.base import DataModule
 from models.task import Task
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from datamodules.in_memory import InMemoryDataModule as DataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -15,6 +14,7 @@ from callbacks.history import History, Row
 from callbacks.lookup import run_folder, run_title
 from callbacks.printing import metric_lines
 from callbacks.probe import Evaluation, Probe, clean_subset, stratified_subset
+from datamodules.base import DataModule
 from models.task import Task
 
 # Metrics without their prefix, their labels and colours; the fractions add up to 1.

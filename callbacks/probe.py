@@ -6,13 +6,13 @@ from typing import Any, ClassVar, cast
 
 import lightning as L
 import torch
-from datamodules.in_memory import InMemoryDataModule as DataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from typing_extensions import override
 
 from callbacks.history import Row
+from datamodules.base import DataModule
 from datamodules.checks import check_at_least
 from datamodules.splitting.subsets import Indices, nested_subset
 from models.task import Task

@@ -148,7 +148,8 @@ class DataModule(BatchedDataModule):
         return self.split
 
     def _training_targets(self) -> Tensor:
-        return self.targets[torch.from_numpy(self.ensure_setup().train)]
+        train = self.ensure_setup().train  # which sets the targets
+        return self.targets[torch.from_numpy(train)]
 
     @property
     def num_classes(self) -> int:

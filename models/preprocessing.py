@@ -86,27 +86,41 @@ class Preprocessing(nn.Module):
     def settings(self) -> dict[str, Any]:
         """Return the arguments that make an equal one, as plain values."""
         statistics = {name: None if values is None else values.tolist() for name, values in self._statistics().items()}
-        return {**statistics, **self.get_extra_state()}
+        geometry = {"channel_axis": self.channel_axis, "size": self.size, "rows": self.rows}
+        return {"maximum": self.maximum, **statistics, **geometry}
 
     def _statistics(self) -> dict[str, Tensor | None]:
         return {"mean": self.mean, "std": self.std}
 
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return the settings that are not tensors."""
-        return {"maximum": self.maximum, "channel_axis": self.channel_axis, "size": self.size, "rows": self.rows}
+    def _as_tensors(self) -> dict[str, Tensor]:
+        """Return the settings that are not buffers, for the state dict."""
+        return {
+            "maximum": torch.tensor(self.maximum, dtype=torch.float64),
+            "channel_axis": torch.tensor(self.channel_axis),
+            "size": torch.tensor(self.size or [], dtype=torch.int64),
+            "rows": torch.tensor(self.rows),
+        }
 
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take the settings that `get_extra_state` returned."""
-        self.maximum, self.channel_axis = float(state["maximum"]), int(state["channel_axis"])
-        self.size, self.rows = state["size"], bool(state["rows"])
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination.update({prefix + name: value for name, value in self._as_tensors().items()})
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: Any, strict: bool, *lists: list[str]
+    ) -> None:
         # The checkpoint decides: a task that is rebuilt without its data has no statistics yet.
         for name, own in self._statistics().items():
             stored = state_dict.get(prefix + name)
             like = own if own is not None else torch.empty(0)
             setattr(self, name, None if stored is None else like.new_empty(stored.shape))
-        super()._load_from_state_dict(state_dict, prefix, *others)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
+        missing, unexpected, _ = lists
+        plain = {name: state_dict.get(prefix + name) for name in self._as_tensors()}
+        missing += [prefix + name for name, value in plain.items() if value is None]
+        unexpected[:] = [name for name in unexpected if name.removeprefix(prefix) not in plain]
+        for name, value in plain.items():
+            if value is not None:
+                setattr(self, name, value.tolist() or None if name == "size" else value.item())
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Preprocessing":
         exact = self._statistics()

@@ -28,6 +28,7 @@ from torchvision import datasets, transforms
 
 from callbacks.lookup import find_callback
 from datamodules import MNIST, DataError
+from models import Preprocessing
 from scripts.cli.training import fit_recipe
 
 
@@ -150,7 +151,9 @@ def main() -> None:
     train = DataLoader(Subset(images, data.split.train.tolist()), batch_size=64, shuffle=True)
     val = DataLoader(Subset(images, data.split.val.tolist()), batch_size=64, shuffle=False)
     chosen = torch.from_numpy(data.split.train)
-    inputs, targets = data.transform(data.samples.inputs[chosen]), data.samples.targets[chosen]
+    assert isinstance(data.samples.inputs, Tensor)
+    prepare = Preprocessing(**data.preprocessing)
+    inputs, targets = prepare(data.samples.inputs[chosen]), data.samples.targets[chosen]
     net, bare = TutorialNet(), TutorialNet()
     sgd, bare_sgd = (torch.optim.SGD(network.parameters(), lr=0.01) for network in (net, bare))
     times: dict[str, list[float]] = {"tutorial": [], "ours": [], "ours, training": [], "floor, training": []}

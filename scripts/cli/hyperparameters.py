@@ -41,11 +41,7 @@ def with_linked_values(model: dict[str, Any], datamodule: L.LightningDataModule)
 
 def _filled(config: dict[str, Any], datamodule: L.LightningDataModule, links: Mapping[str, str]) -> dict[str, Any]:
     accepted = class_arguments(config["class_path"])
-    linked = {
-        target: getattr(datamodule, source)
-        for source, target in links.items()
-        if target in accepted and hasattr(datamodule, source)
-    }
+    linked = {target: getattr(datamodule, source) for source, target in links.items() if target in accepted}
     return {**config, "init_args": {**(config.get("init_args") or {}), **linked}}
 
 

@@ -6,11 +6,9 @@ The patterns are those of the version that `pyproject.toml` bounds; a test makes
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from scripts.cli import wordings
 from scripts.cli.classes import CLASS_MODULES, class_names
-from scripts.cli.command_line import missing_file
 from scripts.cli.suggestion import did_you_mean
 from scripts.cli.wordings import FACTORY_VALUE, UNION, WANTED_CLASS, Problem
 
@@ -50,10 +48,10 @@ WHOLE_ROWS = (
         lambda match, _: f"no {match[1]} is named; give a recipe, which names model and data, as the first -c",
     ),
     _row("unknown key", r"\A(?:Group '(\w+)' does not accept option|Option) '([^']+)'", wordings.unknown_key),
-    _row("sub-config", r'Unable to load config "([^"]+)"', lambda match, _: missing_file(Path(match[1]))),
 )
 # Found in a line of it, outermost first.
 LINE_ROWS = (
+    _row("sub-config", r"Unable to load config '([^']+)'", wordings.sub_config),
     _row("unknown nested flag", r"unrecognized arguments: --([\w.]+)", wordings.unknown_nested_flag),
     _row("unknown argument", r"Option '([^']+)' is not accepted", wordings.unknown_argument),
     _row(
@@ -109,7 +107,7 @@ LAST_ROWS = (
     _row(
         "reason",
         r"^\s*- (?!Does not validate|Expected a <class|Expected a path|Expected a typing\.Literal|"
-        r"Type typing\.Callable|Problem with given class_path)(.+)$",
+        r"Type [\w.]+\.Callable|Problem with given class_path)(.+)$",
         lambda match, _: match[1],
     ),
     _row("wrong union", UNION.pattern, wordings.wrong_union),

@@ -106,8 +106,6 @@ def _add_arguments(parser: Parser, job: Job) -> None:
         parser.add_argument(f"--{key}", type=callback | None, default=default, help=f"see --{key}.help; null is off")
     parser.add_lightning_class_args(Trainer, "trainer")
     for source, target in MODEL_LINKS.items():
-        if not hasattr(DataModule, source):
-            continue
         parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
     for source, target in NETWORK_LINKS.items():
         parser.link_arguments(f"data.{source}", f"model.init_args.network.init_args.{target}", apply_on="instantiate")

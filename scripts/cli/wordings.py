@@ -3,8 +3,10 @@
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from scripts.cli.classes import class_arguments, class_names
+from scripts.cli.command_line import missing_file
 from scripts.cli.suggestion import did_you_mean, suggest_flag
 
 CLASSES_BEHIND_FLAGS = {
@@ -96,6 +98,12 @@ def unknown_nested_flag(match: re.Match[str], problem: Problem) -> str:
     return f"{problem.class_name} has no argument {match[1]!r}{closest}"
 
 
+def sub_config(match: re.Match[str], _: Problem) -> str:
+    """Word a value for a group of settings that is not the name of a file."""
+    value = match[1]
+    return missing_file(Path(value)) if Path(value).suffix else f"{value!r} is neither a mapping nor a file"
+
+
 def no_class(match: re.Match[str], problem: Problem) -> str:
     """Word a short name that no class has, or a class of another kind has."""
     word, names = match[1], class_names()
@@ -125,7 +133,7 @@ def not_a_class(_: re.Match[str], problem: Problem) -> str:
 
 def wrong_factory(match: re.Match[str], _: Problem) -> str:
     """Word a class or function that does not make the objects wanted, such as optimizers."""
-    names = re.sub(r"(?:Union)?\[([\w, .]+)\]", r"\1", match[2]).rstrip(".").replace(", ", " or ")
+    names = re.sub(r"(?:Union\[|<class ')([\w, ]+)(?:\]|'>)", r"\1", match[2]).replace(", ", " or ")
     return f"{match[1]} is not a {names}"
 
 

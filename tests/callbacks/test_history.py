@@ -19,7 +19,7 @@ def logits_and_targets(trainer, part):
     data = trainer.datamodule
     indices = data.split.parts()[part]
     with torch.inference_mode():
-        return trainer.lightning_module(data.transform(data.samples.inputs[indices])), data.samples.targets[indices]
+        return trainer.lightning_module(data.samples.inputs[indices]), data.samples.targets[indices]
 
 
 def test_every_epoch_has_a_row_of_training_and_validation_metrics(fit) -> None:

@@ -51,7 +51,7 @@ def test_the_fractions_are_of_the_wrong_labels_of_the_training_part(quiet_traine
     train = torch.from_numpy(data.split.train)
     given, true = data.targets[train], data.samples.targets[train]
     with torch.no_grad():
-        predicted = task.eval()(data.transform(data.samples.inputs[train])).argmax(-1)
+        predicted = task.eval()(data.samples.inputs[train]).argmax(-1)
     wrong = given != true
     expected = memorized_fractions(predicted[wrong], given[wrong], true[wrong])
     logged = {name: trainer.callback_metrics[f"memorization/{name}"].item() for name in expected}

@@ -21,7 +21,7 @@ def reference(task, data, count):
     inputs = data.samples.inputs[data.split.test]
     targets = data.samples.targets[data.split.test]
     with torch.no_grad():
-        confidences, predicted = task(data.transform(inputs)).softmax(-1).max(-1)
+        confidences, predicted = task(inputs).softmax(-1).max(-1)
     wrong = (predicted != targets).nonzero().flatten()
     order = wrong[confidences[wrong].argsort(descending=True)][:count]
     return [(confidences[k].item(), predicted[k].item(), targets[k].item(), inputs[k] / 16) for k in order], len(wrong)

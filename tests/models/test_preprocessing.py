@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import AdamW
+from torch.utils.data import DataLoader
 
 from datamodules import BreastCancer, DataModule, DigitRows, Digits, Samples
 from models import Classifier, Preprocessing
@@ -98,7 +99,7 @@ def test_statistics_stay_exact_in_half_precision(quiet_trainer):
 def test_batches_without_a_datamodule_come_as_they_are(quiet_trainer):
     task = Classifier(MLP((3,), 2), 2)
     batches = [(torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))]
-    quiet_trainer(max_epochs=1, limit_val_batches=0).fit(task, batches)
+    quiet_trainer(max_epochs=1, limit_val_batches=0).fit(task, DataLoader(batches, batch_size=None))
     assert task.preprocessing.settings() == Preprocessing().settings()
 
 

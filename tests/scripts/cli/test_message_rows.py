@@ -18,10 +18,10 @@ ERRORS = {
         f"{DIGITS} -c typo.yaml",
         "typo.yaml: unknown key 'trainer.max_epoch'; did you mean trainer.max_epochs?",
     ),
-    "sub-config": (f"{DIGITS} --trainer typos.yaml", "no file typos.yaml; did you mean typo.yaml?"),
+    "sub-config": (f"{DIGITS} --trainer typos.yaml", "trainer: no file typos.yaml; did you mean typo.yaml?"),
     "unknown nested flag": (
-        f"{DIGITS} --data.label_nois.rate 0.1",
-        "data: Digits has no argument 'label_nois.rate'; did you mean label_noise?",
+        f"{DIGITS} --data.split.fol 3",
+        "data: Digits has no argument 'split.fol'; did you mean split.fold?",
     ),
     "unknown argument": (
         f"{DIGITS} --model.network.drop 0.1",
@@ -57,7 +57,7 @@ ERRORS = {
     ),
     "wrong factory": (
         f"{DIGITS} --model.lr_scheduler torch.nn.Dropout",
-        "model.lr_scheduler: torch.nn.Dropout is not a LRScheduler or ReduceLROnPlateau",
+        "model.lr_scheduler: torch.nn.Dropout is not a LRScheduler",
     ),
     "module as factory": (
         f"{DIGITS} --model.optimizer torch.optim",
