@@ -50,7 +50,8 @@ class GeneralizationGap(Probe):
         for metric in metrics.values():  # every device has evaluated all of it
             metric.sync_on_compute = metric._to_sync = False
         metrics.update(*self._evaluation(trainer, task))
-        return {name: value.item() for name, value in metrics.compute().items() if name in task.train_metrics}
+        computed = metrics.compute().items()
+        return {name: value.item() for name, value in computed if name in task.train_metrics and not value.ndim}
 
     @override
     def finish(self, trainer: L.Trainer, task: Task, measured: dict[str, float]) -> dict[str, float]:

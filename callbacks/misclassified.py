@@ -82,8 +82,7 @@ class MisclassifiedGallery(L.Callback):
         wrong = (predictions != targets).nonzero().flatten()
         self._seen, self._wrong = self._seen + len(targets), self._wrong + len(wrong)
         chosen = wrong[confidences[wrong].argsort(descending=True)[: self.count]]
-        restore: Any = trainer.datamodule.normalization.invert  # type: ignore[attr-defined]
-        images = restore(inputs[chosen].float()).clamp(0, 1).cpu()
+        images = inputs[chosen].float().clamp(0, 1).cpu()
         columns = (confidences[chosen].tolist(), predictions[chosen].tolist(), targets[chosen].tolist(), images)
         self._keep(Mistake(*values) for values in zip(*columns, strict=True))
 

@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Writing a file atomically: it is there whole, or not at all."""
 
 import errno
 import os
@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path`; on leaving without an error it is synced to disk and takes its place.
+    """Open a temporary file beside `path`; without an error it is synced to disk and replaces `path` at the end.
 
-    After an error, or a kill at any moment, `path` is what it was before.
+    After an error, or a kill at any moment, `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -31,14 +31,14 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Sync the names in a folder to disk, without which a power cut may take a rename back."""
-    if os.name == "nt":  # Windows opens no folders
+    """Sync the names in a folder to disk: without that, a power cut may undo a rename."""
+    if os.name == "nt":  # Windows cannot open folders
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems sync no folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot sync folders
             raise
     finally:
         os.close(handle)

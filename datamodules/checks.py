@@ -76,7 +76,7 @@ def check_interval(owner: str, lowest: float, highest: float, **values: Sequence
     """Check that each value is an interval, that is two finite numbers, the smaller first, in [lowest, highest].
 
     Raises:
-        ValueError: A value is not such an interval.
+        ValueError: A value is not an interval within the bounds.
     """
     bounds = f"from {lowest} to {highest}"
     for name, value in values.items():
@@ -88,7 +88,7 @@ def check_positive_interval(owner: str, highest: float = math.inf, **values: Seq
     """Check that each value is an interval of numbers above 0, finite and not above `highest`.
 
     Raises:
-        ValueError: A value is not such an interval.
+        ValueError: A value is not an interval within the bounds.
     """
     for name, value in values.items():
         inside = len(value) == 2 and 0 < value[0] <= value[1] <= highest and value[1] < math.inf

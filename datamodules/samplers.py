@@ -5,20 +5,20 @@ from torch import Tensor
 
 
 def balanced_order(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Return an order in which every class comes equally often, give or take one.
+    """Return an order in which every class occurs equally often, give or take one.
 
-    Rare classes repeat, each sample once before any a second time; of frequent ones a part is left out, another each
-    epoch.
+    Samples of rare classes repeat, none a second time before each has occurred once; of frequent classes a part is left
+    out, a different one each epoch.
 
     Args:
         labels: Label of each sample, (n,).
-        generator: Draws the order.
+        generator: Source of the order.
 
     Returns:
         Positions in `labels`, (n,).
     """
     classes = labels.bincount().nonzero().flatten()
-    classes = classes[torch.randperm(len(classes), generator=generator)]  # which ones get one more
+    classes = classes[torch.randperm(len(classes), generator=generator)]  # the first ones get one more
     count, more = divmod(len(labels), len(classes))
     chosen = []
     for rank, label in enumerate(classes):

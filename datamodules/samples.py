@@ -84,7 +84,7 @@ class Samples:
 
 
 def check_samples(owner: str, samples: Samples, class_names: tuple[str, ...]) -> None:
-    """Check types, shapes and labels of what a datamodule's `load` returned.
+    """Check types, shapes and labels of the samples that a datamodule's `load` returned.
 
     Args:
         owner: Name of the datamodule.

@@ -1,4 +1,4 @@
-"""Reading a pickle of arrays from a stranger: a pickle is a program, and this runs none but what makes arrays."""
+"""Reading an untrusted pickle of arrays: a pickle is a program, and this calls only what makes arrays."""
 
 import codecs
 import pickle
@@ -9,7 +9,7 @@ import numpy as np
 
 from datamodules.errors import DataError
 
-# What NumPy's own pickles name, asked of NumPy itself, for it has moved: numpy.core became numpy._core.
+# The functions in NumPy's pickles, taken from NumPy itself because their module moved: numpy.core became numpy._core.
 _MAKERS = {
     "multiarray": {"_reconstruct": np.empty(0).__reduce__()[0], "scalar": np.float64().__reduce__()[0]},
     "numeric": {"_frombuffer": np.empty(0).__reduce_ex__(5)[0]},
@@ -17,7 +17,7 @@ _MAKERS = {
 ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): codecs.encode,  # how Python 3 writes bytes for Python 2
+    ("_codecs", "encode"): codecs.encode,  # Python 3 writes bytes for Python 2 with it
 } | {
     (f"numpy.{core}.{module}", name): maker
     for core in ("core", "_core")
@@ -27,7 +27,7 @@ ADMITTED: dict[tuple[str, str], Any] = {
 
 
 class _ForbiddenError(Exception):
-    """A pickle names what is neither an array nor a plain container."""
+    """A pickle names something other than arrays and plain containers."""
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -38,12 +38,12 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def read_array_pickle(path: Path) -> dict[str, Any]:
-    """Return the dictionary of arrays, numbers, text and plain containers of them that a file holds.
+    """Return the dictionary in a file, made of arrays, numbers, text and plain containers of them.
 
-    Text written by Python 2 is read as Latin-1, as NumPy's documentation asks for.
+    Text written by Python 2 is read as Latin-1, as NumPy's documentation advises.
 
     Raises:
-        DataError: The file is missing, cut short, no pickle, no dictionary, or one that would run code.
+        DataError: The file is missing, truncated, not a pickle, not a dictionary, or would run code.
     """
     try:
         with path.open("rb") as file:
@@ -52,9 +52,9 @@ def read_array_pickle(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is missing") from error
     except _ForbiddenError as error:
         raise DataError(
-            f"{path} asks for {error}, which no pickle of arrays needs: it may run code; delete it"
+            f"{path} asks for {error}, which a pickle of arrays does not need: it may run code; delete it"
         ) from None
-    except Exception as error:  # what damaged bytes make an unpickler raise is not to be listed
+    except Exception as error:  # damaged bytes make an unpickler raise almost anything
         raise DataError(f"{path} is not a whole pickle (truncated or corrupt); delete it and fetch it again") from error
     if not isinstance(content, dict):
         raise DataError(f"{path} holds a {type(content).__name__}, not a dictionary")

@@ -27,9 +27,9 @@ class CIFARFiles:
     """The original files, in a folder, in torchvision's folder below it, or packed.
 
     Attributes:
-        data_dir: Where to look, and to download to.
+        data_dir: Folder to look in, and to download to.
         source: torchvision's class, which knows names, address and checksums.
-        labels_key: What the labels are called in the files.
+        labels_key: Key of the labels in the files.
         verify: Compare the files with the published checksums.
     """
 
@@ -52,15 +52,15 @@ class CIFARFiles:
 
     @property
     def archive(self) -> Path:
-        """Where the packed files lie, if they do."""
+        """Path of the packed files; it may not exist."""
         return self.data_dir / str(self.source.filename)
 
     def there(self) -> bool:
-        """Return whether any of the files is there, packed or not."""
+        """Return whether any of the files exists, packed or not."""
         return self.archive.is_file() or any((self.folder / name).is_file() for name in self.checksums)
 
     def prepare(self) -> None:
-        """Unpack or download what is not there yet.
+        """Unpack or download missing files.
 
         Raises:
             DataError: A download failed, a file is missing, or the archive is not the published one.
@@ -70,7 +70,7 @@ class CIFARFiles:
             return
         if not self.archive.is_file():
             if len(missing) < len(self.checksums):
-                raise DataError(f"{self.folder / missing[0]} is missing (others are there); put it back, or delete all")
+                raise DataError(f"{self.folder / missing[0]} is missing (others exist); restore it, or delete all")
             self._download()
         self._unpack(missing)
 
@@ -83,8 +83,8 @@ class CIFARFiles:
         except (OSError, RuntimeError, EOFError, HTTPException) as error:
             raise DataError(
                 f"{self.source.__name__} is not in {self.folder} and could not be downloaded ({error}); put "
-                f"{self.source.filename} into {self.data_dir}, or name the folder of its files, or one of images "
-                f"(train/<class>/*.jpg, test/<class>/*.jpg), by data.data_dir"
+                f"{self.source.filename} into {self.data_dir}, or set data.data_dir to the folder of its files or of "
+                f"images (train/<class>/*.jpg, test/<class>/*.jpg)"
             ) from error
 
     def _unpack(self, names: list[str]) -> None:
@@ -94,28 +94,28 @@ class CIFARFiles:
             )
         try:
             with tarfile.open(self.archive) as packed:
-                for name in names:  # asked for by name: an archive has no say in where files go
+                for name in names:  # by name, so that the archive cannot decide where files go
                     member = packed.extractfile(f"{self.source.base_folder}/{name}")
                     if member is None:
-                        raise KeyError(f"{name} is no file in it")
+                        raise KeyError(f"{name} is not a file in it")
                     with member, atomic_write(self.folder / name) as file:
                         shutil.copyfileobj(member, file)
         except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
             raise DataError(f"{self.archive} cannot be unpacked ({error}); delete it to download it again") from error
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the names that the files give the classes."""
+        """Return the class names in the files."""
         path = self.folder / self.source.meta["filename"]
         names = self._content(path).get(self.source.meta["key"])
         if not isinstance(names, list):
-            raise DataError(f"{path} lists no {self.source.meta['key']}")
+            raise DataError(f"{path} has no list {self.source.meta['key']}")
         return tuple(map(str, names))
 
     def read(self, part: str) -> tuple[Pixels, Indices]:
         """Return images (N, 3, 32, 32) and labels (N,) of the training or the test part.
 
         Raises:
-            DataError: A file is missing, damaged, of another format, not the published one, or would run code.
+            DataError: A file is missing, damaged, in another format, not the published one, or would run code.
         """
         names = [name for name, _ in (self.source.train_list if part == "train" else self.source.test_list)]
         batches = [self._batch(self.folder / name) for name in names]
@@ -125,9 +125,9 @@ class CIFARFiles:
         content = self._content(path)
         pixels, labels = content.get("data"), content.get(self.labels_key)
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3072,):
-            raise DataError(f"{path} holds no array 'data' of bytes, (N, 3072)")
+            raise DataError(f"{path} has no array 'data' of bytes, (N, 3072)")
         if not isinstance(labels, list) or not all(isinstance(label, int | np.integer) for label in labels):
-            raise DataError(f"{path} holds no list {self.labels_key!r} of numbers")
+            raise DataError(f"{path} has no list {self.labels_key!r} of numbers")
         if len(labels) != len(pixels):
             raise DataError(f"{path} holds {len(pixels)} images and {len(labels)} labels")
         return pixels.reshape(-1, *SHAPE), np.array(labels, dtype=np.int64)

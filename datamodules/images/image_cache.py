@@ -1,12 +1,12 @@
 """Image files decoded once into one file on disk, which is then mapped into memory.
 
-The file's name holds a hash of what it was made from: each file's name, size and time of writing, the size of the
-images, and the version of Pillow. The content of the files is not part of it, since reading it all at every start
-takes minutes where photographs fill gigabytes (0.7 s of a warm, 2 s of a cold start for the 60,000 files of CIFAR-10);
-it is hashed while it is decoded anyway, and the digests, by which splits are compared, lie in the cache.
+The name of the cache holds a hash of its inputs: each file's name, size and time of writing, the size of the images,
+and the version of Pillow. The content of the files is not part of it, because reading gigabytes of photographs takes
+minutes at every start (for the 60,000 files of CIFAR-10, 0.7 s of a warm and 2 s of a cold start). It is hashed while
+it is decoded, and the cache holds these digests, which splits are compared by.
 
-Two processes that build at once do the work twice, and the second replaces the first's file by its equal: no lock can
-then be left behind by a kill or fail on a network file system.
+Two processes that build at once do the work twice, and the second replaces the first's file by an equal one. Without a
+lock, nothing is left behind by a kill or fails on a network file system.
 """
 
 import hashlib
@@ -35,19 +35,19 @@ from datamodules.splitting.duplicates import DIGEST_BYTES, Digests
 from datamodules.splitting.subsets import Indices
 
 Broken = Literal["fail", "skip"]
-VERSION = 1  # of the file's layout and of what decoding means
+VERSION = 1  # of the layout of the file and of the decoding
 DIGEST = np.dtype(f"V{DIGEST_BYTES}")
-CHUNK = 256  # images decoded ahead of what is written: it bounds the memory that takes
+CHUNK = 256  # images decoded ahead of the writing; bounds the memory
 
 
 @dataclass(frozen=True)
 class DecodedImages:
-    """What a list of image files holds.
+    """The content of N image files, M of them readable.
 
     Attributes:
-        pixels: (M, 3, H, W), uint8, mapped from disk; or on the device "meta", where they were only checked.
-        digests: Digest of the bytes of each of the M files, (M,).
-        readable: Which of the N files these are, (M,), int64.
+        pixels: (M, 3, H, W), uint8, mapped from disk; on the device "meta" if the files were only checked.
+        digests: Digest of the bytes of each readable file, (M,).
+        readable: Indices of the readable files, (M,), int64.
     """
 
     pixels: Tensor
@@ -58,19 +58,19 @@ class DecodedImages:
 def decode_images(
     files: list[ImageFile], form: ImageFormat, folder: Path, *, root: Path, broken: Broken = "fail", keep: bool = True
 ) -> DecodedImages:
-    """Decode image files, or map what was decoded before.
+    """Decode image files, or map the cache of an earlier run.
 
     Args:
         files: N files.
         form: Size of the images.
-        folder: Where the cache lies. If it cannot be written to, the images are kept in memory, with a warning.
-        root: Folder that the files lie in; the cache outlives its being moved.
-        broken: What to do about a file that is no whole image: fail by its name, or skip it with a warning.
-        keep: Keep the pixels; if not, files are only read and checked.
+        folder: Folder of the cache. If it is not writable, the images are kept in memory, with a warning.
+        root: Folder of the files; the cache stays valid if it is moved.
+        broken: How to treat a broken file: "fail" with its name, or "skip" it with a warning.
+        keep: Keep the pixels; otherwise files are only read and checked.
 
     Raises:
         BrokenImageError: A file is broken, and `broken` is "fail".
-        DataError: An image has another size and is not to be resized, or no file is readable.
+        DataError: An image has another size and resizing is off, or no file is readable.
     """
     path = folder / f"{'images' if keep else 'checked'}-{_key(files, form, root)}.npy"
     decoded = _open(path, form, keep) or _build(path, files, form, broken, keep)
@@ -94,14 +94,14 @@ def _key(files: list[ImageFile], form: ImageFormat, root: Path) -> str:
 
 
 def _open(path: Path, form: ImageFormat, keep: bool) -> DecodedImages | None:
-    """Map a cache; None if there is none, or what is there was cut short by other hands."""
+    """Map a cache; None if there is none, or it is damaged."""
     try:
         with path.open("rb") as file:
             return _read(file, form, keep)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, EOFError, OSError) as error:
-        rank_zero_warn(f"{path} is not a whole cache of images ({error}): it is made anew")
+        rank_zero_warn(f"{path} is not a complete cache of images ({error}): it is rebuilt")
         return None
 
 
@@ -115,7 +115,7 @@ def _read(file: BinaryIO, form: ImageFormat, keep: bool) -> DecodedImages:
         pixels = torch.empty((len(readable), *form.shape), dtype=torch.uint8, device="meta")
     elif isinstance(file, io.BytesIO):
         pixels = torch.frombuffer(file.getbuffer(), dtype=torch.uint8, offset=start, count=math.prod(shape))
-    else:  # mapped to be copied on writing, since torch takes no read-only memory; nothing is ever written
+    else:  # mapped copy-on-write, because torch does not accept read-only memory; nothing is ever written
         pixels = torch.from_numpy(np.memmap(file, dtype, "c", start, shape))
     return DecodedImages(pixels.view(-1, *form.shape)[: len(readable)], digests, readable)
 
@@ -124,8 +124,8 @@ def _build(path: Path, files: list[ImageFile], form: ImageFormat, broken: Broken
     try:
         with atomic_write(path) as file:
             _write(file, files, form, broken, keep)
-    except OSError as error:  # of writing: one of reading is a DataError by now
-        rank_zero_warn(f"{path.parent} cannot be written to ({error.strerror}): images are decoded at every start")
+    except OSError as error:  # from writing: errors of reading are DataErrors here
+        rank_zero_warn(f"{path.parent} is not writable ({error.strerror}): images are decoded at every start")
         memory = io.BytesIO()
         _write(memory, files, form, broken, keep)
         memory.seek(0)
@@ -136,7 +136,7 @@ def _build(path: Path, files: list[ImageFile], form: ImageFormat, broken: Broken
 
 
 def _write(file: BinaryIO, files: list[ImageFile], form: ImageFormat, broken: Broken, keep: bool) -> None:
-    """Write three arrays: pixels (N, 3, H, W), of which the first M are used; digests (M,); readable (M,)."""
+    """Write three arrays: pixels (N, 3, H, W), with the first M used; digests (M,); readable (M,)."""
     shape = (len(files) if keep else 0, *form.shape)
     header = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8))}
     np.lib.format.write_array_header_1_0(file, header)
@@ -166,7 +166,7 @@ def _decode_all(
                 raise
             return None
 
-    # No bar where there is no terminal: disable=None.
+    # disable=None: no bar without a terminal.
     with ThreadPoolExecutor() as pool, tqdm(total=len(files), desc="images", disable=None, leave=False) as progress:
         for start in range(0, len(files), CHUNK):
             for number, decoded in enumerate(pool.map(decode, files[start : start + CHUNK]), start):
@@ -176,7 +176,7 @@ def _decode_all(
 
 
 def _decode(image: ImageFile, form: ImageFormat, keep: bool) -> tuple[bytes, Pixels | None]:
-    """Return the digest of a file's bytes, and its pixels unless it is only to be checked."""
+    """Return the digest of a file's bytes, and its pixels if they are kept."""
     try:
         data = image.path.read_bytes()
     except OSError as error:

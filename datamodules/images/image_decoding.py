@@ -1,4 +1,4 @@
-"""From the bytes of an image file, of whatever kind, to an upright RGB image of the size asked for."""
+"""From the bytes of an image file of any kind to an upright RGB image of a given size."""
 
 import io
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from datamodules.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
-BACKGROUND = (255, 255, 255)  # what pages show a transparent image on; its hidden colours mean nothing
+BACKGROUND = (255, 255, 255)  # pages show transparent images on white; their hidden colours are arbitrary
 
 
 class BrokenImageError(DataError):
-    """The bytes are no image, or not a whole one."""
+    """The bytes are not an image, or a truncated one."""
 
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """The size of the images of a dataset, and how they come by it.
+    """The size of the images of a dataset, and whether to resize them to it.
 
     Attributes:
         height: Rows.
         width: Columns.
-        resize: Scale the shorter side and crop the centre. If not, an image of another size is refused.
+        resize: Scale the shorter side and crop the centre; otherwise an image of another size is refused.
     """
 
     height: int
@@ -40,19 +40,19 @@ class ImageFormat:
         """Return the image in a file's bytes, (3, H, W), RGB.
 
         Raises:
-            BrokenImageError: There is none.
+            BrokenImageError: They are not an image.
             DataError: It has another size, and `resize` is off.
         """
         return channels_first(self.fit(open_rgb(data, (2 * self.width, 2 * self.height) if self.resize else None)))
 
     def check(self, data: bytes) -> None:
-        """Raise what `decode` would, in less time."""
+        """Raise the errors of `decode`, in less time."""
         image = open_rgb(data, (1, 1) if self.resize else None)
         if not self.resize:
             self.fit(image)
 
     def fit(self, image: Image.Image) -> Image.Image:
-        """Give an image the size.
+        """Return an image of the size.
 
         Raises:
             DataError: It has another size, and `resize` is off.
@@ -72,16 +72,16 @@ def channels_first(image: Image.Image) -> Pixels:
 
 
 def open_rgb(data: bytes, least: tuple[int, int] | None = None) -> Image.Image:
-    """Return the image in a file's bytes, turned as its EXIF says, in RGB.
+    """Return the image in a file's bytes, in RGB, rotated according to its EXIF data.
 
-    Transparent images are laid on white. 16-bit grey keeps its upper 8 bits (Pillow alone would clip it to white).
+    Transparent images are laid on white. 16-bit grey keeps its upper 8 bits (Pillow would clip it to white).
 
     Args:
         data: Content of the file.
-        least: Columns and rows that are enough: a JPEG far larger than that is decoded at 1/2, 1/4 or 1/8.
+        least: Sufficient columns and rows: a much larger JPEG is decoded at 1/2, 1/4 or 1/8 of its size.
 
     Raises:
-        BrokenImageError: The bytes are no image, not a whole one, or one whose range of values is not known.
+        BrokenImageError: The bytes are not an image, a truncated one, or one with an unknown range of values.
     """
     if not data:
         raise BrokenImageError("the file is empty")
@@ -94,8 +94,8 @@ def open_rgb(data: bytes, least: tuple[int, int] | None = None) -> Image.Image:
     except BrokenImageError:
         raise
     except UnidentifiedImageError as error:
-        raise BrokenImageError("no kind of image that Pillow knows") from error
-    except Exception as error:  # what decoders raise on damaged bytes is not to be listed: OSError, SyntaxError, ...
+        raise BrokenImageError("not an image that Pillow can read") from error
+    except Exception as error:  # decoders raise many kinds on damaged bytes: OSError, SyntaxError, ...
         raise BrokenImageError(f"{error or type(error).__name__}") from error
 
 
@@ -103,7 +103,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         return _from_16_bits(image)
     if image.mode == "F":
-        raise BrokenImageError("floating-point pixels, of a range that is not known: convert it to 8 bits")
+        raise BrokenImageError("floating-point pixels of unknown range: convert it to 8 bits")
     if image.has_transparency_data:
         colours = image.convert("RGBA")
         page = Image.new("RGBA", image.size, BACKGROUND)
@@ -114,5 +114,5 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _from_16_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() >= 2**16:
-        raise BrokenImageError("32-bit pixels, of a range that is not known: convert it to 8 bits")
+        raise BrokenImageError("32-bit pixels of unknown range: convert it to 8 bits")
     return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")

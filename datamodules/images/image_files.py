@@ -1,4 +1,4 @@
-"""What image files a folder holds: their classes are folders' names, their parts too where there are any."""
+"""The image files in a folder: subfolders name their classes, and their parts if there are any."""
 
 import os
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ PART_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "tes
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One file, with what tells whether it has changed.
+    """One file, with size and time to detect changes.
 
     Attributes:
-        path: Where it lies.
+        path: Its path.
         size: Its length in bytes.
-        modified: When it was last written, in nanoseconds.
+        modified: Time of the last write, in nanoseconds.
     """
 
     path: Path
@@ -40,8 +40,8 @@ class ImageFiles:
         files: N files, part after part, class after class, by name.
         targets: Class of each, (N,), int64.
         class_names: C names, sorted.
-        parts: Indices of the files of each part that has a folder of its own; empty where none has.
-        ignored: Number of files that were left out: hidden ones, and those whose suffix is no image's.
+        parts: Indices of the files of each part that has a folder of its own; empty if none has.
+        ignored: Number of ignored files: hidden ones, and files without an image's suffix.
     """
 
     root: Path
@@ -53,14 +53,14 @@ class ImageFiles:
 
 
 def list_images(root: Path) -> ImageFiles:
-    """List the images of `root`/<class>/, or of `root`/train/<class>/, and val/ and test/ where they are there.
+    """List the images of `root`/<class>/, or of `root`/train/<class>/ and, if they exist, val/ and test/.
 
     Raises:
-        DataError: There is no such folder, there are fewer than two classes, one of them is empty, or parts have
+        DataError: `root` is not a folder, there are fewer than two classes, one of them is empty, or parts have
             different classes.
     """
     if not root.is_dir():
-        raise DataError(f"{root} is no folder; name the one that holds the images by data.data_dir")
+        raise DataError(f"{root} is not a folder; set data.data_dir to the folder of the images")
     folders = _part_folders(root)
     classes = {part: _class_folders(folder) for part, folder in (folders or {"": root}).items()}
     names = _agreed_names(classes, folders)
@@ -79,7 +79,7 @@ def list_images(root: Path) -> ImageFiles:
 
 
 def _part_folders(root: Path) -> dict[str, Path]:
-    """Return the folders of the parts by part, in the order train, val, test; none where classes lie in `root`."""
+    """Return the folders of the parts, in the order train, val, test; none if classes lie in `root`."""
     there = {part: [root / name for name in PART_FOLDERS[part] if (root / name).is_dir()] for part in PARTS}
     for part, found in there.items():
         if len(found) > 1:
@@ -88,12 +88,12 @@ def _part_folders(root: Path) -> dict[str, Path]:
     if not folders:
         return {}
     if "train" not in folders:
-        raise DataError(f"{next(iter(folders.values()))} is there and {root / 'train'} is not: where are the rest?")
+        raise DataError(f"{next(iter(folders.values()))} exists and {root / 'train'} does not; add it")
     others = [path.name for path in _folders(root) if path not in folders.values()]
     if others:
         raise DataError(
-            f"{root / others[0]} lies beside the part {folders['train']}: a class, or a part? Take it out of {root} "
-            f"(parts are called train, val and test; a class must not be)"
+            f"{root / others[0]} lies beside the part {folders['train']}; move it out of {root}, or rename a class "
+            f"that is called train, val or test"
         )
     return folders
 
@@ -102,7 +102,7 @@ def _class_folders(folder: Path) -> dict[str, Path]:
     named = {path.name: path for path in _folders(folder)}
     if len(named) < 2:
         there = f"one class folder ({next(iter(named))})" if named else "no class folders"
-        raise DataError(f"{folder} holds {there}; put the images of each class into {folder}/<class>/, two at least")
+        raise DataError(f"{folder} holds {there}; put the images of two or more classes into {folder}/<class>/")
     return named
 
 
@@ -115,7 +115,7 @@ def _agreed_names(classes: dict[str, dict[str, Path]], folders: dict[str, Path])
             has, lacks = (first, part) if differing[0] in names else (part, first)
             raise DataError(
                 f"{folders[has]} has the class {differing[0]!r} and {folders[lacks]} has not "
-                f"({len(differing)} such); every part needs every class"
+                f"({len(differing)} differ); every part needs every class"
             )
     return tuple(sorted(names))
 
@@ -130,7 +130,7 @@ def _list_class(folder: Path) -> tuple[list[ImageFile], int]:
         status = entry.stat()
         images.append(ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns))
     if not images:
-        raise DataError(f"{folder} holds no images ({', '.join(SUFFIXES)}); fill it or take it away")
+        raise DataError(f"{folder} holds no images ({', '.join(SUFFIXES)}); fill it or remove it")
     return sorted(images, key=lambda image: image.path.parts), ignored
 
 
@@ -139,7 +139,7 @@ def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
         for entry in entries:
             if not entry.is_dir():
                 yield entry
-            elif not entry.name.startswith(".") and not entry.is_symlink():  # a link may lead back up, round and round
+            elif not entry.name.startswith(".") and not entry.is_symlink():  # a link may form a cycle
                 yield from _files_below(Path(entry.path))
 
 

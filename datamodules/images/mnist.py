@@ -75,7 +75,7 @@ class MNIST(DataModule):
         if not missing:
             return
         if len(missing) < len(FILES):
-            raise DataError(f"{folder / missing[0]} is missing (the other files are there); put it back, or delete all")
+            raise DataError(f"{folder / missing[0]} is missing (the other files exist); restore it, or delete all")
         try:
             self.source(self.data_dir, download=True)
         except (OSError, RuntimeError, EOFError, HTTPException, zlib.error) as error:

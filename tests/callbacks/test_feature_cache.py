@@ -3,13 +3,15 @@
 import functools
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from PIL import Image
 from torch.optim import AdamW
 
 from callbacks import FeatureCache, GradualUnfreezing
-from datamodules import Digits, HorizontalFlip, SplitOptions
+from datamodules import Digits, HorizontalFlip, ImageFolder, SplitOptions
 from datamodules.splitting.duplicates import sample_digests
 from models import Classifier
 from models.networks import CNN, MLP, Pretrained
@@ -173,3 +175,14 @@ def test_the_same_files_decoded_otherwise_are_computed_anew(fit, tmp_path):
     seen = counted(other)
     fit(other, FeatureCache(str(tmp_path)), data=Repainted(2))
     assert seen
+
+
+def test_streamed_images_are_refused(fit, tmp_path):
+    for number in range(20):
+        path = tmp_path / "images" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), 10 * number, dtype=np.uint8)).save(path)
+    data = ImageFolder(str(tmp_path / "images"), memory_limit_gb=0, num_workers=0, augmentation=[], batch_size=4)
+    backbone = Pretrained((3, 8, 8), 2, functools.partial(CNN), None, train="head", resize=16)
+    with pytest.raises(MisconfigurationException, match="ImageFolder is not kept in memory"):
+        fit(Classifier(backbone, 2), FeatureCache(str(tmp_path / "features")), data=data)

@@ -86,8 +86,8 @@ def test_a_run_that_was_cut_goes_on_exactly(fit, tmp_path, step):
     expected = fit(whole, GradualUnfreezing(), SaveAt(step, tmp_path / "cut.ckpt"), epochs=5)
     trainer = fit(resumed, GradualUnfreezing(), epochs=5, resume=tmp_path / "cut.ckpt")
     assert trainer.global_step == expected.global_step == 15
-    end = whole.state_dict()
-    assert all(torch.equal(value, end[name]) for name, value in resumed.state_dict().items())
+    end = whole.network.state_dict()
+    assert all(torch.equal(value, end[name]) for name, value in resumed.network.state_dict().items())
     assert trainer.callback_metrics == expected.callback_metrics
 
 

@@ -8,6 +8,7 @@ from datamodules import (
     Augmentation,
     DataError,
     DataModule,
+    Diabetes,
     Digits,
     HorizontalFlip,
     RandomTranslate,
@@ -309,6 +310,19 @@ def test_features_in_the_place_of_inputs_are_handed_over_as_they_are(run):
     assert torch.equal(record.inputs("test"), features[data.split.test])
     data.replace_inputs(None)
     assert data.fields()[0] is data.samples.inputs
+
+
+@pytest.mark.parametrize("name", ["num_outputs", "target_mean", "target_std", "class_counts", "preprocessing"])
+@pytest.mark.parametrize("data", [Digits, Diabetes])
+def test_what_a_task_needs_is_known_without_setup(data, name):
+    if (data, name) != (Diabetes, "class_counts"):
+        assert getattr(data(), name) == getattr(ready(data()), name)
+
+
+def test_the_data_print_as_their_description():
+    data = Digits()
+    assert str(data) == "Digits"
+    assert str(ready(data)) == f"Digits: {data.describe()}"
 
 
 def test_the_checkpoint_of_the_data_holds_the_seed_of_the_shuffle_alone():

@@ -11,6 +11,7 @@ import torch
 
 from datamodules import Digits, SymmetricNoise
 from models.networks import MLP
+from models.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[2]
 TWO = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
@@ -114,7 +115,7 @@ def test_each_process_draws_for_itself_and_at_the_same_rate(new_desk) -> None:
     assert alike == pytest.approx(0.45**2 + 0.55**2, abs=0.07)
 
 
-def test_instruments_measure_the_network_that_the_checkpoint_holds(new_desk) -> None:
+def test_probes_measure_the_network_that_the_checkpoint_holds(new_desk) -> None:
     desk = new_desk()
     noisy = ("-c", "configs/digits_noisy_labels.yaml", "--model.network.widths", "[32]", "--trainer.max_epochs", "2")
     batches = ("--model.network.norm", "batch", "--data.batch_size", "16", "--data.drop_last", "true")
@@ -131,7 +132,7 @@ def test_instruments_measure_the_network_that_the_checkpoint_holds(new_desk) -> 
     train = torch.from_numpy(data.split.train)
     given, true = data.targets[train], data.samples.targets[train]
     wrong = given != true
-    predicted = network(data.transform(data.samples.inputs[train])).argmax(-1)
+    predicted = network(Preprocessing(**data.preprocessing)(data.samples.inputs[train])).argmax(-1)
     assert logged["memorization/wrong_label"] == pytest.approx((predicted == given)[wrong].float().mean().item())
     assert logged["memorization/true_label"] == pytest.approx((predicted == true)[wrong].float().mean().item())
 

@@ -153,11 +153,11 @@ def test_a_damaged_file_is_named(tmp_path, name, damage):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": np.zeros((20, 3072))}, "holds no array 'data' of bytes"),
-        ({"data": np.zeros((20, 1024), np.uint8)}, "holds no array 'data' of bytes"),
-        ({"data": [0] * 20}, "holds no array 'data' of bytes"),
-        ({"labels": ["cat"] * 20}, "holds no list 'labels' of numbers"),
-        ({"labels": None}, "holds no list 'labels' of numbers"),
+        ({"data": np.zeros((20, 3072))}, "has no array 'data' of bytes"),
+        ({"data": np.zeros((20, 1024), np.uint8)}, "has no array 'data' of bytes"),
+        ({"data": [0] * 20}, "has no array 'data' of bytes"),
+        ({"labels": ["cat"] * 20}, "has no list 'labels' of numbers"),
+        ({"labels": None}, "has no list 'labels' of numbers"),
         ({"labels": [0] * 19}, "holds 20 images and 19 labels"),
     ],
 )

@@ -197,7 +197,7 @@ def test_a_cache_cut_short_is_made_anew(root, length):
     decode(root)
     (path,) = (root / ".cache").iterdir()
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.warns(UserWarning, match=f"{path} is not a whole cache"):
+    with pytest.warns(UserWarning, match=f"{path} is not a complete cache"):
         assert (decode(root).pixels.numpy() == expected(root)).all()
     assert (decode(root).pixels.numpy() == expected(root)).all()
 
@@ -205,7 +205,7 @@ def test_a_cache_cut_short_is_made_anew(root, length):
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_folder_that_cannot_be_written_to_means_memory_and_a_warning(root, keep):
     (root.parent / "file").write_text("in the way")
-    with pytest.warns(UserWarning, match="file cannot be written to .*: images are decoded at every start"):
+    with pytest.warns(UserWarning, match="file is not writable .*: images are decoded at every start"):
         decoded = decode(root, folder=root.parent / "file", keep=keep)
     assert (decoded.digests == decode(root).digests).all()
     assert decoded.pixels.shape == (600, 3, 8, 8)

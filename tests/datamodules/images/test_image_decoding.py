@@ -99,7 +99,7 @@ def test_exif_turns_the_image_upright(orientation, kind):
 
 @pytest.mark.parametrize("array", [np.ones((4, 4), np.float32), np.full((4, 4), 70_000, np.int32)])
 def test_values_of_unknown_range_are_refused(array):
-    with pytest.raises(BrokenImageError, match="range that is not known"):
+    with pytest.raises(BrokenImageError, match="unknown range"):
         open_rgb(encode(Image.fromarray(array), "TIFF"))
 
 
@@ -128,7 +128,7 @@ def test_damaged_bytes_are_an_image_or_broken_and_nothing_else(data):
 def test_the_complaint_says_what_is_wrong():
     with pytest.raises(BrokenImageError, match="the file is empty"):
         open_rgb(b"")
-    with pytest.raises(BrokenImageError, match="no kind of image that Pillow knows"):
+    with pytest.raises(BrokenImageError, match="not an image that Pillow can read"):
         open_rgb(b"<html>404</html>")
     with pytest.raises(BrokenImageError, match="truncated"):
         open_rgb(encode(Image.fromarray(COLOURS), "BMP")[:-100])

@@ -66,17 +66,17 @@ def test_a_link_to_a_file_or_class_is_followed_and_one_that_leads_back_up_is_not
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        ([], r"holds no class folders; put the images of each class into .*/<class>/"),
+        ([], r"holds no class folders; put the images of two or more classes into .*/<class>/"),
         (["1.png"], "holds no class folders"),
         (["a/1.png"], r"holds one class folder \(a\)"),
         (["a/1.png", "b/notes.txt"], "/b holds no images"),
         (["train/a/1.png"], r"train holds one class folder \(a\)"),
         (["train/a/1.png", "train/b/1.png", "test/1.png"], "test holds no class folders"),
         (["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/x.txt"], "test/b holds no images"),
-        (["test/a/1.png", "test/b/1.png"], "test is there and .*train is not"),
-        (["val/a/1.png", "val/b/1.png"], "val is there and .*train is not"),
+        (["test/a/1.png", "test/b/1.png"], "test exists and .*train does not"),
+        (["val/a/1.png", "val/b/1.png"], "val exists and .*train does not"),
         (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "val and .*valid both look like the val part"),
-        (["train/1.png", "bus/1.png", "car/1.png"], "bus lies beside the part .*train: a class, or a part"),
+        (["train/1.png", "bus/1.png", "car/1.png"], "bus lies beside the part .*train; move it out"),
     ],
 )
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path, paths, message):
@@ -95,5 +95,5 @@ def test_parts_of_other_classes_are_refused_by_both_names(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere is no folder; .*data\.data_dir"):
+    with pytest.raises(DataError, match=r"nowhere is not a folder; .*data\.data_dir"):
         list_images(tmp_path / "nowhere")
