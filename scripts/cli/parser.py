@@ -2,11 +2,13 @@
 
 import argparse
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning as L
 from jsonargparse import ActionConfigFile, Namespace, set_parsing_settings  # type: ignore[attr-defined]
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
 
@@ -22,8 +24,8 @@ from scripts.cli.invocation import Invocation
 from scripts.cli.jobs import Job
 from scripts.cli.messages import explain_parser_error
 from scripts.cli.trainer import Trainer
-from scripts.cli.values import check_values
 
+SEEDS = 2**32
 # Lightning lets a path be an address (s3://, http://); a recipe, or one out of a checkpoint, fetches nothing.
 set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
 
@@ -123,3 +125,35 @@ def _hide(parser: LightningArgumentParser, *keys: str) -> None:
     for action in parser._actions:
         if action.dest.split(".")[0] in keys:
             action.help = argparse.SUPPRESS
+
+
+def check_values(job: str, settings: Mapping[str, Any]) -> None:
+    """Check the settings that Lightning would ignore, or refuse without naming them.
+
+    Raises:
+        UsageError: A setting cannot be used; the message names it.
+    """
+    seed = settings["seed_everything"]
+    if not isinstance(seed, bool) and seed is not None and not 0 <= seed < SEEDS:
+        raise UsageError(f"seed_everything: {seed} is not between 0 and {SEEDS - 1}")
+    trainer = settings["trainer"]
+    _check_accelerator(trainer["accelerator"])
+    if job != "fit":
+        limit = f"limit_{ {'validate': 'val'}.get(job, job) }_batches"
+        if trainer[limit] == 0:
+            raise UsageError(f"trainer.{limit}: 0 leaves nothing to {job}")
+        return
+    if trainer["max_epochs"] == 0:
+        raise UsageError("trainer.max_epochs: 0 leaves nothing to train (-1 trains without end)")
+    if trainer["check_val_every_n_epoch"] is not None and trainer["check_val_every_n_epoch"] < 1:
+        raise UsageError(f"trainer.check_val_every_n_epoch: {trainer['check_val_every_n_epoch']} is less than 1")
+    if trainer["gradient_clip_val"] is not None and trainer["gradient_clip_val"] < 0:
+        raise UsageError(f"trainer.gradient_clip_val: {trainer['gradient_clip_val']} is less than 0")
+
+
+def _check_accelerator(name: Any) -> None:
+    available = AcceleratorRegistry.available_accelerators()
+    wanted = {"gpu": ("cuda", "mps")}.get(name, (name,)) if isinstance(name, str) else ()
+    known = [AcceleratorRegistry[kind]["accelerator"] for kind in wanted if kind in available]
+    if known and not any(accelerator.is_available() for accelerator in known):
+        raise UsageError(f"trainer.accelerator: torch finds no {name} on this machine; leave it out, or give cpu")

@@ -90,7 +90,8 @@ def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
         for number, pair in enumerate(zip(then, now, strict=True)):
             yield from _differences(*pair, f"{place}.{number}")
     else:
-        yield f"{place} was {_shown(then)}, now {_shown(now)}"
+        flag = place.replace("init_args.", "")
+        yield f"{flag} was {_shown(then)}, now {_shown(now)}"
 
 
 def _shown(value: Any) -> str:

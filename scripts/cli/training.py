@@ -48,6 +48,7 @@ class Fit(NamedTuple):
     data: DataModule
 
 
+@job_process()
 def run(job: Job, words: list[str]) -> None:
     """Run a job of the Trainer.
 
@@ -59,20 +60,20 @@ def run(job: Job, words: list[str]) -> None:
         UsageError: Data, checkpoint, settings or training are at fault; the message is one line.
     """
     try:
-        with job_process():
-            session = _prepare(job, words)
-            if job.name == "fit":
-                _fit(session)
-            elif job.name == "predict":
-                _predict(session)
-            else:
-                _evaluate(session, *EVALUATED_PARTS[job.name])
+        session = _prepare(job, words)
+        if job.name == "fit":
+            _fit(session)
+        elif job.name == "predict":
+            _predict(session)
+        else:
+            _evaluate(session, *EVALUATED_PARTS[job.name])
     except USER_ERRORS as error:
         raise UsageError(str(error)) from error
     except SIGTERMException:  # Lightning exits with 0, as after a success
         sys.exit(TERMINATED)
 
 
+@job_process()
 def fit_recipe(words: list[str]) -> Fit:
     """Train as `holdout fit` does, and return trainer, model and data.
 
@@ -80,10 +81,9 @@ def fit_recipe(words: list[str]) -> Fit:
         UsageError: The arguments are wrong.
         DataError, CheckpointError, TrainingError, MisconfigurationException: As the command would print.
     """
-    with job_process():
-        session = _prepare(JOBS["fit"], words)
-        _fit(session)
-        return Fit(session.trainer, session.model, session.data)
+    session = _prepare(JOBS["fit"], words)
+    _fit(session)
+    return Fit(session.trainer, session.model, session.data)
 
 
 def _prepare(job: Job, words: list[str]) -> Session:

@@ -38,7 +38,7 @@ def by_hand(desk):
     data.setup()
     indices = torch.from_numpy(data.split.test)
     with torch.inference_mode():
-        logits = model(data.transform(data.samples.inputs[indices]))
+        logits = model(data.samples.inputs[indices])
     return logits, data.samples.targets[indices]
 
 

@@ -171,7 +171,7 @@ def test_no_file_of_a_run_lands_in_the_working_directory(desk) -> None:
 
 def test_a_longer_run_says_that_its_schedule_is_another(desk) -> None:
     desk.fit("schedule", epochs=1)
-    with pytest.warns(UserWarning, match="the learning-rate schedule was that of a run of"):
+    with pytest.warns(UserWarning, match="the learning-rate schedule was made for"):
         desk.here("fit", *desk.digits(2), "--name", "schedule", "--ckpt_path", "last")
 
 

@@ -33,7 +33,7 @@ def test_two_lines_run_a_recipe() -> None:
     assert data.batch_size == 64
     assert (Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt").is_file()
     (metrics,) = trainer.test(model, datamodule=data, verbose=False)
-    assert metrics["test/accuracy"] > 0.3
+    assert metrics["test/accuracy"] > 0.1
 
 
 def test_a_second_call_is_a_run_of_its_own_with_the_same_weights() -> None:

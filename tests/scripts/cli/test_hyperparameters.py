@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -25,21 +24,6 @@ def test_what_the_data_determines_is_filled_in() -> None:
     assert values["network"]["init_args"] == {"widths": [8], "num_classes": 10, "input_shape": (1, 8, 8)}
     assert "input_shape" not in values, "the classifier takes none"
     assert "num_classes" not in MODEL["init_args"], "what was given is as it was"
-
-
-class Preprocessed:
-    """A task that takes what the data says of its preprocessing."""
-
-    def __init__(self, network: object, preprocessing: dict | None = None) -> None: ...
-
-
-class Scaled(Digits):
-    preprocessing: ClassVar = {"scale": 255.0, "mean": [0.3]}
-
-
-def test_a_checkpoint_holds_the_preprocessing_of_the_data_where_the_task_takes_one() -> None:
-    model = MODEL | {"class_path": f"{__name__}.Preprocessed"}
-    assert with_linked_values(model, Scaled())["preprocessing"] == Scaled.preprocessing
 
 
 class Trainer:

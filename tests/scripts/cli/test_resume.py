@@ -66,22 +66,22 @@ def test_a_run_may_get_longer_or_move(checkpoint: Path, changes: dict[str, Any])
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"checkpoint__init_args__monitor": "val/accuracy"}, 'checkpoint.init_args.monitor was "val/loss", now'),
+        ({"checkpoint__init_args__monitor": "val/accuracy"}, 'checkpoint.monitor was "val/loss", now'),
         ({"seed_everything": 1}, "seed_everything was 0, now 1"),
         (
             {"trainer__callbacks": [{"class_path": "callbacks.GradualUnfreezing", "init_args": {"every_epochs": 5}}]},
             r"trainer.callbacks was \[\], now \[GradualUnfreezing\]",
         ),
         ({"trainer__precision": "bf16-mixed"}, 'trainer.precision was null, now "bf16-mixed"'),
-        ({"data__init_args__batch_size": 32}, "data.init_args.batch_size was 64, now 32"),
+        ({"data__init_args__batch_size": 32}, "data.batch_size was 64, now 32"),
         (
             {"model__init_args__regularizers__0__init_args__epsilon": 0.2},
-            "model.init_args.regularizers.0.init_args.epsilon was 0.1, now 0.2",
+            "model.regularizers.0.epsilon was 0.1, now 0.2",
         ),
         ({"model__init_args__regularizers": []}, r"regularizers was \[LabelSmoothing\], now \[\]"),
         (
             {"model__init_args__optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1}}},
-            "model.init_args.optimizer was SGD, now AdamW[.]",
+            "model.optimizer was SGD, now AdamW[.]",
         ),
     ],
 )
