@@ -12,14 +12,12 @@ import argparse
 import contextlib
 import io
 import logging
-import os
 import statistics
 import sys
 import tempfile
 import time
 import warnings
 from typing import Any
-from unittest import mock
 
 import lightning as L
 import torch
@@ -28,10 +26,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 
+from callbacks.lookup import find_callback
 from datamodules import MNIST, DataError
 from models import Preprocessing
-from scripts.cli.lightning_cli import HoldoutCLI
-from scripts.cli.runs import RUN_FOLDER_VARIABLE
+from scripts.cli.training import fit_recipe
 
 
 class TutorialNet(nn.Module):
@@ -109,19 +107,6 @@ def floor_epoch(net: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor
     return time.perf_counter() - start
 
 
-class TimedCLI(HoldoutCLI):
-    """`holdout`, its epochs timed."""
-
-    timer: EpochTimer
-
-    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
-        """Put the timer before all other callbacks, so that it times them too."""
-        trainer = super().instantiate_trainer(**kwargs)
-        self.timer = EpochTimer()
-        trainer.callbacks.insert(0, self.timer)  # type: ignore[attr-defined]
-        return trainer
-
-
 def our_epochs(data_dir: str, folder: str, epochs: int) -> EpochTimer:
     """Run `holdout fit`; return the times of its epochs."""
     settings = {
@@ -135,13 +120,14 @@ def our_epochs(data_dir: str, folder: str, epochs: int) -> EpochTimer:
         "trainer.max_epochs": str(epochs),
         "trainer.accelerator": "cpu",
         "trainer.enable_progress_bar": "false",
+        "trainer.callbacks": f"{EpochTimer.__module__}.EpochTimer",  # before ours, so that it times them too
         "runs_dir": folder,
     }
-    arguments = [f"--{key}={value}" for key, value in settings.items()]
-    with mock.patch.object(sys, "argv", ["holdout", "fit", *arguments]), mock.patch.dict(os.environ):
-        os.environ.pop(RUN_FOLDER_VARIABLE, None)
-        with contextlib.redirect_stdout(io.StringIO()):
-            return TimedCLI().timer
+    with contextlib.redirect_stdout(io.StringIO()):
+        trainer = fit_recipe([f"--{key}={value}" for key, value in settings.items()]).trainer
+    timer = find_callback(trainer, EpochTimer)
+    assert timer is not None
+    return timer
 
 
 def main() -> None:

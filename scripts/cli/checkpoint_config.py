@@ -1,4 +1,4 @@
-"""The recipe that a checkpoint carries, so that `test`, `validate` and `predict` need nothing else."""
+"""The recipe inside a checkpoint, so that `test`, `validate` and `predict` need nothing else."""
 
 import inspect
 import re
@@ -13,18 +13,18 @@ from scripts.cli.classes import class_arguments
 
 CONFIG_KEY = "holdout_config"
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
-TEXT_TYPES = (str, str | None, list[str], list[str] | None)  # arguments of these types hold text, whatever it says
+TEXT_TYPES = (str, str | None, list[str], list[str] | None)  # the parser takes any value of these types as text
 PLAIN = re.compile(r"[\w+-]*(/[\w+-]+)?")  # batch, bf16-mixed, val/loss
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint says about model and data, and the precision it was trained with.
+    """Return a checkpoint's model and data, and the precision it was trained with.
 
-    Nothing else is taken from it: trainer, callbacks and loggers are the command line's.
+    Trainer, callbacks and loggers come from the command line.
 
     Raises:
-        CheckpointError: The file is no checkpoint, carries no recipe, or names a class of a package that is not
-            `TRUSTED`: a stranger's checkpoint must not choose what is imported.
+        CheckpointError: The file is not a checkpoint, has no recipe, or names a class of a package that is not
+            `TRUSTED`: a stranger's checkpoint must not choose which modules are imported.
     """
     text = load_checkpoint(path).get(CONFIG_KEY)
     try:
@@ -32,10 +32,10 @@ def read_config(path: Path) -> dict[str, Any]:
     except yaml.YAMLError:
         config = None
     if not isinstance(config, dict):
-        raise CheckpointError(f"{path} carries no recipe (it was not made by `holdout fit`); give one with -c")
+        raise CheckpointError(f"{path} has no recipe (it was not made by `holdout fit`); give one with -c")
     for part in ("model", "data"):
         if not _names_class(config.get(part)):
-            raise CheckpointError(f"{path} carries no recipe (its {part} is {config.get(part)!r}); give one with -c")
+            raise CheckpointError(f"{path} has no recipe (its {part} is {config.get(part)!r}); give one with -c")
     kept = {"model": config["model"], "data": config["data"]}
     for place, name in _importable(kept):
         if name.split(".")[0] not in TRUSTED or not place.endswith("class_path"):
@@ -53,9 +53,9 @@ def _names_class(value: Any) -> bool:
 
 
 def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (place, text) of everything in `value` that a parser might take for a class or for a file to read.
+    """Yield (place, text) of every text that a parser might take for a class or for a file to read.
 
-    What `holdout fit` writes names classes at "class_path" alone, and its keys hold no dots.
+    `holdout fit` names classes only at "class_path", and its keys have no dots.
     """
     if isinstance(value, dict):
         texts = _texts(value)
@@ -73,7 +73,7 @@ def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _texts(config: dict[str, Any]) -> set[str]:
-    """Return the names of the arguments of a {"class_path", "init_args"} that are nothing but text to the parser."""
+    """Return the names of a class's arguments that the parser takes as text."""
     named, given = config.get("class_path"), config.get("init_args")
     if not isinstance(named, str) or not isinstance(given, dict) or named.split(".")[0] not in TRUSTED:
         return set()
@@ -87,7 +87,7 @@ def _texts(config: dict[str, Any]) -> set[str]:
 
 
 def _is_choice(value: Any, parameter: inspect.Parameter) -> bool:
-    """Return whether a value is one of those that an argument lists, be there a file of that name or not."""
+    """Return whether a value is one of an argument's choices; a file of that name does not matter then."""
     annotation = parameter.annotation
     return any(value in get_args(kind) for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Literal)
 
@@ -98,7 +98,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_plain(value: str) -> bool:
-    """Return whether a text can be nothing but a text: no class, file, address or YAML of its own."""
+    """Return whether a text cannot be a class, a file, an address or YAML."""
     return PLAIN.fullmatch(value) is not None and not Path(value).exists()
 
 

@@ -1,11 +1,11 @@
-"""What a class path names: the class's arguments and the names a config may want."""
+"""The classes that a recipe may name, and their arguments."""
 
 import importlib
 import inspect
 
 CLASS_MODULES = (
     "models", "models.networks", "models.regularizers", "models.losses", "datamodules", "callbacks",
-    "torch.nn", "torch.optim", "torch.optim.lr_scheduler", "lightning.pytorch.callbacks",
+    "torch.nn", "torch.optim", "torch.optim.lr_scheduler", "lightning.pytorch.callbacks", "lightning.pytorch.profilers",
 )  # fmt: skip
 
 
@@ -15,12 +15,20 @@ def class_names() -> list[str]:
     return [name for module in modules for name, _ in inspect.getmembers(module, inspect.isclass)]
 
 
-def class_arguments(class_path: str) -> dict[str, inspect.Parameter]:
-    """Return the arguments of a class and, through `**kwargs`, of its bases; {} if there is no such class."""
+def find_class(class_path: str) -> type | None:
+    """Return the class at a path ("models.networks.MLP"), None if there is none."""
     module, _, name = class_path.rpartition(".")
     try:
-        cls = getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError):
+        return None
+    return found if isinstance(found, type) else None
+
+
+def class_arguments(class_path: str) -> dict[str, inspect.Parameter]:
+    """Return the arguments of a class and, through `**kwargs`, of its bases; {} if there is no such class."""
+    cls = find_class(class_path)
+    if cls is None:
         return {}
     found: dict[str, inspect.Parameter] = {}
     for base in inspect.getmro(cls):

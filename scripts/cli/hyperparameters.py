@@ -1,4 +1,4 @@
-"""Hyperparameters: in checkpoints, so that a class rebuilds itself; in TensorBoard, once, beside the result."""
+"""Hyperparameters: in checkpoints, so that a class can be rebuilt; in TensorBoard, once, beside the result."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,15 +11,15 @@ from callbacks.lookup import find_callback
 from callbacks.summary import Summary
 from scripts.cli.classes import class_arguments
 
-# Attributes of the data, and the arguments of model and network that they fill in where there are such.
+# Attributes of the data -> the arguments of model and network that they fill in, where the class has them.
 MODEL_LINKS = {"num_classes": "num_classes", "target_mean": "target_mean", "target_std": "target_std"}
 NETWORK_LINKS = {"num_outputs": "num_classes", "input_shape": "input_shape"}
 
 
 def with_linked_values(model: dict[str, Any], datamodule: L.LightningDataModule) -> dict[str, Any]:
-    """Return a model's hyperparameters with what the data determines filled in.
+    """Return a model's hyperparameters, those that the data determines filled in.
 
-    `load_from_checkpoint` rebuilds the module, nested network included, from these alone.
+    `load_from_checkpoint` rebuilds the module and its network from these alone.
 
     Args:
         model: {"class_path", "init_args"} as configured, without linked values.
@@ -41,11 +41,11 @@ def _filled(config: dict[str, Any], datamodule: L.LightningDataModule, links: Ma
 
 
 def log_hyperparameters(trainer: L.Trainer, settings: dict[str, Any]) -> None:
-    """Log hyperparameters to TensorBoard, with the best epoch's validation figures.
+    """Log hyperparameters to TensorBoard, with the best epoch's validation metrics.
 
     Args:
         trainer: The trainer, after training.
-        settings: All settings of the run; those at their default are left out.
+        settings: All settings of the run; arguments at their default are left out.
     """
     history = find_callback(trainer, History)
     summary = find_callback(trainer, Summary)

@@ -1,201 +1,162 @@
-"""Makes one line, with a "did you mean", of what jsonargparse says about a mistake on the command line."""
+"""jsonargparse's errors, of up to thirty lines, as one line: a table of patterns and wordings.
 
-import difflib
+The patterns are those of the version that `pyproject.toml` bounds; a test makes every row's message for real.
+"""
+
 import re
-import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
-from scripts.cli.classes import CLASS_MODULES, class_arguments, class_names
+from scripts.cli import wordings
+from scripts.cli.classes import CLASS_MODULES, class_names
+from scripts.cli.suggestion import did_you_mean
+from scripts.cli.wordings import FACTORY_VALUE, UNION, WANTED_CLASS, Problem
 
 NESTED_KEY = re.compile(r'^Parser key "([^"]+)":?')
 NESTED_CLASS = re.compile(r"^Problem with given class_path '([^']+)'")
-NOT_ACCEPTED = re.compile(r"Option '([^']+)' is not accepted")
-NOT_IN_SUBCOMMAND = re.compile(r"Subcommand '\w+' does not accept option '([^']+)'")
-NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
-NO_MODULE = re.compile(r"No module named '([\w.]+)'")
-NO_CLASS = re.compile(r"Expected a dot import path string:\s*(.*)$")
-AMBIGUOUS = re.compile(r"Multiple subclasses with name (\w+)\. Give the full class path to avoid ambiguity: (.+)\.$")
-WRONG_CLASS = re.compile(r"Import path ([\w.]+) does not correspond to a subclass of (\w+)")
-FACTORY_KEY = re.compile(r"expects a function or a callable class: (?=Parser key)")
-FACTORY_VALUE = r"(?:\. Got value: Namespace\(.*)?$"  # what the factory as a whole was given, after the value at fault
-WRONG_VALUE = re.compile(rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}")
-WRONG_UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
-GIVEN_VALUE = re.compile(rf"Given value: (.*?){FACTORY_VALUE}", re.MULTILINE)
-LISTED_CLASS = re.compile(r"list\[(?:\w+\.)+([A-Z]\w*)\]")
-NO_SUBCLASS = re.compile(r"Not a valid subclass of (\w+)\. Got value: (.+)$")
-ABSTRACT = re.compile(r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract")
-NO_PATH = re.compile(r"Unexpected import path format: (.+)$")
-NO_FILE = re.compile(r"File does not exist: '?([^']+?)'?$")
-REQUIRED = re.compile(r"the following arguments are required: (.+)$")
-PART_REQUIRED = re.compile(r"the following arguments are required: \w+\.(data|model)\b")
-NO_SUBCOMMAND = re.compile(r'expected "subcommand" to be one of \{(.+?)\}')
-CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.+)\)")
-UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
-LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of numbers such as [0.5]"}
-FLAGS_OF_CLASSES = {
-    "--model.optimizer": "torch.optim.AdamW",
-    "--model.network": "models.networks.MLP",
-    "--model": "models.Classifier",
-    "--data": "datamodules.Digits",
-}
 PACKAGES = [name.rsplit(".", 1)[-1] for name in CLASS_MODULES]
-GENERIC_REASONS = (
-    "- Does not validate",
-    "- Expected a <class",
-    "- Expected a path",
-    "- Expected a typing.Literal",
-    "- Type typing.Callable",
-    "- Problem with given class_path",
+FACTORY_KEY = re.compile(r"expects a function or a callable class: (?=Parser key)")
+
+Wording = Callable[[re.Match[str], Problem], str | None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kind of error.
+
+    Attributes:
+        name: What it is about.
+        pattern: Found in jsonargparse's message.
+        wording: Our line, given the match; None leaves the message to the rows below.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    wording: Wording
+
+
+def _row(name: str, pattern: str, wording: Wording) -> Row:
+    return Row(name, re.compile(pattern, re.MULTILINE), wording)
+
+
+# Found in the whole message.
+WHOLE_ROWS = (
+    _row("unknown flag", r"\Aunrecognized arguments: (\S+)", wordings.unknown_flag),
+    _row(
+        "no model or data",
+        r"\Athe following arguments are required: (data|model)\b",
+        lambda match, _: f"no {match[1]} is named; give a recipe, which names model and data, as the first -c",
+    ),
+    _row("unknown key", r"\A(?:Group '(\w+)' does not accept option|Option) '([^']+)'", wordings.unknown_key),
 )
+# Found in a line of it, outermost first.
+LINE_ROWS = (
+    _row("sub-config", r"Unable to load config '([^']+)'", wordings.sub_config),
+    _row("unknown nested flag", r"unrecognized arguments: --([\w.]+)", wordings.unknown_nested_flag),
+    _row("unknown argument", r"Option '([^']+)' is not accepted", wordings.unknown_argument),
+    _row(
+        "no class in module",
+        r"module '([\w.]+)' has no attribute '(\w+)'",
+        lambda match, _: (
+            f"there is no class {match[1]}.{match[2]}" + did_you_mean(match[2], (*class_names(), *PACKAGES))
+        ),
+    ),
+    _row(
+        "ambiguous",
+        r"Multiple subclasses with name (\w+)\. Give the full class path to avoid ambiguity: (.+)\.$",
+        lambda match, _: f"several classes are called {match[1]}; give its full path: {match[2].replace(', ', ' or ')}",
+    ),
+    _row("no class", r"Expected a dot import path string:\s*(.*)$", wordings.no_class),
+    _row("abstract", r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract", wordings.abstract),
+    _row(
+        "not a path",
+        rf"Unexpected import path format: (.+?){FACTORY_VALUE}",
+        lambda match, problem: f"{match[1]!r} is not {'a number' if problem.takes_number else 'a class'}",
+    ),
+    _row(
+        "no module",
+        r"No module named '([\w.]+)'",
+        lambda match, _: f"there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES),
+    ),
+    _row(
+        "wrong class",
+        r"Import path ([\w.]+) does not correspond to a subclass of (\w+)",
+        lambda match, _: f"{match[1]} is not a {match[2]}",
+    ),
+    _row("not a class", WANTED_CLASS.pattern, wordings.not_a_class),
+    _row(
+        "wrong factory",
+        r"Expected '([\w.]+)' to be a (?:subclass of|function that returns) (.+?)\.",
+        wordings.wrong_factory,
+    ),
+    _row(
+        "module as factory",
+        r"Unexpected import object <module '([\w.]+)'",
+        lambda match, _: f"{match[1]} is a module; give the path of a class in it",
+    ),
+    _row(
+        "wrong item",
+        r"Not a valid subclass of (\w+)\. Got value: (.+)$",
+        lambda match, _: f"{match[2]!r} is not a {match[1]}",
+    ),
+    _row("missing arguments", r"the following arguments are required: (.+)$", wordings.missing_arguments),
+    _row("wrong value", rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}", wordings.wrong_value),
+)
+# Found in the whole message, if no line says more.
+LAST_ROWS = (
+    _row(
+        "reason",
+        r"^\s*- (?!Does not validate|Expected a <class|Expected a path|Expected a typing\.Literal|"
+        r"Type [\w.]+\.Callable|Problem with given class_path)(.+)$",
+        lambda match, _: match[1],
+    ),
+    _row("wrong union", UNION.pattern, wordings.wrong_union),
+)
+ROWS = (*WHOLE_ROWS, *LINE_ROWS, *LAST_ROWS)
 
 
-def explain(message: str, flags: Iterable[str]) -> str:
-    """Return `message`, as jsonargparse words it over many lines, as one.
+def explain_parser_error(message: str, flags: Iterable[str]) -> str:
+    """Return an error of jsonargparse as one line, with a suggestion where there is one.
 
     Args:
-        message: What the parser complains of.
-        flags: The flags there are ("--trainer.max_epochs"), to suggest from.
+        message: The parser's message.
+        flags: The flags there are ("--trainer.max_epochs").
     """
-    if match := UNRECOGNIZED.search(message):
-        flag = match[1].split("=")[0]
-        return f"unknown argument {flag}" + (_full_name(flag, flags) or did_you_mean(flag, flags))
-    if match := NO_SUBCOMMAND.search(message):
-        return f"say what to do: {match[1].replace(',', ', ')} (holdout fit -c configs/digits.yaml)"
-    if match := PART_REQUIRED.search(message):
-        return f"nothing says which {match[1]} to use; give a recipe, which names model and data, as the first -c"
-    if match := CHOICE.search(message):
-        choices = re.findall(r"'([^']+)'", match[2])
-        return f"unknown subcommand {match[1]!r}" + (did_you_mean(match[1], choices) or f"; there are {match[2]}")
-    if match := NO_FILE.search(message):
-        return _missing_file(Path(match[1]))
-    if match := NOT_IN_SUBCOMMAND.search(message):
-        key = match[1].split(".class_path")[0].split(".init_args")[0]
-        return f"unknown key {key!r}" + did_you_mean(key, [flag.lstrip("-") for flag in flags])
-    if "Problems parsing config" in message or "Problem parsing config" in message:
-        return "the config is not YAML: " + " ".join(message.split(":", 1)[1].split())
-    return _explain_nested(message)
+    return explanation(message, flags)[1]
 
 
-def _explain_nested(message: str) -> str:
-    keys: list[str] = []
-    class_path = ""
-    numbers = False  # whether a number may stand where no class was found
-    for line in (line.strip().removeprefix("- ") for line in FACTORY_KEY.sub("\n", message).splitlines()):
+def explanation(message: str, flags: Iterable[str]) -> tuple[Row | None, str]:
+    """Return the row that a message belongs to and our line; None and the message itself if it belongs to none."""
+    problem = Problem(message, list(flags))
+    found = _first(WHOLE_ROWS, message, problem)
+    if found is not None:
+        return found
+    keys: dict[int, str] = {}  # by indentation: alternatives of a union stand below each other
+    for indent, line in _lines(message):
         if match := NESTED_KEY.match(line):
-            keys.append(match[1])
+            keys = {depth: key for depth, key in keys.items() if depth < indent} | {indent: match[1]}
+            problem.place = ".".join(keys.values())
             line = line[match.end() :].strip()
         if match := NESTED_CLASS.match(line):
-            class_path = match[1]
-        where = ".".join(keys)
-        if match := NOT_ACCEPTED.search(line):
-            named = re.search(r"class_path='([\w.]+)'", line)
-            owner = named[1] if named else class_path
-            options = class_arguments(owner)
-            argument = match[1].split(".")[0]
-            if argument == "class_path":
-                return f"{where}: the arguments of an item go under its init_args"
-            if not options and LISTED_CLASS.search(message):
-                return f"{where}: nothing there has an argument {argument!r}; add an item to the list first"
-            return f"{where}: {owner.rsplit('.', 1)[-1]} has no argument {argument!r}" + (
-                did_you_mean(argument, options) or (f"; it has {', '.join(options)}" if options else "")
-            )
-        if match := NO_ATTRIBUTE.search(line):
-            return f"{where}: there is no class {match[1]}.{match[2]}" + did_you_mean(
-                match[2], (*class_names(), *PACKAGES)
-            )
-        if match := AMBIGUOUS.search(line):
-            return (
-                f"{where}: several classes are called {match[1]}; give its full path: {match[2].replace(', ', ' or ')}"
-            )
-        if match := WRONG_UNION.search(line):
-            numbers = "<class 'float'>" in match[1]
-        if match := NO_CLASS.search(line):
-            return f"{where}: " + (f"{match[1]!r} is not a number" if numbers else _no_class(match[1], message))
-        if match := ABSTRACT.search(line):
-            kinds = [kind.__name__ for kind in getattr(sys.modules[match[1]], match[2]).__subclasses__()]
-            return f"{where}: {match[2]} comes in kinds; name one: {', '.join(kinds)}"
-        if match := NO_PATH.search(line):
-            return f"{where}: {match[1]!r} is no class"
-        if match := NO_MODULE.search(line):
-            return f"{where}: there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES)
-        if match := WRONG_CLASS.search(line):
-            return f"{where}: {match[1]} is not a {match[2]}"
-        if match := NO_SUBCLASS.search(line):
-            return f"{where}: {match[2]!r} is no {match[1]}"
-        if (match := REQUIRED.search(line)) and class_path:
-            known = match[1].split(",")[0] in class_arguments(class_path)
-            return f"{where}: {class_path.rsplit('.', 1)[-1] + ' ' if known else ''}needs {match[1]}"
-        if (match := WRONG_VALUE.search(line)) and "NoneType" not in match[1]:
-            return f"{where}: {match[2]!r} is not {_type_words(match[1])}"
-    return _explain_union(message, ".".join(keys))
+            problem.class_path = match[1]
+        if match := UNION.search(line):
+            problem.takes_number = "<class 'float'>" in match[1]
+        if found := _first(LINE_ROWS, line, problem):
+            return found
+    return _first(LAST_ROWS, message, problem) or (None, " ".join(message.split()))
 
 
-def _no_class(word: str, message: str) -> str:
-    """Return what is wrong with a word that stands where a class is wanted, for which `message` complains of it."""
-    if word in class_names():
-        wanted = LISTED_CLASS.search(message)
-        return f"{word} is no {wanted[1]}" if wanted else f"{word} does not fit there"
-    off = "; null switches it off" if word.lower() in ("false", "none", "off") else ""
-    return f"there is no class {word!r}" + (off or did_you_mean(word, class_names()))
-
-
-def _explain_union(message: str, where: str) -> str:
-    """Return what is wrong with a value that fits none of several types: the first reason that says more than that."""
-    prefix = f"{where}: " if where else ""
+def _lines(message: str) -> Iterator[tuple[int, str]]:
+    """Yield the indentation and the text of each line; a key after a factory's complaint is a line of its own."""
     for line in message.splitlines():
-        reason = line.strip()
-        if reason.startswith("- ") and not reason.startswith(GENERIC_REASONS):
-            return prefix + reason.removeprefix("- ")
-    unions, values = WRONG_UNION.findall(message), GIVEN_VALUE.findall(message)
-    if unions and values:
-        union, value = unions[-1], values[0]  # the innermost type is named last, its value first
-        if "Callable" in union:
-            return f"{prefix}{value!r} names no class that fits, or more than one; give its path (torch.optim.SGD)"
-        hint = did_you_mean(value, class_names())
-        if LISTED_CLASS.search(union) and (value in class_names() or not value.isidentifier()):
-            hint = f"; write a list as [A, B], and add to one with --{where}+ A"
-        return f"{prefix}{value!r} is not {_type_words(union)}{hint}"
-    return " ".join(message.split())
+        for number, part in enumerate(FACTORY_KEY.split(line)):
+            yield len(line) - len(line.lstrip()) + number, part.strip().removeprefix("- ")
 
 
-def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """Return "; did you mean X?" for the closest candidate, "" if none is close."""
-    candidates = list(dict.fromkeys(candidates))
-    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
-    if not close:
-        lowered = {candidate.lower(): candidate for candidate in candidates}
-        close = [lowered[match] for match in difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)]
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _missing_file(path: Path) -> str:
-    shown = Path(path).relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    if not path.parent.is_dir():
-        return f"no file {shown} (there is no folder {shown.parent})"
-    near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir() if entry.is_file()])
-    if not near:
-        return f"no file {shown}"
-    return f"no file {shown}; did you mean {shown.parent / near.removeprefix('; did you mean ')}"
-
-
-def _type_words(annotation: str) -> str:
-    if choices := re.findall(r"Literal\[(.+?)\]", annotation):
-        return "one of " + ", ".join(dict.fromkeys(", ".join(choices).replace("'", "").split(", ")))
-    words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
-    listed = re.sub(r"list\[(?:[\w.]+\.)?(\w+)\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words)
-    names = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
-    return " or ".join(names.get(word.strip(), word.strip()) for word in listed.split(", "))
-
-
-def _full_name(flag: str, flags: Iterable[str]) -> str:
-    """Return "; did you mean X?" where a flag of one word is the last word of a longer one (--lr), "" if not."""
-    word = flag.lstrip("-")
-    if "." in word:
-        return ""
-    longer = {found.rsplit(".", 1)[-1]: found for found in flags if "." in found and not found.endswith(".help")}
-    for prefix, class_path in FLAGS_OF_CLASSES.items():
-        longer |= {name: f"{prefix}.{name}" for name in class_arguments(class_path)}
-    likeness = {name: difflib.SequenceMatcher(None, word, name).ratio() for name in longer}
-    closest = max(likeness, key=lambda name: likeness[name], default="")
-    return f"; did you mean {longer[closest]}?" if closest and likeness[closest] >= 0.7 else ""
+def _first(rows: Iterable[Row], text: str, problem: Problem) -> tuple[Row, str] | None:
+    for row in rows:
+        match = row.pattern.search(text)
+        line = row.wording(match, problem) if match else None
+        if line is not None:
+            return row, f"{problem.place}: {line}" if problem.place else line
+    return None

@@ -1,96 +1,64 @@
-"""Mistakes that show in a command line's words and files, and no longer once the parser has merged them."""
+"""Mistakes that show in the words of a command line, before the parser merges them."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
+from scripts.cli.command_line import CONFIG, RECIPE_ENDINGS, WITHOUT_VALUE, CommandLine, Flag
+from scripts.cli.errors import UsageError
 
-from scripts.cli.parser import SUBCOMMANDS
-from scripts.cli.runs import UsageError
-
-CONFIG = ("-c", "--config")
-WITHOUT_VALUE = ("-h", "--help", "--print_config")
-NAMED_BY_FLAG = ("name", "runs_dir", "ckpt_path", "output")  # what a recipe says of these never wins over a flag
-RECIPE_ENDINGS = (".yaml", ".yml")
-
-Pair = tuple[str, str | None]
+NAMED_BY_FLAG = ("name", "runs_dir", "ckpt_path", "output")  # a recipe's value never wins over a flag
 
 
-def checked(arguments: list[str]) -> list[str]:
-    """Return a command line as it is, if it is in order.
+def check_command_line(line: CommandLine) -> None:
+    """Check the order and the words of a command line.
 
     Raises:
-        UsageError: A word stands alone or in the wrong place, a flag has no value, or a recipe is none.
+        UsageError: A word stands alone, a flag has no value, a recipe undoes a flag before it, or an overlay comes
+            before its recipe.
     """
-    if not arguments or arguments[0] not in SUBCOMMANDS:
-        _check_first_word(arguments)
-        return arguments
-    pairs = _pairs(arguments[1:])
-    if any(flag in ("-h", "--help") or flag.endswith(".help") for flag, _ in pairs):
-        return arguments
-    for number, (flag, value) in enumerate(pairs):
-        if not flag:
-            _refuse_lone_word(str(value), pairs[number - 1] if number else ("", ""))
-        if (value is None and flag not in WITHOUT_VALUE) or (flag in CONFIG and not value):
-            raise UsageError(f"{flag} needs a value: {flag} {'FILE' if flag in CONFIG else 'VALUE'}")
-    recipes = [(value, _read(value)) for flag, value in pairs if flag in CONFIG and value]
-    flags = {flag for flag, _ in pairs}
-    for path, content in recipes:
-        if content.get("ckpt_path") and "--ckpt_path" not in flags:
-            chosen = content["ckpt_path"]
+    if line.asks_help:
+        return
+    for number, flag in enumerate(line.flags):
+        if not flag.name:
+            _check_lone_word(str(flag.value), line.flags[number - 1] if number else None)
+        if (flag.value is None and flag.name not in WITHOUT_VALUE) or (flag.name in CONFIG and not flag.value):
+            raise UsageError(f"{flag.name} needs a value: {flag.name} {'FILE' if flag.name in CONFIG else 'VALUE'}")
+    for path, recipe in line.recipes.items():
+        if recipe.content.get("ckpt_path") and "--ckpt_path" not in line.values:
             raise UsageError(
-                f"{path}: ckpt_path is no part of a recipe; give it on the command line: --ckpt_path {chosen}"
+                f"{path}: ckpt_path is not part of a recipe; give it on the command line: "
+                f"--ckpt_path {recipe.content['ckpt_path']}"
             )
-    _check_order(pairs, dict(recipes), "--ckpt_path" in flags)
-    return arguments
+    if line.recipes:
+        _check_recipe_comes_first(line)
+        _check_no_flag_is_lost(line)
 
 
-def _pairs(words: list[str]) -> list[Pair]:
-    """Return (flag, value) of each flag, the value None if there is none, and ("", word) of what belongs to no flag."""
-    pairs: list[Pair] = []
-    waiting = False  # the last flag still has no value
-    for word in words:
-        if word.startswith("-c") and word[2:3] not in ("", "="):
-            pairs.append(("-c", word[2:]))
-            waiting = False
-        elif word.startswith("-") and not _is_number(word):
-            flag, given, value = word.partition("=")
-            pairs.append((flag, value if given else None))
-            waiting = not given
-        elif waiting:
-            pairs[-1] = (pairs[-1][0], word)
-            waiting = False
-        else:
-            pairs.append(("", word))
-    return pairs
+def check_first_word(words: list[str], jobs: list[str]) -> None:
+    """Check the word that names the job, where it is clear what was meant.
 
+    Args:
+        words: The words after `holdout`.
+        jobs: The names of all jobs.
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_first_word(arguments: list[str]) -> None:
-    first = arguments[0] if arguments else ""
+    Raises:
+        UsageError: It is a recipe, a checkpoint or a flag.
+    """
+    first = words[0] if words else ""
     if first.split("=")[0] in CONFIG:
-        named = [word for word in arguments if word in SUBCOMMANDS] or ["fit"]
-        rest = [word for word in arguments if word not in SUBCOMMANDS]
-        raise UsageError(f"the subcommand comes first; did you mean holdout {named[0]} {' '.join(rest)}?")
+        named = [word for word in words if word in jobs] or ["fit"]
+        rest = [word for word in words if word not in jobs]
+        raise UsageError(f"the job comes first; did you mean holdout {named[0]} {' '.join(rest)}?")
     if first.endswith(RECIPE_ENDINGS):
-        raise UsageError(f"{first} is no subcommand; did you mean holdout fit -c {first}?")
+        raise UsageError(f"{first} is not a job; did you mean holdout fit -c {first}?")
     if first.endswith(".ckpt"):
-        raise UsageError(f"{first} is no subcommand; did you mean holdout test --ckpt_path {first}?")
+        raise UsageError(f"{first} is not a job; did you mean holdout test --ckpt_path {first}?")
 
 
-def _refuse_lone_word(word: str, before: Pair) -> None:
-    """Refuse a word that belongs to no flag, if it is plain what was meant; the parser refuses the others."""
-    flag, value = before
-    if flag and value and value[0] in "[{" and value.count(value[0]) > value.count("]" if value[0] == "[" else "}"):
-        raise UsageError(f"{word} stands alone; put the whole value of {flag} in quotes")
+def _check_lone_word(word: str, before: Flag | None) -> None:
+    """Check a word that belongs to no flag, if it is clear what was meant; the parser refuses the others."""
+    value = before.value if before and before.name else None
+    if before and value and value[0] in "[{" and value.count(value[0]) > value.count("]" if value[0] == "[" else "}"):
+        raise UsageError(f"{word} stands alone; put the whole value of {before.name} in quotes")
     if word.endswith(RECIPE_ENDINGS):
         raise UsageError(f"{word} stands alone; did you mean -c {word}?")
     if word.endswith(".ckpt"):
@@ -99,76 +67,50 @@ def _refuse_lone_word(word: str, before: Pair) -> None:
         raise UsageError(f"{word} stands alone; a flag begins with two dashes, as --data.batch_size=64 does")
 
 
-def _read(path: str) -> dict[str, Any]:
-    """Return what a recipe holds, {} if there is no such file: the parser suggests another.
-
-    Raises:
-        UsageError: It is a folder, holds no text, or is not YAML.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except IsADirectoryError as error:
-        inside = sorted(str(entry) for ending in RECIPE_ENDINGS for entry in Path(path).glob(f"*{ending}"))
-        named = f"; there are {', '.join(inside)}" if inside else ", not a recipe"
-        raise UsageError(f"{path} is a folder{named}") from error
-    except OSError:
-        return {}
-    except UnicodeDecodeError as error:
-        instead = f"; did you mean --ckpt_path {path}?" if path.endswith(".ckpt") else ""
-        raise UsageError(f"{path} is no recipe: it holds no text{instead}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not YAML: {str(error).replace('<unicode string>', path)}") from error
-    return content if isinstance(content, dict) else {}
-
-
-def _check_order(pairs: list[Pair], recipes: dict[str, dict[str, Any]], has_checkpoint: bool) -> None:
-    """Check that no recipe undoes a flag before it, and that what names model and data comes first.
-
-    Args:
-        pairs: The command line.
-        recipes: Content of recipe and overlays by path, in their order.
-        has_checkpoint: Whether a checkpoint brings a recipe of its own, which all others are overlays of.
-    """
-    flags = [flag for flag, _ in pairs]
-    first = next(iter(recipes), None)
+def _check_recipe_comes_first(line: CommandLine) -> None:
+    """Check that the first recipe names the classes that it sets arguments of, unless a flag or a checkpoint does."""
+    path, first = next(iter(line.recipes.items()))
     for part in ("model", "data"):
-        overlay = first is not None and isinstance(recipes[first].get(part), dict)
-        if first is None or not overlay or has_checkpoint or _names_class(recipes[first], part) or f"--{part}" in flags:
+        overlay = isinstance(first.content.get(part), dict) and part not in first.classes
+        if overlay and "--ckpt_path" not in line.values and f"--{part}" not in line.values:
+            recipe = next((path for path, recipe in line.recipes.items() if part in recipe.classes), "RECIPE")
+            raise UsageError(
+                f"{path} is an overlay: it names no {part} class. Put the recipe first: -c {recipe} -c {path}"
+            )
+
+
+def _check_no_flag_is_lost(line: CommandLine) -> None:
+    """Check that no recipe sets again what a flag or overlay before it sets."""
+    first = next(iter(line.recipes))
+    before: dict[str, str] = {}  # what is set so far: place -> flag or file
+    for flag in line.flags:
+        if flag.name not in CONFIG:
+            keys = flag.name.lstrip("-").rstrip("+").split(".")
+            before[".".join(key for key in keys if key != "init_args")] = flag.name
             continue
-        recipe = next((path for path, content in recipes.items() if _names_class(content, part)), "RECIPE")
-        raise UsageError(
-            f"{first} is an overlay: it names no {part} class. Put the recipe first: -c {recipe} -c {first}"
-        )
-    before: dict[str, str] = {}  # what is set so far, at which place, and by what
-    for flag, value in pairs:
-        if flag not in CONFIG:
-            before[_place(flag)] = flag
+        path = str(flag.value)
+        recipe = line.recipes[path]
+        set_here = _places(recipe.content)
+        if path == first or "model" in recipe.classes:
+            lost = [place for place in before if any(f"{place}.".startswith(f"{here}.") for here in set_here)]
+            if lost:
+                raise UsageError(
+                    f"{before[lost[0]]} comes before -c {path}, which sets it again; put it after the recipe"
+                )
+        if "model" not in recipe.classes:
+            before |= dict.fromkeys(set_here, f"-c {path}")
+
+
+def _places(content: dict[str, Any]) -> list[str]:
+    """Return the places of all values that a recipe sets: ["model.optimizer.lr", "trainer.max_epochs"]."""
+    found = []
+    waiting: list[tuple[str, Any]] = [(str(key), item) for key, item in content.items() if key not in NAMED_BY_FLAG]
+    while waiting:
+        place, value = waiting.pop()
+        if not isinstance(value, dict):
+            found.append(place)
             continue
-        path, content = str(value), recipes[str(value)]
-        leaves = list(_leaves(content))
-        if path == first or _names_class(content, "model"):
-            late = next((place for place in before if any(f"{place}.".startswith(f"{leaf}.") for leaf in leaves)), None)
-            if late is not None:
-                setting = before[late]
-                raise UsageError(f"{setting} comes before -c {path}, which would win over it; put it after the recipe")
-        before |= {leaf: f"-c {path}" for leaf in leaves if not _names_class(content, "model")}
-
-
-def _place(flag: str) -> str:
-    """Return where a flag belongs in a recipe: `--model.init_args.optimizer` at "model.optimizer"."""
-    return ".".join(key for key in flag.lstrip("-").rstrip("+").split(".") if key != "init_args")
-
-
-def _leaves(content: Any, place: str = "") -> Iterator[str]:
-    if not isinstance(content, dict):
-        yield place
-        return
-    for key, value in content.items():
-        if key not in NAMED_BY_FLAG or place:
-            inner = place if key in ("init_args", "class_path") else f"{place}.{str(key).rstrip('+')}".lstrip(".")
-            yield from _leaves(value, inner)
-
-
-def _names_class(content: dict[str, Any], part: str) -> bool:
-    value = content.get(part)
-    return isinstance(value, str) or (isinstance(value, dict) and "class_path" in value)
+        for key, item in value.items():
+            inside = place if key in ("init_args", "class_path") else f"{place}.{str(key).rstrip('+')}"
+            waiting.append((inside, item))
+    return found

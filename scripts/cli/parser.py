@@ -1,126 +1,159 @@
-"""The parser of the command line: what there is to set, help that reads well, complaints of one line."""
+"""The parser of one job: its arguments, their links from data to model, and one-line errors."""
 
 import argparse
-import os
 import re
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import Namespace, set_parsing_settings
+import lightning as L
+from jsonargparse import ActionConfigFile, Namespace, set_parsing_settings  # type: ignore[attr-defined]
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser
+from typing_extensions import override
 
+import models.losses
+import models.networks
+import models.regularizers  # noqa: F401  short class names resolve among imported modules
 from callbacks import Checkpoint, EarlyStopping
+from datamodules import DataModule
+from models import Task
+from scripts.cli.errors import UsageError
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
-from scripts.cli.messages import explain
-from scripts.cli.values import check_values
+from scripts.cli.invocation import Invocation
+from scripts.cli.jobs import Job
+from scripts.cli.messages import explain_parser_error
+from scripts.cli.trainer import Trainer
 
-# Lightning lets a path be an address (s3://, http://); a recipe, or what a checkpoint brings, fetches nothing.
+SEEDS = 2**32
+# Lightning lets a path be an address (s3://, http://); a recipe, or one out of a checkpoint, fetches nothing.
 set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
-
-DEBUG_VARIABLE = "HOLDOUT_DEBUG"  # 1 shows the traceback in place of the one line
-DESCRIPTION = """Trains, validates and tests networks so that any two runs can be compared.
-Begin with: holdout fit -c configs/digits.yaml"""
-SUBCOMMANDS = {
-    "fit": "train a recipe: splits the data, stops early, keeps best.ckpt and last.ckpt, reports",
-    "validate": "measure a checkpoint on its validation part",
-    "test": "measure a checkpoint on its test part",
-    "predict": "write a checkpoint's predictions for its test part to a CSV file",
-}
-USAGE = {
-    "fit": "holdout fit -c RECIPE [-c OVERLAY ...] [--ckpt_path last] [--key value ...]",
-    "validate": "holdout validate --ckpt_path FILE [--key value ...]",
-    "test": "holdout test --ckpt_path FILE [--key value ...]",
-    "predict": "holdout predict --ckpt_path FILE [--output FILE] [--key value ...]",
-}
-CHECKPOINT_HELP = {
-    "fit": 'checkpoint to go on from; "last" is that of this recipe\'s newest run',
-    "validate": 'checkpoint to measure; with -c, "best" or "last" of that recipe\'s newest run',
-    "test": 'checkpoint to measure; with -c, "best" or "last" of that recipe\'s newest run',
-    "predict": 'checkpoint that predicts; with -c, "best" or "last" of that recipe\'s newest run',
-}
 
 
 class Parser(LightningArgumentParser):
-    """An argument parser whose complaints are one line."""
+    """An argument parser that raises one-line errors.
 
+    Args:
+        recipes: The text behind each `-c`; it is not read again.
+        kwargs: Arguments of `LightningArgumentParser`.
+    """
+
+    def __init__(self, *args: Any, recipes: dict[str, str] | None = None, **kwargs: Any) -> None:
+        self.recipes = recipes or {}
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    @override
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the complaint, with a suggestion where there is one, and exit with status 2."""
-        if not self.exit_on_error:  # a nested parser: whoever called it words the complaint
+        if not self.exit_on_error:  # a nested parser: its caller words the error
             super().error(message, ex)
-        if ex is not None and os.environ.get(DEBUG_VARIABLE) == "1":
-            raise ex
-        sys.stderr.write(f"holdout: error: {explain(message, self.flags())}\n")
-        sys.exit(2)
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        line = explain_parser_error(message, flags)
+        raise UsageError(self._file_at_fault(line) + line) from ex
 
+    @override
     def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
-        """Parse, and refuse values that fit their type and no run.
-
-        Raises:
-            UsageError: There is such a value.
-        """
         if args and isinstance(args[0], list) and len(args[0]) == 1:
-            # A nested parser is told what a flag says as f"--key={value}", which makes a text of null.
+            # A nested parser is given a flag's value as f"--key={value}", which makes a text of null.
             args = ([re.sub(r"^(--[\w.]+)=None$", r"\1=null", str(args[0][0]))], *args[1:])
         settings: Namespace = super().parse_args(*args, **kwargs)
-        if "subcommand" in settings:  # a nested parser's have none
-            check_values(settings["subcommand"], settings[settings["subcommand"]])
         return settings
 
-    def dump(self, namespace: Namespace, *args: Any, **kwargs: Any) -> str:
-        """Return settings as a recipe: where a run went on from is no part of it, or repeating it would be another."""
-        if "trainer" in namespace:  # a nested parser's have none, and a `ckpt_path` of theirs is a class's own
-            namespace = namespace.clone()
-            namespace.pop("ckpt_path", None)
-        text: str = super().dump(namespace, *args, **kwargs)
-        return text
-
-    def flags(self) -> list[str]:
-        """Return all flags there are, those of subcommands too."""
-        found = [flag for action in self._actions for flag in action.option_strings]
-        for action in self._actions:
-            for subparser in (getattr(action, "_name_parser_map", None) or {}).values():
-                found += subparser.flags()
-        return found
+    def _file_at_fault(self, line: str) -> str:
+        """Return "FILE: " for an unknown key, which the parser finds only after it has merged all recipes."""
+        key = re.match(r"unknown key '(?:\w+\.)*(\w+)'", line)
+        files = [path for path, text in self.recipes.items() if key and re.search(rf"\b{key[1]}\s*:", text)]
+        return f"{files[0]}: " if files else ""
 
 
-def subcommand_options(subcommand: str) -> dict[str, Any]:
-    """Return how a subcommand's parser is to be made."""
-    return {
-        "allow_abbrev": False,
-        "usage": USAGE[subcommand],
-        "description": SUBCOMMANDS[subcommand],
-    }
+class RecipeAction(ActionConfigFile):
+    """`-c FILE`, whose text the command line has read already; errors name the file."""
+
+    @override
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        try:
+            self.apply_config(parser, cfg, self.dest, parser.recipes.get(values, values))
+        except UsageError as error:
+            raise UsageError(f"{values}: {error}") from error
 
 
-def add_run_arguments(parser: LightningArgumentParser, subcommand: str) -> None:
-    """Add what concerns a run as a whole: its checkpoint, name and folder, where predictions go."""
-    parser.add_argument("--ckpt_path", type=str | None, default=None, help=CHECKPOINT_HELP[subcommand])
+def parse(job: Job, invocation: Invocation) -> tuple[Parser, Namespace]:
+    """Parse a command line; return the job's parser, which can build and print the settings, and the settings.
+
+    The parser is that of one job: a fourth of the time that Lightning's four subcommands take.
+
+    Raises:
+        UsageError: An argument is unknown, has a wrong value, or is missing.
+    """
+    parser = Parser(
+        recipes=invocation.recipes,
+        prog=f"holdout {job.name}",
+        usage=job.usage,
+        description=job.help,
+        dump_header=[f"lightning.pytorch=={L.__version__}"],
+    )
+    _add_arguments(parser, job)
+    config = parser.parse_args(invocation.arguments)
+    config.pop("ckpt_path", None)
+    check_values(job.name, config.as_dict())
+    return parser, config
+
+
+def _add_arguments(parser: Parser, job: Job) -> None:
+    parser.add_argument("-c", "--config", action=RecipeAction, help="recipe or overlay, a YAML file; repeatable")
+    parser.add_argument("--seed_everything", type=bool | int, default=0, help="seed of all draws; true chooses one")
+    parser.add_lightning_class_args(Task, "model", subclass_mode=True)
+    parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
+    for key, callback in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
+        default = {"class_path": f"callbacks.{callback.__name__}", "init_args": {"monitor": "val/loss"}}
+        parser.add_argument(f"--{key}", type=callback | None, default=default, help=f"see --{key}.help; null is off")
+    parser.add_lightning_class_args(Trainer, "trainer")
+    for source, target in MODEL_LINKS.items():
+        parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
+    for source, target in NETWORK_LINKS.items():
+        parser.link_arguments(f"data.{source}", f"model.init_args.network.init_args.{target}", apply_on="instantiate")
+    parser.add_argument("--ckpt_path", type=str | None, default=argparse.SUPPRESS, help=job.checkpoint_help)
     parser.add_argument("--name", type=str | None, default=None, help="name of the run (default: the recipe's)")
     parser.add_argument("--runs_dir", type=str, default="runs", help="folder of all runs")
-    if subcommand != "fit":
+    if job.name != "fit":
         _hide(parser, "early_stopping", "checkpoint")
-    if subcommand == "predict":
+    if job.name == "predict":
         parser.add_argument("--output", type=Path | None, default=None, help="CSV file (default: in the run folder)")
 
 
 def _hide(parser: LightningArgumentParser, *keys: str) -> None:
-    """Leave arguments out of the help: they are taken, since a recipe holds them, and play no role."""
+    """Leave arguments out of the help: they are accepted, since a recipe holds them, and have no effect."""
     for action in parser._actions:
         if action.dest.split(".")[0] in keys:
             action.help = argparse.SUPPRESS
 
 
-def add_callback_arguments(parser: LightningArgumentParser) -> None:
-    """Add early stopping and checkpointing, each with its settings or null."""
-    for key, callback in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
-        default = {"class_path": f"callbacks.{callback.__name__}", "init_args": {"monitor": "val/loss"}}
-        parser.add_argument(f"--{key}", type=callback | None, default=default, help=f"see --{key}.help; null is off")
+def check_values(job: str, settings: Mapping[str, Any]) -> None:
+    """Check the settings that Lightning would ignore, or refuse without naming them.
+
+    Raises:
+        UsageError: A setting cannot be used; the message names it.
+    """
+    seed = settings["seed_everything"]
+    if not isinstance(seed, bool) and seed is not None and not 0 <= seed < SEEDS:
+        raise UsageError(f"seed_everything: {seed} is not between 0 and {SEEDS - 1}")
+    trainer = settings["trainer"]
+    _check_accelerator(trainer["accelerator"])
+    if job != "fit":
+        limit = f"limit_{ {'validate': 'val'}.get(job, job) }_batches"
+        if trainer[limit] == 0:
+            raise UsageError(f"trainer.{limit}: 0 leaves nothing to {job}")
+        return
+    if trainer["max_epochs"] == 0:
+        raise UsageError("trainer.max_epochs: 0 leaves nothing to train (-1 trains without end)")
+    if trainer["check_val_every_n_epoch"] is not None and trainer["check_val_every_n_epoch"] < 1:
+        raise UsageError(f"trainer.check_val_every_n_epoch: {trainer['check_val_every_n_epoch']} is less than 1")
+    if trainer["gradient_clip_val"] is not None and trainer["gradient_clip_val"] < 0:
+        raise UsageError(f"trainer.gradient_clip_val: {trainer['gradient_clip_val']} is less than 0")
 
 
-def link_data_to_model(parser: LightningArgumentParser) -> None:
-    """Let the data say what model and network have to know of it, so that nobody writes it twice."""
-    for source, target in MODEL_LINKS.items():
-        parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
-    for source, target in NETWORK_LINKS.items():
-        parser.link_arguments(f"data.{source}", f"model.init_args.network.init_args.{target}", apply_on="instantiate")
+def _check_accelerator(name: Any) -> None:
+    available = AcceleratorRegistry.available_accelerators()
+    wanted = {"gpu": ("cuda", "mps")}.get(name, (name,)) if isinstance(name, str) else ()
+    known = [AcceleratorRegistry[kind]["accelerator"] for kind in wanted if kind in available]
+    if known and not any(accelerator.is_available() for accelerator in known):
+        raise UsageError(f"trainer.accelerator: torch finds no {name} on this machine; leave it out, or give cpu")

@@ -14,10 +14,10 @@ from datamodules.samples import UNLABELLED
 
 
 def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
-    """Write one row a prediction under a header.
+    """Write a header and one row per prediction.
 
     Args:
-        path: The file; written whole or not at all.
+        path: The file; it is written whole or not at all.
         columns: Values of each column, all of the same length.
     """
     text = io.StringIO()
@@ -28,15 +28,15 @@ def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> No
 
 
 def prediction_rows(indices: Tensor, targets: Tensor, count: int) -> tuple[dict[str, list[int]], Tensor]:
-    """Return the columns that say what the first predictions are of, and their targets.
+    """Return the columns that identify the first predictions, and their targets.
 
     Args:
         indices: Index of each sample in the dataset, (N,).
-        targets: (N, ...); where they are the labels of steps, (N, T), a prediction is of a labelled step.
+        targets: (N, ...); with labels of steps, (N, T), there is one prediction per labelled step.
         count: Number of predictions.
 
     Returns:
-        Column "index", and "step", from 0, where predictions are of steps; targets (count, ...).
+        Column "index", for steps also "step", from 0; targets (count, ...).
     """
     if targets.ndim == 1 or targets.is_floating_point():
         return {"index": indices[:count].tolist()}, targets[:count]
@@ -45,12 +45,12 @@ def prediction_rows(indices: Tensor, targets: Tensor, count: int) -> tuple[dict[
 
 
 def in_dataset_order(outputs: list[Tensor], rank: int, world_size: int) -> Tensor:
-    """Join predicted batches, those of all devices where there are several, in the loader's order.
+    """Join the predicted batches of all devices in the loader's order.
 
     Args:
         outputs: This process's batches, in order.
-        rank: This process's number.
-        world_size: Number of processes; batch k was dealt to process k mod `world_size`.
+        rank: This process's rank.
+        world_size: Number of processes; process k mod `world_size` has batch k.
     """
     if world_size == 1:
         return torch.cat(outputs)

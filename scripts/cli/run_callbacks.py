@@ -1,4 +1,4 @@
-"""The callbacks that every training has, beside those that it is given."""
+"""The callbacks of every training, beside the user's."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from scripts.cli.save_config import SaveConfig
 def training_callbacks(
     config: dict[str, Any], given: list[Callback], early_stopping: Any, checkpoint: Any, recipe: str
 ) -> list[Callback]:
-    """Return what stops, keeps, records and reports a training.
+    """Return the callbacks that stop, keep, record and report a training.
 
     Args:
         config: The trainer's arguments.
-        given: The user's callbacks: one of them takes the place of ours; a checkpoint stands beside it.
-        early_stopping: What stops early, or None.
-        checkpoint: What keeps the best epoch, or None.
+        given: The user's callbacks. One replaces ours of the same class; a checkpoint stands beside ours.
+        early_stopping: The callback that stops early, or None.
+        checkpoint: The callback that keeps the best epoch, or None.
         recipe: The run's settings as YAML.
     """
     watched = (checkpoint.monitor, checkpoint.stated_mode) if checkpoint is not None else ("val/loss", None)

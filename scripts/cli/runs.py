@@ -6,11 +6,9 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 
+from scripts.cli.errors import UsageError
+
 RUN_FOLDER_VARIABLE = "HOLDOUT_RUN_FOLDER"  # tells the processes that DDP starts which folder the first one chose
-
-
-class UsageError(ValueError):
-    """A run or a checkpoint of one is not there; the message names it."""
 
 
 def versions(folder: Path) -> list[int]:
@@ -23,8 +21,8 @@ def versions(folder: Path) -> list[int]:
 def new_run_folder(runs_dir: Path, name: str) -> Path:
     """Make the folder of a new run; return the same one in every process of the run, and in no other run.
 
-    Processes that something else than Lightning starts (torchrun, srun) cannot be told which folder the first one made.
-    They write nothing, so that a path which no run can have does for them.
+    Processes started by torchrun or srun cannot be told which folder the first one made. They write nothing, so they
+    get a path that no run has.
     """
     chosen = os.environ.get(RUN_FOLDER_VARIABLE)
     if chosen is not None:
@@ -44,17 +42,20 @@ def new_run_folder(runs_dir: Path, name: str) -> Path:
         return folder
 
 
-def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None) -> Path:
-    """Return the file that `--ckpt_path` means: a path, or "last" or "best" of the newest run of a recipe.
+def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None, in_folder: str = "best") -> Path:
+    """Return the file that `--ckpt_path` means.
+
+    Args:
+        checkpoint: A file, a run's folder, or "last" or "best": that of the newest run of a recipe.
+        runs_dir: Folder of all runs.
+        name: The recipe's name.
+        in_folder: Which of a run folder's checkpoints is meant: "best" or "last".
 
     Raises:
         UsageError: There is no such file or run.
     """
     if checkpoint not in ("last", "best"):
-        path = Path(checkpoint)
-        if not path.is_file():
-            raise UsageError(f"--ckpt_path {checkpoint}: no such file")
-        return path
+        return _file_or_run(Path(checkpoint), in_folder)
     if name is None:
         raise UsageError(f"--ckpt_path {checkpoint} means the newest run of a recipe: name it with -c, or give a path")
     folder = runs_dir / name
@@ -72,6 +73,17 @@ def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None) -> Path:
     return kept[-1]
 
 
+def _file_or_run(path: Path, in_folder: str) -> Path:
+    if not path.is_dir():
+        if not path.is_file():
+            raise UsageError(f"--ckpt_path {path}: no such file")
+        return path
+    inside = path / "checkpoints" / f"{in_folder}.ckpt"
+    if not inside.is_file():
+        raise UsageError(f"--ckpt_path {path} is a folder without checkpoints/{in_folder}.ckpt")
+    return inside
+
+
 def run_folder_of(checkpoint: Path) -> Path | None:
     """Return the run folder that a checkpoint lies in, None if it lies elsewhere."""
     folder = checkpoint.parent.parent
@@ -80,10 +92,10 @@ def run_folder_of(checkpoint: Path) -> Path | None:
 
 
 def folder_to_resume(checkpoint: Path, name: str, runs_dir: Path | None) -> Path | None:
-    """Return the run folder that a run goes on in from a checkpoint; None if it needs one of its own.
+    """Return the run folder that a run resumed from a checkpoint continues in; None if it needs one of its own.
 
-    Only the latest epoch of a run of the same name goes on in its folder: from any other checkpoint, the epochs that
-    follow would overwrite those that the folder holds already.
+    Only the latest epoch of a run of the same name continues in its folder: after any other checkpoint, the next
+    epochs would overwrite those that the folder holds already.
 
     Args:
         checkpoint: The checkpoint.

@@ -13,9 +13,9 @@ from scripts.cli.hyperparameters import log_hyperparameters
 
 
 class SaveConfig(Callback):
-    """Writes `config.yaml` into the run folder, the same text into checkpoints, and what was set to TensorBoard.
+    """Writes the settings: as `config.yaml` into the run's folder, into checkpoints, and to TensorBoard.
 
-    Lightning's own writes before a resume may be refused, which must leave its run as it was.
+    Lightning's own callback writes before a resume can be refused, and a refused resume must not change the run.
 
     Args:
         recipe: All settings of the run, as YAML.
@@ -31,14 +31,14 @@ class SaveConfig(Callback):
             write_text(folder / "config.yaml", self.recipe)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the recipe into the checkpoint, with the precision that "auto" came to: it is measured in that again."""
+        """Put the recipe into the checkpoint. "auto" becomes the precision chosen, so that evaluations use it too."""
         settings = yaml.safe_load(self.recipe)
         if settings["trainer"]["precision"] == "auto":
             settings["trainer"]["precision"] = str(trainer.precision)
         checkpoint[CONFIG_KEY] = yaml.safe_dump(settings, sort_keys=False)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Take the file away from a run that ended within its first epoch and kept nothing."""
+        """Remove the file of a run that failed in its first epoch, before any checkpoint."""
         folder = run_folder(trainer)
         if folder is None or not trainer.is_global_zero:
             return
@@ -46,5 +46,5 @@ class SaveConfig(Callback):
             (folder / "config.yaml").unlink(missing_ok=True)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the hyperparameters once, with the best epoch's figures."""
+        """Log the hyperparameters once, with the best epoch's metrics."""
         log_hyperparameters(trainer, yaml.safe_load(self.recipe))

@@ -1,4 +1,4 @@
-"""Lightning's trainer, which can also be told to choose the precision that suits the machine."""
+"""Lightning's Trainer, which can also choose the precision that suits the machine."""
 
 from typing import Any, Literal
 
@@ -15,22 +15,22 @@ class Trainer(L.Trainer):
     """Lightning's trainer.
 
     Args:
-        precision: As Lightning has it, or "auto": bf16-mixed where the device computes in bfloat16 by itself, which
-            more than doubles the speed of convolutional networks, else 32-true.
-        limit_train_batches: How much of the training part an epoch sees: a whole number of batches, or a share.
-        limit_val_batches: How much of the validation part is measured, likewise.
-        limit_test_batches: How much of the test part is measured, likewise.
-        limit_predict_batches: How much of the test part is predicted, likewise.
-        overfit_batches: Train and validate on so much of the training part, likewise.
-        val_check_interval: Validate after so many batches, or this share of an epoch.
+        precision: As in Lightning, or "auto": bf16-mixed if the device has bfloat16 instructions, which more than
+            double the speed of convolutional networks, else 32-true.
+        limit_train_batches: Training batches per epoch: a number (int), or a fraction of all (float).
+        limit_val_batches: Validation batches that are measured: a number or a fraction.
+        limit_test_batches: Test batches that are measured: a number or a fraction.
+        limit_predict_batches: Test batches that are predicted: a number or a fraction.
+        overfit_batches: Training batches to train and validate on: a number or a fraction.
+        val_check_interval: Validate after this many batches, or after this fraction of an epoch.
         kwargs: Arguments of `lightning.Trainer`.
 
     Raises:
-        MisconfigurationException: A callback is there twice.
+        MisconfigurationException: A stateful callback is given twice.
     """
 
-    # Types of their own: `Union[int, float]` and `Union[float, int]` are one object to Python, whichever came first, so
-    # that a parser may read 1, one batch, as 1.0, all of them.
+    # Python caches `Union[int, float]` and `Union[float, int]` as one object, whichever came first: with Lightning's
+    # annotations the parser may turn 1 (one batch) into 1.0 (all).
     def __init__(
         self,
         *,
@@ -57,31 +57,31 @@ class Trainer(L.Trainer):
 
 
 def check_no_repeats(callbacks: Any) -> None:
-    """Check that no two callbacks would keep their state in a checkpoint under one name.
+    """Check that no two callbacks store their state in a checkpoint under the same key.
 
     Args:
-        callbacks: As `lightning.Trainer` takes them: several, one, or None.
+        callbacks: As `lightning.Trainer` takes them: a list, one, or None.
 
     Raises:
-        MisconfigurationException: Two would, being alike.
+        MisconfigurationException: Two do.
     """
     several = callbacks if isinstance(callbacks, list) else []
     stateful = [callback for callback in several if type(callback).state_dict is not Callback.state_dict]
     keys = [callback.state_key for callback in stateful]
     repeated = next((type(callback).__name__ for callback in stateful if keys.count(callback.state_key) > 1), None)
     if repeated is not None:
-        raise MisconfigurationException(f"trainer.callbacks: {repeated} is there twice: leave one out")
+        raise MisconfigurationException(f"trainer.callbacks: {repeated} is given twice; leave one out")
 
 
 def resolve_precision(precision: Any, accelerator: Any) -> Any:
-    """Return the precision that "auto" comes to on this machine; any other as it is."""
+    """Return the precision that "auto" means on this machine; any other unchanged."""
     return choose_precision(accelerator) if precision == "auto" else precision
 
 
 def choose_precision(accelerator: Any) -> Literal["bf16-mixed", "32-true"]:
     """Return the fastest safe precision of an accelerator, as `trainer.accelerator` names it."""
     on_gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    # Without instructions of its own a CPU emulates bfloat16, at a fraction of the speed; so does an old GPU.
+    # A CPU or GPU without bfloat16 instructions emulates them, at a fraction of the speed.
     native = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else _cpu_has_bfloat16()
     return "bf16-mixed" if native and (on_gpu or accelerator in ("auto", "cpu")) else "32-true"
 

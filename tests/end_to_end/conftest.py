@@ -2,12 +2,10 @@
 
 import contextlib
 import io
-import logging
 import os
 import signal
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -60,24 +58,18 @@ class Desk:
     def here(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:
         """Run the command in this process: the same, without the seconds that imports take."""
         out, err, found = io.StringIO(), io.StringIO(), 0
-        loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
-        levels = [logger.level for logger in loggers]
         with (
             contextlib.chdir(self.folder),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
             mock.patch.dict(os.environ),
             mock.patch.object(sys, "argv", ["holdout", *arguments]),
-            mock.patch.object(warnings, "formatwarning", warnings.formatwarning),
-            warnings.catch_warnings(),
         ):
             os.environ.pop(RUN_FOLDER_VARIABLE, None)
             try:
                 main()
             except SystemExit as stopped:
                 found = stopped.code or 0
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
         assert found == status, out.getvalue() + err.getvalue()
         return subprocess.CompletedProcess(arguments, found, out.getvalue(), err.getvalue())
 

@@ -54,7 +54,7 @@ def test_two_processes_learn_what_one_learns(run_of_two) -> None:
 def test_the_figures_of_an_epoch_on_two_processes_are_those_of_its_checkpoint_on_one(run_of_two) -> None:
     _, desk, _, folder = run_of_two
     desk.here("validate", "--ckpt_path", str(folder / "checkpoints" / "best.ckpt"))
-    alone = json.loads((folder / "validation.json").read_text())["figures"]
+    alone = json.loads((folder / "validation.json").read_text())["metrics"]
     best = json.loads((folder / "summary.json").read_text())["best"]
     assert alone == pytest.approx({name: best[name] for name in alone}, rel=1e-5)
 

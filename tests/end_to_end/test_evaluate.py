@@ -38,7 +38,7 @@ def by_hand(desk):
     data.setup()
     indices = torch.from_numpy(data.split.test)
     with torch.inference_mode():
-        logits = model(data.transform(data.samples.inputs[indices]))
+        logits = model(data.samples.inputs[indices])
     return logits, data.samples.targets[indices]
 
 
@@ -66,12 +66,12 @@ def test_a_checkpoint_alone_is_tested(tested, by_hand) -> None:
 def test_the_figures_are_written_beside_the_run(desk, tested) -> None:
     written = json.loads((desk.folder / RUN / "test.json").read_text())
     assert written["checkpoint"] == BEST
-    assert {name: round(value, 4) for name, value in written["figures"].items()} == printed_figures(tested.stdout)
+    assert {name: round(value, 4) for name, value in written["metrics"].items()} == printed_figures(tested.stdout)
 
 
 def test_validation_of_the_best_checkpoint_gives_the_best_epochs_figures(desk) -> None:
     desk.here("validate", "--ckpt_path", BEST)
-    figures = json.loads((desk.folder / RUN / "validation.json").read_text())["figures"]
+    figures = json.loads((desk.folder / RUN / "validation.json").read_text())["metrics"]
     best = json.loads((desk.folder / RUN / "summary.json").read_text())["best"]
     assert figures == pytest.approx({name: value for name, value in best.items() if name.startswith("val/")})
 
@@ -141,7 +141,7 @@ def test_precision_is_the_trainings_own_unless_told_otherwise(desk) -> None:
     for precision in ("as trained", "bf16-mixed", "32-true"):
         flags = () if precision == "as trained" else ("--trainer.precision", precision)
         desk.here("test", "--ckpt_path", checkpoint, *flags)
-        losses[precision] = json.loads((folder / "test.json").read_text())["figures"]["test/loss"]
+        losses[precision] = json.loads((folder / "test.json").read_text())["metrics"]["test/loss"]
     assert losses["as trained"] == losses["bf16-mixed"] != losses["32-true"]
 
 
@@ -153,6 +153,7 @@ def test_the_record_of_training_stays_as_it_was(desk, trained) -> None:
     events = EventAccumulator(str(desk.folder / RUN))
     events.Reload()
     assert len(events.Scalars("val/accuracy")) == 3, "one an epoch"
+    assert len(list((desk.folder / RUN).glob("events.*"))) == 1, "an evaluation adds none"
 
 
 def test_a_checkpoint_is_not_tested_on_another_dataset(desk) -> None:

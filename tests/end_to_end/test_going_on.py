@@ -171,7 +171,7 @@ def test_no_file_of_a_run_lands_in_the_working_directory(desk) -> None:
 
 def test_a_longer_run_says_that_its_schedule_is_another(desk) -> None:
     desk.fit("schedule", epochs=1)
-    with pytest.warns(UserWarning, match="the learning-rate schedule was that of a run of"):
+    with pytest.warns(UserWarning, match="the learning-rate schedule was made for"):
         desk.here("fit", *desk.digits(2), "--name", "schedule", "--ckpt_path", "last")
 
 
@@ -189,7 +189,7 @@ def test_a_recipe_with_overlays_goes_on_by_the_flags_it_had(new_desk) -> None:
     desk.here("fit", *flags)
     done = desk.here("fit", *flags, "--trainer.max_epochs", "2", "--ckpt_path", "last")
     assert "runs/digits/version_0, resumed after epoch 1" in done.stdout
-    assert "2 epochs behind it" in desk.here("fit", *flags, "--ckpt_path", "last", status=2).stderr
+    assert "has trained 2 epochs already" in desk.here("fit", *flags, "--ckpt_path", "last", status=2).stderr
 
 
 def test_best_means_that_of_the_recipe_whatever_overlays_follow(new_desk) -> None:

@@ -31,7 +31,7 @@ def rebuilt(desk):
     checkpoint = folder / "checkpoints" / "best.ckpt"
     data = Digits()
     data.setup()
-    torch.save(data.transform(data.samples.inputs[data.split.test]), desk.folder / "inputs.pt")
+    torch.save(data.samples.inputs[data.split.test], desk.folder / "inputs.pt")
     arguments = [str(checkpoint), str(desk.folder / "inputs.pt"), str(desk.folder / "out.pt")]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-c", SCRIPT, *arguments], env=environment, check=True)

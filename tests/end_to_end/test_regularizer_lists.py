@@ -22,7 +22,7 @@ def test_overlays_stack_in_their_order_and_the_run_is_tested_clean(desk) -> None
     assert names == ["DisturbLabel", "MixUp", "LabelSmoothing", "L2", "MaxNorm"]
     assert arguments["optimizer_wrapper"]["class_path"] == "models.SAM"
     desk.here("test", "--ckpt_path", str(run / "checkpoints" / "best.ckpt"))
-    assert json.loads((run / "test.json").read_text())["figures"]["test/accuracy"] > 0.5
+    assert json.loads((run / "test.json").read_text())["metrics"]["test/accuracy"] > 0.5
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_what_was_measured_alike_is_printed_and_drawn(desk) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["[FocalLoss]"], "model.regularizers: FocalLoss is no Regularizer"),
+        (["[FocalLoss]"], "model.regularizers: FocalLoss is not a Regularizer"),
         (["DisturbLabel,MixUp"], "write a list as [A, B], and add to one with --model.regularizers+ A"),
         (["{class_path: L2}"], "write a list as [A, B]"),
-        (["[L2, 5]"], "'5' is no Regularizer"),
+        (["[L2, 5]"], "'5' is not a Regularizer"),
         (["[{class_path: DisturbLabel, alpha: 20}]"], "the arguments of an item go under its init_args"),
-        ([], "nothing there has an argument 'alpha'; add an item to the list first"),
+        ([], "no item has an argument 'alpha'; add an item to the list first"),
     ],
 )
 def test_a_list_that_is_none_is_told_how_lists_are_written(desk, given, said) -> None:
@@ -82,7 +82,7 @@ def test_a_list_that_is_none_is_told_how_lists_are_written(desk, given, said) ->
 def test_a_callback_that_is_there_twice_is_refused(desk) -> None:
     gap = ("-c", "configs/callbacks/generalization_gap.yaml")
     done = desk.here("fit", *desk.digits(1), *gap, *gap, status=2)
-    assert done.stderr == "holdout: error: trainer.callbacks: GeneralizationGap is there twice: leave one out\n"
+    assert done.stderr == "holdout: error: trainer.callbacks: GeneralizationGap is given twice; leave one out\n"
 
 
 def test_what_a_probe_measures_cannot_be_monitored(desk) -> None:

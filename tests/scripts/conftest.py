@@ -1,9 +1,7 @@
 """The command line run in the test's own process, in a folder of its own that sees `configs/`."""
 
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
@@ -22,14 +20,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """A working directory and an environment that the next test sees nothing of."""
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    with mock.patch.dict(os.environ), warnings.catch_warnings():
+    with mock.patch.dict(os.environ):
         os.environ.pop(RUN_FOLDER_VARIABLE, None)
         yield tmp_path
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
 
 
 @pytest.fixture

@@ -201,7 +201,7 @@ def test_a_recipe_that_is_none_is_one_line(complaint, config) -> None:
 
 def test_a_checkpoint_without_a_recipe_says_so() -> None:
     torch.save({"state_dict": {}}, SAVED)
-    with pytest.raises(CheckpointError, match=r"stranger\.ckpt carries no recipe.*-c"):
+    with pytest.raises(CheckpointError, match=r"stranger\.ckpt has no recipe.*-c"):
         read_config(SAVED)
 
 

@@ -7,11 +7,17 @@ import pytest
 import torch
 import yaml
 
-from scripts.cli.mistakes import checked
+from scripts.cli.command_line import CommandLine
+from scripts.cli.mistakes import check_command_line
 
 DIGITS = "-c configs/digits.yaml"
 OVERLAY = "configs/regularizers/disturb_label.yaml"
 RECIPE = Path("recipe.yaml")
+
+
+def check(command: str) -> None:
+    job, *words = shlex.split(command)
+    check_command_line(CommandLine.parse(job, words))
 
 
 @pytest.mark.parametrize(
@@ -72,12 +78,12 @@ def test_a_folder_is_no_recipe_and_its_recipes_are_listed(complaint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("best.ckpt", "did you mean --ckpt_path best.ckpt?"), ("cat.png", "holds no text")]
+    ("name", "said"), [("best.ckpt", "did you mean --ckpt_path best.ckpt?"), ("cat.png", "not a text file")]
 )
 def test_a_file_that_holds_no_text_is_no_recipe(complaint, name, said) -> None:
     torch.save({"state_dict": {}, "weights": torch.arange(300.0)}, name)
     message = complaint("fit", "-c", name)
-    assert f"{name} is no recipe" in message
+    assert f"{name} is not a recipe" in message
     assert said in message
 
 
@@ -106,17 +112,12 @@ def test_a_recipe_says_nothing_of_a_checkpoint_to_go_on_from(complaint, subcomma
         "fit -cconfigs/digits.yaml --print_config --data.batch_size 3",
         f"fit --model Classifier --model.network MLP --data Digits -c {OVERLAY}",
         "fit configs/digits.yaml --help",
-        "fit -c nowhere.yaml",
         "test --ckpt_path best.ckpt --data.batch_size 3",
         "fit --data.help datamodules.Digits",
-        "--help",
-        "--print_config fit",
-        "",
     ],
 )
-def test_a_command_line_in_order_stays_as_it_is(command) -> None:
-    arguments = shlex.split(command)
-    assert checked(arguments) == arguments
+def test_a_command_line_in_order(command) -> None:
+    check(command)
 
 
 def test_a_recipe_may_be_split_over_files_whichever_comes_first() -> None:
@@ -125,22 +126,19 @@ def test_a_recipe_may_be_split_over_files_whichever_comes_first() -> None:
     for key in recipe:
         parts += ["-c", f"{key}.yaml"]
         Path(f"{key}.yaml").write_text(yaml.safe_dump({key: recipe[key]}))
-    assert checked(["fit", *parts]) == ["fit", *parts]
-    assert checked(["fit", *reversed([f"-c{path}" for path in parts[1::2]])])
+    check(shlex.join(["fit", *parts]))
+    check(shlex.join(["fit", *reversed([f"-c{path}" for path in parts[1::2]])]))
 
 
 def test_checkpoint_and_name_are_the_flags_wherever_they_stand() -> None:
     RECIPE.write_text(Path("configs/digits.yaml").read_text() + "name: digits\nckpt_path: last.ckpt\n")
-    arguments = ["fit", "--ckpt_path", "other.ckpt", "--name", "mine", "-c", str(RECIPE)]
-    assert checked(arguments) == arguments
+    check(f"fit --ckpt_path other.ckpt --name mine -c {RECIPE}")
 
 
 @pytest.mark.parametrize("flag", ["--trainer.accelerator cpu", "--trainer.devices=1", "--early_stopping.min_delta 0.1"])
 def test_a_flag_that_the_recipe_leaves_alone_may_come_first(flag) -> None:
-    arguments = ["fit", *flag.split(), *DIGITS.split()]
-    assert checked(arguments) == arguments
+    check(f"fit {flag} {DIGITS}")
 
 
 def test_an_overlay_alone_goes_with_a_checkpoint() -> None:
-    arguments = ["test", "-c", OVERLAY, "--ckpt_path", "best.ckpt"]
-    assert checked(arguments) == arguments
+    check(f"test -c {OVERLAY} --ckpt_path best.ckpt")

@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import fsspec
 import pytest
 import yaml
 
+from scripts.cli.errors import UsageError
+from scripts.cli.parser import Parser
 from scripts.main import main
 
 Answer = Callable[..., str]
@@ -27,9 +30,9 @@ def answer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
     return ask
 
 
-@pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
-def test_the_help_of_an_evaluation_leaves_out_what_plays_no_role_there(answer: Answer, subcommand: str) -> None:
-    shown = answer(subcommand, "--help")
+@pytest.mark.parametrize("job", ["validate", "test", "predict"])
+def test_the_help_of_an_evaluation_leaves_out_what_plays_no_role_there(answer: Answer, job: str) -> None:
+    shown = answer(job, "--help")
     assert "--data" in shown
     assert "early_stopping" not in shown
     assert "--checkpoint" not in shown
@@ -55,8 +58,9 @@ def test_where_a_run_went_on_from_is_no_part_of_its_recipe(answer: Answer) -> No
 def test_the_error_behind_a_complaint_can_be_seen(complaint, monkeypatch: pytest.MonkeyPatch, flag: str) -> None:
     assert complaint("fit", "-c", "configs/digits.yaml", flag)
     monkeypatch.setenv("HOLDOUT_DEBUG", "1")
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(UsageError) as raised:
         main()
+    assert isinstance(raised.value.__cause__, (TypeError, ValueError))
 
 
 def test_a_recipe_is_a_file_and_never_fetched(complaint, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +70,28 @@ def test_a_recipe_is_a_file_and_never_fetched(complaint, monkeypatch: pytest.Mon
     monkeypatch.setattr(fsspec, "open", fetch)
     for address in ("memory://digits.yaml", "s3://bucket/digits.yaml", "http://host/digits.yaml"):
         assert "no file" in complaint("fit", "-c", address)
+
+
+@dataclass(frozen=True)
+class Oven:
+    degrees: int = 200
+    minutes: int = 40
+
+
+HOT = Oven(250)
+
+
+class Bread:
+    def __init__(self, oven: Oven = HOT) -> None:
+        self.oven = oven
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_flag_is_abbreviated_in_nested_settings_either() -> None:
+    parser = Parser()
+    parser.add_argument("--bread", type=Bread)
+    words = ["--bread", f"{__name__}.Bread", "--bread.oven.minutes", "3"]
+    assert parser.parse_args(words).bread.init_args.oven.minutes == 3
+    words[2] = "--bread.oven.minut"
+    with pytest.raises(UsageError, match=r"Bread has no argument 'oven\.minut'; did you mean oven\.minutes\?"):
+        parser.parse_args(words)

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
+from scripts.cli.errors import UsageError
 from scripts.cli.runs import (
     RUN_FOLDER_VARIABLE,
-    UsageError,
     find_checkpoint,
     folder_to_resume,
     new_run_folder,
@@ -98,7 +98,12 @@ def test_a_path_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("checkpoint", "name", "said"),
-    [("nowhere.ckpt", "digits", "nowhere.ckpt"), ("last", None, "-c"), ("best", "digits", "runs/digits")],
+    [
+        ("nowhere.ckpt", "digits", "nowhere.ckpt"),
+        ("last", None, "-c"),
+        ("best", "digits", "runs/digits"),
+        ("runs/digits/version_0", "digits", "folder without checkpoints/best.ckpt"),
+    ],
 )
 def test_a_checkpoint_that_is_not_there(checkpoint: str, name: str | None, said: str) -> None:
     make_run("digits/version_0")

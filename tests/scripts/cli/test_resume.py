@@ -13,7 +13,7 @@ from scripts.cli.checkpoint_config import CONFIG_KEY
 from scripts.cli.resume import check_same_settings
 
 
-def recipe(**changes: Any) -> str:
+def recipe(**changes: Any) -> dict[str, Any]:
     """Return a recipe in which `changes`, keyed by place with double underscores for dots, are made."""
     settings: dict[str, Any] = {
         "seed_everything": 0,
@@ -34,13 +34,13 @@ def recipe(**changes: Any) -> str:
         for key in path:
             inner = inner[int(key) if key.isdigit() else key]
         inner[last] = value
-    return yaml.safe_dump(settings)
+    return settings
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     path = tmp_path / "last.ckpt"
-    torch.save({"state_dict": {}, CONFIG_KEY: recipe()}, path)
+    torch.save({"state_dict": {}, CONFIG_KEY: yaml.safe_dump(recipe())}, path)
     return path
 
 
@@ -66,22 +66,22 @@ def test_a_run_may_get_longer_or_move(checkpoint: Path, changes: dict[str, Any])
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"checkpoint__init_args__monitor": "val/accuracy"}, 'checkpoint.init_args.monitor was "val/loss", now'),
+        ({"checkpoint__init_args__monitor": "val/accuracy"}, 'checkpoint.monitor was "val/loss", now'),
         ({"seed_everything": 1}, "seed_everything was 0, now 1"),
         (
             {"trainer__callbacks": [{"class_path": "callbacks.GradualUnfreezing", "init_args": {"every_epochs": 5}}]},
             r"trainer.callbacks was \[\], now \[GradualUnfreezing\]",
         ),
         ({"trainer__precision": "bf16-mixed"}, 'trainer.precision was null, now "bf16-mixed"'),
-        ({"data__init_args__batch_size": 32}, "data.init_args.batch_size was 64, now 32"),
+        ({"data__init_args__batch_size": 32}, "data.batch_size was 64, now 32"),
         (
             {"model__init_args__regularizers__0__init_args__epsilon": 0.2},
-            "model.init_args.regularizers.0.init_args.epsilon was 0.1, now 0.2",
+            "model.regularizers.0.epsilon was 0.1, now 0.2",
         ),
         ({"model__init_args__regularizers": []}, r"regularizers was \[LabelSmoothing\], now \[\]"),
         (
             {"model__init_args__optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1}}},
-            "model.init_args.optimizer was SGD, now AdamW[.]",
+            "model.optimizer was SGD, now AdamW[.]",
         ),
     ],
 )
@@ -99,6 +99,6 @@ def test_a_checkpoint_without_a_recipe_claims_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("then", "refused"), [("bf16-mixed", False), ("32-true", True)])
 def test_auto_is_compared_by_what_it_comes_to_here(tmp_path: Path, monkeypatch, then: str, refused: bool) -> None:
     monkeypatch.setattr("scripts.cli.trainer.choose_precision", lambda accelerator: "bf16-mixed")
-    torch.save({"state_dict": {}, CONFIG_KEY: recipe(trainer__precision=then)}, tmp_path / "last.ckpt")
+    torch.save({"state_dict": {}, CONFIG_KEY: yaml.safe_dump(recipe(trainer__precision=then))}, tmp_path / "last.ckpt")
     with pytest.raises(CheckpointError, match='now "bf16-mixed"') if refused else contextlib.nullcontext():
         check_same_settings(tmp_path / "last.ckpt", recipe(trainer__precision="auto"))

@@ -5,15 +5,21 @@ import pytest
 import torch
 import yaml
 
-from scripts.cli.arguments import complete
 from scripts.cli.checkpoint_config import CONFIG_KEY
-from scripts.cli.runs import RUN_FOLDER_VARIABLE, UsageError
+from scripts.cli.command_line import CommandLine
+from scripts.cli.errors import UsageError
+from scripts.cli.invocation import Invocation, resolve
+from scripts.cli.runs import RUN_FOLDER_VARIABLE
 
 CONFIG = {
     "model": {"class_path": "models.Classifier"},
     "data": {"class_path": "datamodules.Digits"},
     "trainer": {"max_epochs": 7},
 }
+
+
+def resolved(*words: str) -> Invocation:
+    return resolve(CommandLine.parse(words[0], list(words[1:])))
 
 
 def make_checkpoint(folder: str, name: str = "last.ckpt") -> str:
@@ -25,9 +31,10 @@ def make_checkpoint(folder: str, name: str = "last.ckpt") -> str:
 
 
 def test_a_first_fit_stays_as_it_was_typed() -> None:
-    arguments = ["fit", "-c", "configs/digits.yaml", "--trainer.max_epochs", "3"]
-    completed = complete(arguments)
+    arguments = ["-c", "configs/digits.yaml", "--trainer.max_epochs", "3"]
+    completed = resolved("fit", *arguments)
     assert completed.arguments == arguments
+    assert completed.recipes == {"configs/digits.yaml": Path("configs/digits.yaml").read_text()}
     assert (completed.name, completed.runs_dir, completed.checkpoint) == ("digits", Path("runs"), None)
 
 
@@ -41,77 +48,82 @@ def test_a_first_fit_stays_as_it_was_typed() -> None:
     ],
 )
 def test_a_run_is_called_after_its_first_recipe_unless_named(extra: list[str], name: str) -> None:
-    assert complete(["fit", "--config=configs/digits.yaml", *extra]).name == name
+    assert resolved("fit", "--config=configs/digits.yaml", *extra).name == name
 
 
 def test_last_becomes_the_newest_runs_file_and_its_folder_goes_on() -> None:
     path = make_checkpoint("elsewhere/digits/version_3")
-    completed = complete(["fit", "-c", "configs/digits.yaml", "--runs_dir", "elsewhere", "--ckpt_path", "last"])
+    completed = resolved("fit", "-c", "configs/digits.yaml", "--runs_dir", "elsewhere", "--ckpt_path", "last")
     assert completed.checkpoint == Path(path)
-    assert completed.arguments[-2:] == ["--ckpt_path", path]
+    assert completed.arguments == ["-c", "configs/digits.yaml", "--runs_dir", "elsewhere"]
     assert os.environ[RUN_FOLDER_VARIABLE] == "elsewhere/digits/version_3"
 
 
 def test_a_fit_without_a_recipe_goes_on_with_the_runs_own_and_flags_win() -> None:
     path = make_checkpoint("runs/digits/version_3")
-    completed = complete(["fit", "--ckpt_path", path, "--trainer.max_epochs", "9"])
-    assert completed.arguments[:3] == ["fit", "--config", "runs/digits/version_3/config.yaml"]
-    assert completed.arguments[3:7] == ["--ckpt_path", path, "--trainer.max_epochs", "9"]
+    completed = resolved("fit", "--ckpt_path", path, "--trainer.max_epochs", "9")
+    assert completed.arguments == ["-c", "runs/digits/version_3/config.yaml", "--trainer.max_epochs", "9"]
+    assert yaml.safe_load(completed.recipes["runs/digits/version_3/config.yaml"]) == CONFIG
+    assert completed.checkpoint == Path(path)
     assert completed.name == "digits"
 
 
-@pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
+@pytest.mark.parametrize("job", ["validate", "test", "predict"])
 @pytest.mark.parametrize("copied", [False, True], ids=["in its run folder", "copied elsewhere"])
-def test_an_evaluation_takes_the_recipe_out_of_the_checkpoint_and_flags_win(subcommand: str, copied: bool) -> None:
+def test_an_evaluation_takes_the_recipe_out_of_the_checkpoint_and_flags_win(job: str, copied: bool) -> None:
     path = make_checkpoint("runs/digits/version_3")
     if copied:
         path = str(Path(path).rename("copy.ckpt"))
-    completed = complete([subcommand, "--ckpt_path", path, "--data.eval_batch_size", "9"])
-    assert completed.arguments[:2] == [subcommand, "--config"]
-    assert yaml.safe_load(completed.arguments[2]) == {"model": CONFIG["model"], "data": CONFIG["data"]}
-    assert completed.arguments[3:7] == ["--ckpt_path", path, "--data.eval_batch_size", "9"]
+    completed = resolved(job, "--ckpt_path", path, "--data.eval_batch_size", "9")
+    assert completed.arguments == ["-c", path, "--data.eval_batch_size", "9"]
+    assert yaml.safe_load(completed.recipes[path]) == {"model": CONFIG["model"], "data": CONFIG["data"]}
     assert completed.name == ("run" if copied else "digits")
     assert RUN_FOLDER_VARIABLE not in os.environ
 
 
 def test_a_recipe_that_is_given_takes_the_place_of_the_checkpoints() -> None:
     path = make_checkpoint("runs/digits/version_3", "best.ckpt")
-    completed = complete(["test", "-c", "configs/digits.yaml", "--ckpt_path", "best"])
-    assert completed.arguments.count("--config") + completed.arguments.count("-c") == 1
+    completed = resolved("test", "-c", "configs/digits.yaml", "--ckpt_path", "best")
+    assert completed.arguments == ["-c", "configs/digits.yaml"]
     assert completed.checkpoint == Path(path)
 
 
 def test_a_run_found_by_name_needs_no_recipe() -> None:
     path = make_checkpoint("runs/digits/version_3", "best.ckpt")
-    completed = complete(["test", "--name", "digits", "--ckpt_path", "best"])
+    completed = resolved("test", "--name", "digits", "--ckpt_path", "best")
     assert completed.checkpoint == Path(path)
-    assert "datamodules.Digits" in completed.arguments[2]
+    assert "datamodules.Digits" in completed.recipes[path]
 
 
 def test_a_fit_from_a_checkpoint_outside_a_run_needs_a_recipe() -> None:
     path = Path(make_checkpoint("runs/digits/version_3")).rename("copy.ckpt")
     with pytest.raises(UsageError, match=r"needs a recipe.*configs/digits\.yaml"):
-        complete(["fit", "--ckpt_path", str(path)])
-    assert complete(["fit", "-c", "configs/digits.yaml", "--ckpt_path", str(path)]).checkpoint == path
+        resolved("fit", "--ckpt_path", str(path))
+    assert resolved("fit", "-c", "configs/digits.yaml", "--ckpt_path", str(path)).checkpoint == path
     assert RUN_FOLDER_VARIABLE not in os.environ, "a run of its own"
 
 
-@pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
-def test_an_evaluation_needs_a_checkpoint(subcommand: str) -> None:
-    with pytest.raises(UsageError, match=f"{subcommand} needs a checkpoint"):
-        complete([subcommand, "-c", "configs/digits.yaml"])
+@pytest.mark.parametrize("job", ["validate", "test", "predict"])
+def test_an_evaluation_needs_a_checkpoint(job: str) -> None:
+    with pytest.raises(UsageError, match=f"{job} needs a checkpoint"):
+        resolved(job, "-c", "configs/digits.yaml")
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--help"],
         ["fit", "--help"],
         ["test", "-h"],
         ["fit", "--print_config"],
         ["test", "--print_config=skip_unset"],
-        [],
+        ["fit", "--model.help", "models.Classifier"],
     ],
 )
 def test_a_question_needs_neither_recipe_nor_checkpoint(arguments: list[str]) -> None:
-    assert complete(arguments).arguments == arguments
+    assert resolved(*arguments).arguments == arguments[1:]
+
+
+@pytest.mark.parametrize(("job", "kept"), [("test", "best.ckpt"), ("fit", "last.ckpt")])
+def test_a_run_folder_means_its_best_checkpoint_or_to_resume_its_last(job: str, kept: str) -> None:
+    path = make_checkpoint("runs/digits/version_3", kept)
+    assert resolved(job, "--ckpt_path", "runs/digits/version_3").checkpoint == Path(path)

@@ -1,0 +1,138 @@
+"""A command line, taken apart once, with the recipes that it names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from scripts.cli.errors import UsageError
+from scripts.cli.suggestion import did_you_mean
+
+CONFIG = ("-c", "--config")
+HELP = ("-h", "--help")
+WITHOUT_VALUE = (*HELP, "--print_config")  # a value of --print_config follows "="
+RECIPE_ENDINGS = (".yaml", ".yml")
+
+
+class Flag(NamedTuple):
+    """A flag as typed.
+
+    Attributes:
+        name: "--data.batch_size"; "" for a word that belongs to no flag.
+        value: None if no value follows.
+        words: The words of the command line that it consists of.
+    """
+
+    name: str
+    value: str | None
+    words: list[str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The content of a recipe or overlay.
+
+    Attributes:
+        text: The file's text.
+        content: The same, as YAML reads it.
+        classes: Those of "model" and "data" whose class it names; a recipe names both, an overlay neither.
+    """
+
+    text: str
+    content: dict[str, Any]
+    classes: frozenset[str]
+
+    @classmethod
+    def read(cls, path: str) -> "Recipe":
+        """Read a file.
+
+        Raises:
+            UsageError: There is no such file, or it is not a recipe.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            content = yaml.safe_load(text)
+        except IsADirectoryError as error:
+            inside = sorted(str(entry) for ending in RECIPE_ENDINGS for entry in Path(path).glob(f"*{ending}"))
+            there = f"; it holds {', '.join(inside)}" if inside else ", not a recipe"
+            raise UsageError(f"{path} is a folder{there}") from error
+        except OSError as error:
+            raise UsageError(missing_file(Path(path))) from error
+        except UnicodeDecodeError as error:
+            instead = f"; did you mean --ckpt_path {path}?" if path.endswith(".ckpt") else ""
+            raise UsageError(f"{path} is not a recipe: it is not a text file{instead}") from error
+        except yaml.YAMLError as error:
+            raise UsageError(f"{path} is not YAML: {str(error).replace('<unicode string>', path)}") from error
+        if not isinstance(content, dict):
+            raise UsageError(f"{path} is not a recipe: it holds {content!r}, not keys such as model and data")
+        named = [part for part in ("model", "data") if part in content]
+        classes = [
+            part
+            for part in named
+            if isinstance(content[part], str) or (isinstance(content[part], dict) and "class_path" in content[part])
+        ]
+        return cls(text, content, frozenset(classes))
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """The words after `holdout JOB`.
+
+    Attributes:
+        job: The job's name.
+        flags: In the order typed.
+        values: The last value of each flag; None also where the value is null.
+        asks_help: Whether a flag asks for help, so that neither recipe nor checkpoint is needed.
+        recipes: The files given with `-c`, by path, in order; each is read once. Empty if the line asks for help.
+    """
+
+    job: str
+    flags: list[Flag]
+    values: dict[str, str | None]
+    asks_help: bool
+    recipes: dict[str, Recipe]
+
+    @classmethod
+    def parse(cls, job: str, words: list[str]) -> "CommandLine":
+        """Take the words apart and read the recipes.
+
+        Raises:
+            UsageError: A file given with `-c` is not a recipe.
+        """
+        flags: list[Flag] = []
+        waits = False  # the last flag still has no value
+        for word in words:
+            if word.startswith("-c") and word[2:3] not in ("", "="):
+                flags.append(Flag("-c", word[2:], [word]))
+                waits = False
+            elif word.startswith("-") and not _is_number(word):
+                name, given, value = word.partition("=")
+                flags.append(Flag(name, value if given else None, [word]))
+                waits = not given and name not in WITHOUT_VALUE
+            elif waits:
+                flags[-1] = Flag(flags[-1].name, word, [*flags[-1].words, word])
+                waits = False
+            else:
+                flags.append(Flag("", word, [word]))
+        asks_help = any(flag.name in HELP or flag.name.endswith(".help") for flag in flags)
+        paths = [flag.value for flag in flags if flag.name in CONFIG and flag.value and not asks_help]
+        values = {flag.name: None if flag.value == "null" else flag.value for flag in flags}
+        return cls(job, flags, values, asks_help, {path: Recipe.read(path) for path in dict.fromkeys(paths)})
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def missing_file(path: Path) -> str:
+    """Return that there is no such file, with the nearest name in its folder."""
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    if not path.parent.is_dir():
+        return f"no file {shown} (there is no folder {shown.parent})"
+    names = [str(shown.parent / entry.name) for entry in path.parent.iterdir() if entry.is_file()]
+    return f"no file {shown}" + did_you_mean(str(shown), names)

@@ -1,0 +1,84 @@
+"""The run, the checkpoint and the recipe that a command line means."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from scripts.cli.checkpoint_config import read_config
+from scripts.cli.command_line import CommandLine
+from scripts.cli.errors import UsageError
+from scripts.cli.runs import RUN_FOLDER_VARIABLE, find_checkpoint, folder_to_resume, run_folder_of
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A command line, resolved.
+
+    Attributes:
+        arguments: The arguments for the parser: a checkpoint's recipe comes first, so that flags win over it.
+        name: Name of the run: the recipe's file name without ending, unless `--name` says otherwise.
+        runs_dir: Folder of all runs.
+        checkpoint: The checkpoint's file, with "last" and "best" resolved.
+        recipes: The text behind each `-c` of `arguments`.
+    """
+
+    arguments: list[str]
+    name: str = "run"
+    runs_dir: Path = Path("runs")
+    checkpoint: Path | None = None
+    recipes: dict[str, str] = field(default_factory=dict)
+
+
+def resolve(line: CommandLine) -> Invocation:
+    """Find the checkpoint that a command line means, and put its recipe before the other arguments.
+
+    Raises:
+        UsageError: A recipe or a checkpoint is needed and not given, or is not there.
+        CheckpointError: The checkpoint cannot be read.
+    """
+    # Where a run was resumed from is not part of its recipe: repeating it would be another run.
+    arguments = [word for flag in line.flags for word in flag.words if flag.name != "--ckpt_path"]
+    recipes = {path: recipe.text for path, recipe in line.recipes.items()}
+    written = {key: value for recipe in line.recipes.values() for key, value in recipe.content.items() if value}
+    named = frozenset[str]().union(*(recipe.classes for recipe in line.recipes.values()))
+    wanted = line.values.get("--ckpt_path")
+    overlays_only = wanted is not None and not named >= {"model", "data"}
+    recipe = None if overlays_only else next(map(Path, line.recipes), None)
+    name = line.values.get("--name") or written.get("name") or (_recipe_name(recipe) if recipe else None)
+    if name is not None and (name in ("", ".", "..") or Path(name).name != name):
+        raise UsageError(f"--name {name}: a run's name is one folder below runs_dir, without slashes")
+    named_dir = Path(line.values["--runs_dir"]) if line.values.get("--runs_dir") else None  # type: ignore[arg-type]
+    runs_dir = Path(named_dir or written.get("runs_dir") or "runs")
+    if line.asks_help or "--print_config" in line.values:
+        return Invocation(arguments, name or "run", runs_dir, None, recipes)
+    best_or_last = "last" if line.job == "fit" else "best"
+    checkpoint = find_checkpoint(wanted, runs_dir, name, best_or_last) if wanted else None
+    folder = run_folder_of(checkpoint) if checkpoint else None
+    name = name or (folder.parent.name if folder else "run")
+    if line.job != "fit" and checkpoint is None:
+        raise UsageError(f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")
+    if line.job != "fit" and checkpoint is not None and recipe is None:
+        recipes[str(checkpoint)] = yaml.safe_dump(read_config(checkpoint))
+        arguments = ["-c", str(checkpoint), *arguments]
+    elif recipe is None and folder is not None:
+        path = folder / "config.yaml"
+        recipes[str(path)] = path.read_text(encoding="utf-8")
+        arguments = ["-c", str(path), *arguments]
+    elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
+        raise UsageError(f"fit needs a recipe: -c FILE{_recipes_there_are()}")
+    if line.job == "fit" and checkpoint is not None and (kept := folder_to_resume(checkpoint, name, named_dir)):
+        os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
+    return Invocation(arguments, name, runs_dir, checkpoint, recipes)
+
+
+def _recipe_name(recipe: Path) -> str:
+    """Return a recipe's name: its file's, or for a run's `config.yaml` that of the run."""
+    in_run = recipe.name == "config.yaml" and recipe.absolute().parent.name.startswith("version_")
+    return recipe.absolute().parents[1].name if in_run else recipe.stem
+
+
+def _recipes_there_are() -> str:
+    recipes = sorted(str(path) for path in Path("configs").glob("*.yaml"))
+    return f"; there are {', '.join(recipes)}" if recipes else ""

@@ -1,0 +1,128 @@
+"""Trainer, model and data, built from the settings of a command line."""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import yaml
+from jsonargparse import Namespace
+from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from callbacks import AtomicCheckpointIO, MisclassifiedGallery
+from datamodules import DataModule
+from models import Task
+from models.networks.weight_files import skip_initial_weights
+from scripts.cli.errors import UsageError
+from scripts.cli.hyperparameters import with_linked_values
+from scripts.cli.invocation import Invocation
+from scripts.cli.jobs import Job
+from scripts.cli.parser import Parser
+from scripts.cli.resume import check_same_settings, warn_of_another_network
+from scripts.cli.run_callbacks import training_callbacks
+from scripts.cli.runs import new_run_folder, run_folder_of
+from scripts.cli.trainer import Trainer
+
+
+class Session:
+    """Trainer, model and data of one command line, ready to run.
+
+    Args:
+        job: The job.
+        invocation: The command line, resolved.
+        parser: The job's parser.
+        config: All settings, parsed.
+
+    Attributes:
+        checkpoint: The checkpoint to resume or to measure, if any.
+        folder: The run's folder; None if nothing is to be kept or the checkpoint lies outside a run.
+        settings: All settings, as plain values.
+        trainer: The trainer, with this project's callbacks.
+        model: The task.
+        data: The datamodule.
+
+    Raises:
+        UsageError: A class refuses its arguments.
+        CheckpointError: The settings differ from those that the checkpoint was trained with.
+    """
+
+    def __init__(self, job: Job, invocation: Invocation, parser: Parser, config: Namespace) -> None:
+        self.job, self.checkpoint = job, invocation.checkpoint
+        if config.seed_everything is not False:
+            chosen = None if config.seed_everything is True else config.seed_everything
+            config.seed_everything = L.seed_everything(chosen, workers=True, verbose=False)
+        recipe = parser.dump(config, skip_unset=False)
+        self.settings: dict[str, Any] = yaml.safe_load(recipe)
+        if self.checkpoint is not None:
+            compare = check_same_settings if job.name == "fit" else warn_of_another_network
+            compare(self.checkpoint, self.settings)
+        try:
+            # The checkpoint's weights replace those that the network begins with, whose file may be gone.
+            with nullcontext() if self.checkpoint is None else skip_initial_weights():
+                built = parser.instantiate(config)
+            self.model: Task = built.model
+            self.data: DataModule = built.data
+            self.folder = self._folder(invocation, built.trainer.fast_dev_run)
+            self.trainer = self._trainer(built, recipe)
+        except (ValueError, TypeError) as error:
+            parser.error(str(error), error)
+        hyperparameters = with_linked_values(self.settings["model"], self.data)
+        self.model.save_hyperparameters(hyperparameters, logger=False)
+
+    def _folder(self, invocation: Invocation, fast_dev_run: bool | int) -> Path | None:
+        if self.job.name == "fit":
+            return None if fast_dev_run else new_run_folder(invocation.runs_dir, invocation.name)
+        return run_folder_of(self.checkpoint) if self.checkpoint else None
+
+    def _trainer(self, built: Namespace, recipe: str) -> Trainer:
+        """Build the trainer: the run folder, the logger in it, atomic checkpoints and this project's callbacks."""
+        config: dict[str, Any] = built.trainer.as_dict()
+        given = _as_list(config["callbacks"])
+        if config["default_root_dir"] is not None:
+            raise UsageError("trainer.default_root_dir: a run's files are kept in its own folder; set --runs_dir")
+        config["default_root_dir"] = None if self.folder is None else str(self.folder)
+        if config["logger"] in (None, True):
+            config["logger"] = self._logger()
+        if config["enable_progress_bar"] is None:
+            config["enable_progress_bar"] = sys.stderr.isatty()
+        if config["enable_model_summary"] is None:
+            config["enable_model_summary"] = False  # the header has one line for it
+        config["plugins"] = [*_as_list(config["plugins"]), AtomicCheckpointIO()]
+        config["callbacks"] = [
+            *given,
+            *self._progress_bar(config, given),
+            *self._callbacks(config, given, built, recipe),
+        ]
+        return Trainer(**config)
+
+    def _logger(self) -> TensorBoardLogger | bool:
+        """Return the logger of a training; an evaluation writes JSON and no events."""
+        if self.folder is None or self.job.name != "fit":
+            return False
+        runs_dir, name = self.folder.parents[1], self.folder.parent.name
+        return TensorBoardLogger(runs_dir, name, self.folder.name, default_hp_metric=False)
+
+    @staticmethod
+    def _progress_bar(config: dict[str, Any], given: list[Callback]) -> list[Callback]:
+        has_one = any(isinstance(callback, ProgressBar) for callback in given)
+        return [TQDMProgressBar(refresh_rate=20)] if config["enable_progress_bar"] and not has_one else []
+
+    def _callbacks(
+        self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str
+    ) -> list[Callback]:
+        if self.job.name == "test" and self.folder is not None:
+            return [MisclassifiedGallery()]
+        if self.job.name != "fit":
+            return []
+        checkpoint = built.checkpoint if config["enable_checkpointing"] is not False else None
+        if checkpoint is None and not any(isinstance(callback, Checkpoint) for callback in given):
+            config["enable_checkpointing"] = False  # else Lightning adds a checkpoint of its own
+        return training_callbacks(config, given, built.early_stopping, checkpoint, recipe)
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
