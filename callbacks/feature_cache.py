@@ -92,7 +92,7 @@ def compute_features(trainer: L.Trainer, task: Task, network: Pretrained, data: 
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         # disable=None: no bar without a terminal
         for chunk in tqdm(torch.split(indices, data.eval_batch_size), desc="features", disable=None, leave=False):
-            images: Any = task.cast(task.preprocessing(inputs[chunk].to(device)))
+            images: Any = task.preprocessing(inputs[chunk].to(device), task.network_dtype)
             found.append(network.features(images).float().cpu())
     network.train(training)
     return torch.cat(found)

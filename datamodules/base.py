@@ -21,7 +21,6 @@ from datamodules.splitting.manifest import Manifest, check_same_split
 from datamodules.splitting.split_samples import split_samples
 from datamodules.splitting.splits import PARTS, Split, SplitOptions
 from datamodules.splitting.subsets import Indices
-from datamodules.stated import Stated
 
 
 class DataModule(BatchedDataModule):
@@ -55,7 +54,7 @@ class DataModule(BatchedDataModule):
         manifest: The dataset, the arguments of the split and the parts, as plain values, after `setup`.
     """
 
-    input_shape: tuple[int, ...] = Stated("(3, 32, 32)")  # type: ignore[assignment]
+    input_shape: tuple[int, ...]
     channel_axis: ClassVar[int] = 1
 
     def __init__(
@@ -78,6 +77,15 @@ class DataModule(BatchedDataModule):
         self.imbalance = imbalance
         self.normalization: Normalization
         self.manifest: Manifest
+
+    def __getattr__(self, name: str) -> Any:
+        """Say which attribute a subclass has not stated; called only for attributes that are missing."""
+        examples = {"class_names": '("cat", "dog")', "input_shape": "(3, 32, 32)"}
+        if name in examples:
+            raise DataError(
+                f"{type(self).__name__}: {name} is missing; state it in the class: {name} = {examples[name]}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @abstractmethod
     def load(self) -> Samples:
@@ -188,6 +196,9 @@ class DataModule(BatchedDataModule):
         self.ensure_setup()
         scale = {"maximum": float(self.maximum), **asdict(self.normalization), "channel_axis": self.channel_axis}
         return {**scale, "size": None, "rows": False}
+
+    def __str__(self) -> str:  # Lightning's own fails on loaders that are not torch's
+        return type(self).__name__ if self.split is None else f"{type(self).__name__}: {self.describe()}"
 
     def describe(self) -> str:
         """Return one line: the sizes of the parts, and how they were made."""

@@ -14,7 +14,6 @@ from datamodules.errors import DataError
 from datamodules.loader import Batch, BatchLoader, InMemoryLoader, Order
 from datamodules.samples import Samples, Stream, check_one_label
 from datamodules.splitting.splits import Split
-from datamodules.stated import Stated
 
 
 class BatchedDataModule(L.LightningDataModule, ABC):
@@ -23,7 +22,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     Inputs in memory are sliced; a `Stream` brings a loader of its own.
     """
 
-    class_names: tuple[str, ...] = Stated('("cat", "dog")')  # type: ignore[assignment]
+    class_names: tuple[str, ...]
     maximum: ClassVar[float] = 255.0
     allow_zero_length_dataloader_with_multiple_devices = False
     samples: Samples

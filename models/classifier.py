@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from datamodules.samples import UNLABELLED
-from models.errors import TrainingError
 from models.evaluated import Batch
 from models.losses import ClassificationLoss
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
@@ -73,13 +72,12 @@ class Classifier(Task):
         return F.one_hot(targets, self.num_classes).float() if self.regularizers else targets
 
     @override
-    def check_outputs(self, outputs: Tensor, of_steps: bool) -> None:
-        if outputs.ndim != (3 if of_steps else 2):
-            labels, wanted = ("(N, T)", "(N, T, C)") if of_steps else ("(N,)", "(N, C)")
-            raise TrainingError(
-                f"the network gives logits {tuple(outputs.shape)}; labels {labels} need {wanted} "
-                f"(Recurrent gives them with --model.network.output {'every' if of_steps else 'last'})"
-            )
+    def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:
+        labels, wanted = ("(N, T)", "(N, T, C)") if of_steps else ("(N,)", "(N, C)")
+        return (
+            f"the network gives logits {tuple(outputs.shape)}; labels {labels} need {wanted} "
+            f"(Recurrent gives them with --model.network.output {'every' if of_steps else 'last'})"
+        )
 
     @override
     def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -87,10 +85,11 @@ class Classifier(Task):
 
         torch divides a weighted mean over labels by the sum of their weights, but one over probabilities by N.
         """
-        loss, criterion = super().compute_loss(outputs, targets), self.loss
-        if not isinstance(criterion, nn.CrossEntropyLoss) or criterion.weight is None:
+        criterion, soft = self.loss, targets.is_floating_point()
+        loss: Tensor = criterion(outputs, targets.to(outputs.dtype) if soft else targets)
+        if not soft or not isinstance(criterion, nn.CrossEntropyLoss) or criterion.reduction != "mean":
             return loss
-        if criterion.reduction == "mean" and targets.is_floating_point():
+        if criterion.weight is not None:
             loss = loss * len(targets) / (targets.detach() * criterion.weight).sum()
         return loss
 

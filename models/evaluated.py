@@ -45,6 +45,7 @@ class EvaluatedModule(L.LightningModule, ABC):
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
         self.validated: dict[str, float] = {}
+        self.num_outputs: int | None = None  # of the network, where it must be a certain number
         self.recording = True
         self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
 
@@ -72,26 +73,20 @@ class EvaluatedModule(L.LightningModule, ABC):
 
     def forward(self, raw: Inputs) -> Tensor:
         """Return predictions for raw inputs, such as images of bytes or the numbers of a table."""
-        return self.to_predictions(self.network(self.cast(self.preprocessing(raw))))
+        return self.to_predictions(self.network(self.preprocessing(raw, self.network_dtype)))
 
-    def cast(self, inputs: Inputs) -> Inputs:
-        """Return inputs in the precision of the network."""
-        dtype = next((weight.dtype for weight in self.network.parameters() if weight.is_floating_point()), None)
-        if isinstance(inputs, Tensor):
-            return inputs.to(dtype) if inputs.is_floating_point() else inputs
-        return inputs[0].to(dtype), inputs[1]
+    @property
+    def network_dtype(self) -> torch.dtype | None:
+        """Precision of the network's weights, None if it has none."""
+        return next((weight.dtype for weight in self.network.parameters() if weight.is_floating_point()), None)
 
     def to_predictions(self, outputs: Tensor) -> Tensor:
         """Return the network's outputs in the form that the metrics compare with targets."""
         return outputs
 
     @abstractmethod
-    def check_outputs(self, outputs: Tensor, of_steps: bool) -> None:
-        """Check the shape of the network's outputs.
-
-        Raises:
-            TrainingError: It does not fit the targets.
-        """
+    def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:
+        """Return a message on outputs whose shape does not fit the targets."""
 
     @abstractmethod
     def prediction_columns(
@@ -108,9 +103,8 @@ class EvaluatedModule(L.LightningModule, ABC):
     def unpack(self, batch: Batch) -> tuple[Inputs, Tensor, LabelledSteps | None]:
         """Return normalised inputs, targets, and None; of labels of steps (N, T) those that exist, (M,), and where."""
         inputs, targets = batch
-        if not getattr(self.network, "inputs_are_features", False):
-            inputs = self.preprocessing.normalize(inputs)
-        inputs = self.cast(inputs)
+        prepare = Preprocessing() if getattr(self.network, "inputs_are_features", False) else self.preprocessing
+        inputs = prepare.normalize(inputs, self.network_dtype)
         if targets.ndim == 1 or targets.is_floating_point():
             return inputs, targets, None
         steps = (targets != UNLABELLED).nonzero(as_tuple=True)
@@ -131,7 +125,9 @@ class EvaluatedModule(L.LightningModule, ABC):
             raise TrainingError(
                 f"{name} does not take sequences of different lengths; Recurrent does ({error})"
             ) from error
-        self.check_outputs(outputs, steps is not None)
+        counts = (outputs.shape[-1], self.num_outputs or outputs.shape[-1])
+        if outputs.ndim != (2 if steps is None else 3) or counts[0] != counts[1]:
+            raise TrainingError(self.outputs_mismatch(outputs, steps is not None))
         return outputs if steps is None else outputs[steps]
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:

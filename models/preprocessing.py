@@ -46,16 +46,17 @@ class Preprocessing(nn.Module):
         self.size = None if size is None else list(size)
         self.rows = rows
 
-    def forward(self, raw: Inputs) -> Inputs:
+    def forward(self, raw: Inputs, dtype: torch.dtype | None = None) -> Inputs:
         """Map raw values to the inputs of a network.
 
         Args:
             raw: (N, ...), of any numeric dtype; or sequences and their lengths.
+            dtype: The network's precision; None keeps that of the scaled values.
         """
         if not isinstance(raw, Tensor):
             values, lengths = raw
-            return self.normalize((self.scale(values), lengths))
-        return self.normalize(self.scale(self.resize(raw)))
+            return self.normalize((self.scale(values), lengths), dtype)
+        return self.normalize(self.scale(self.resize(raw)), dtype)
 
     def resize(self, images: Tensor) -> Tensor:
         """Return images of `size`, (N, C, H, W); all inputs as they are where there is no `size`."""
@@ -72,15 +73,22 @@ class Preprocessing(nn.Module):
         """Return values divided by `maximum`."""
         return values if self.maximum == 1 else values / self.maximum
 
-    def normalize(self, inputs: Inputs) -> Inputs:
-        """Map scaled inputs to the inputs of a network."""
+    def normalize(self, inputs: Inputs, dtype: torch.dtype | None = None) -> Inputs:
+        """Map scaled inputs to the inputs of a network.
+
+        Args:
+            inputs: (N, ...), or sequences and their lengths.
+            dtype: The network's precision; None keeps that of the inputs.
+        """
         if not isinstance(inputs, Tensor):
             values, lengths = inputs
-            return self.normalize(values), lengths  # type: ignore[return-value]
+            return self.normalize(values, dtype), lengths  # type: ignore[return-value]
         if self.mean is not None and self.std is not None:
             shape = [1] * inputs.ndim
             shape[self.channel_axis] = -1
             inputs = (inputs - self.mean.view(shape)).div_(self.std.view(shape))
+        if dtype is not None and inputs.is_floating_point():
+            inputs = inputs.to(dtype)
         return inputs.transpose(1, 2).flatten(2) if self.rows else inputs
 
     def settings(self) -> dict[str, Any]:

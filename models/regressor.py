@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from models.errors import TrainingError
 from models.losses import ClassificationLoss
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
@@ -57,6 +56,7 @@ class Regressor(Task):
             raise ValueError(f"target_mean {target_mean} and target_std {target_std} do not fit each other")
         self.register_buffer("target_mean", torch.tensor(target_mean))
         self.register_buffer("target_std", torch.tensor(target_std))
+        self.num_outputs = len(target_mean)
         self.train_metrics = training_metrics()
         self.val_metrics = evaluation_metrics()
         self.test_metrics = evaluation_metrics()
@@ -77,12 +77,16 @@ class Regressor(Task):
         return outputs.float() * self.target_std + self.target_mean
 
     @override
-    def check_outputs(self, outputs: Tensor, of_steps: bool) -> None:
-        if outputs.ndim != 2 or outputs.shape[1] != len(self.target_mean):
-            raise TrainingError(
-                f"the network gives outputs {tuple(outputs.shape)}; targets (N, {len(self.target_mean)}) need the same "
-                f"shape (Recurrent gives it with --model.network.output last)"
-            )
+    def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:
+        return (
+            f"the network gives outputs {tuple(outputs.shape)}; targets (N, {self.num_outputs}) need the same shape "
+            f"(Recurrent gives it with --model.network.output last)"
+        )
+
+    @override
+    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        loss: Tensor = self.loss(outputs, targets.to(outputs.dtype))
+        return loss
 
     @override
     def prediction_columns(

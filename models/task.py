@@ -95,6 +95,10 @@ class Task(RecordsInitArgs, EvaluatedModule):
         """Return targets in the form that the regularizers and the loss work on."""
 
     @abstractmethod
+    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a training batch, without penalties."""
+
+    @abstractmethod
     def example(self) -> tuple[Tensor, Tensor]:
         """Return outputs and targets of a made-up batch of two samples, to try the loss on."""
 
@@ -107,19 +111,13 @@ class Task(RecordsInitArgs, EvaluatedModule):
             return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
         soft = self.soft_targets(targets)
-        self.regularizers.check_batch(inputs, of_steps=steps is not None)
-        inputs, soft = self.regularizers.perturb(inputs, soft)  # type: ignore[arg-type]
+        inputs, soft = self.regularizers.perturb(inputs, soft, of_steps=steps is not None)
         outputs = forward(inputs)
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
         objective = sum(penalties, self.compute_loss(outputs, soft))
         self.record(objective, outputs, targets)
         return objective
-
-    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of a training batch, without penalties."""
-        loss: Tensor = self.loss(outputs, targets.to(outputs.dtype) if targets.is_floating_point() else targets)
-        return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then move the parameters back to where the regularizers allow them."""

@@ -11,7 +11,7 @@ from models.optimization.uncounted_step import frozen_batch_norm_statistics
 from models.regularizers.base import Regularizer, Step
 from models.regularizers.scheduled import Scheduled
 
-HOOKS = ("check_batch", "perturb", "revise", "penalty", "project", "start_epoch")
+HOOKS = ("revise", "penalty", "project", "start_epoch")
 
 
 class RegularizerChain(nn.ModuleList):
@@ -33,6 +33,7 @@ class RegularizerChain(nn.ModuleList):
         super().__init__(item.regularizer if isinstance(item, Scheduled) else item for item in regularizers)
         self.schedules = [item for item in regularizers if isinstance(item, Scheduled)]
         self._length = len(self)
+        self._on_batches = [(item, overrides(item, "check_batch"), overrides(item, "perturb")) for item in self]
         self._overriding = {hook: [item for item in self if overrides(item, hook)] for hook in HOOKS}
 
     @override
@@ -50,14 +51,13 @@ class RegularizerChain(nn.ModuleList):
             item.setup(network, num_classes, tuple(before))
             before += _members(item)
 
-    def check_batch(self, inputs: Any, of_steps: bool) -> None:
-        """Refuse a batch that one of them cannot act on, as `Regularizer.check_batch` does."""
-        for item in self._overriding["check_batch"]:
-            item.check_batch(inputs, of_steps)
-
-    def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the batch as all of them change it."""
-        for item in self._overriding["perturb"]:
+    def perturb(self, inputs: Any, targets: Tensor, of_steps: bool = False) -> tuple[Any, Tensor]:
+        """Return the batch as all of them change it, each after its `check_batch`."""
+        for item, checks, perturbs in self._on_batches:
+            if checks:
+                item.check_batch(inputs, of_steps)
+            if not perturbs:
+                continue
             changed = item.perturb(inputs, targets)
             if not isinstance(changed, tuple) or len(changed) != 2:
                 raise TypeError(f"{type(item).__name__}.perturb must return inputs and targets")

@@ -50,7 +50,8 @@ class RandomMix(Regularizer):
 
     @override
     def check_batch(self, inputs: Any, of_steps: bool) -> None:
-        self.choices.check_batch(inputs, of_steps)
+        for choice in self.choices:
+            choice.check_batch(inputs, of_steps)
 
     @override
     def start_epoch(self, epoch: int) -> None:

@@ -1,18 +1,49 @@
-"""The jobs of `holdout`, one row each. Imports nothing but the standard library, so that help answers at once."""
+"""The table of jobs: what `holdout` can do, where the code of each job lies and which options it takes.
+
+This file imports the standard library only, so that `holdout --help` need not wait for torch.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Job:
-    """A job that `holdout NAME` runs.
+class Option:
+    """An option of a job, as its help shows it.
 
     Attributes:
-        name: Its name on the command line.
-        help: One line for `holdout --help`.
-        usage: The command line it takes.
-        run: "module:function", imported only when the job runs and called with this row and the words after the name.
-        checkpoint_help: Help of `--ckpt_path`, "" if the job takes none.
+        flag: The flag, "--name".
+        value: Placeholder of its value, "" if it takes none.
+        help: One line.
+        class_path: The class that the option builds, "" for a plain value. Flags below the option set the class's
+            arguments (`--trainer.max_epochs`).
+        short: A shorter form of the flag.
+    """
+
+    flag: str
+    value: str
+    help: str
+    class_path: str = ""
+    short: str = ""
+
+    @property
+    def name(self) -> str:
+        """The option's key in a recipe."""
+        return self.flag.removeprefix("--")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the command.
+
+    Attributes:
+        name: First word of the command line.
+        help: One line on the job.
+        usage: How to call it.
+        run: "module:function"; the module is imported when the job runs, the function called as `run(job, arguments)`
+            with the words after the job's name.
+        checkpoint_help: Help of `--ckpt_path`, "" if the job takes no checkpoint.
+        options: Options of its own. A job without any answers `--help` and refuses unknown flags itself.
+        ignored: Options that it accepts, because a recipe may set them, and does not use.
     """
 
     name: str
@@ -20,10 +51,35 @@ class Job:
     usage: str
     run: str
     checkpoint_help: str = ""
+    options: tuple[Option, ...] = ()
+    ignored: tuple[Option, ...] = ()
+
+    @property
+    def checkpoint(self) -> tuple[Option, ...]:
+        """The option `--ckpt_path`, if the job takes one."""
+        return (Option("--ckpt_path", "FILE", self.checkpoint_help),) if self.checkpoint_help else ()
 
 
+HELP = Option("--help", "", "show this help and exit", short="-h")
+RUN = (
+    Option("--config", "FILE", "a recipe, or an overlay that changes it; later ones win", short="-c"),
+    Option("--name", "NAME", "name of the run (default: the recipe's)"),
+    Option("--runs_dir", "FOLDER", "folder of all runs (default: runs)"),
+    Option("--seed_everything", "SEED", "seed of every random number (default: 0); true chooses one"),
+    Option("--print_config", "", "print all settings as a recipe and exit"),
+)
+MONITORS = (
+    Option("--early_stopping", "SETTINGS", "when to stop early; null switches it off", "callbacks.EarlyStopping"),
+    Option("--checkpoint", "SETTINGS", "which epoch is the best; null keeps none", "callbacks.Checkpoint"),
+)
+CLASSES = (
+    Option("--model", "CLASS", "the task", "models.Task"),
+    Option("--data", "CLASS", "the dataset", "datamodules.DataModule"),
+    Option("--trainer", "SETTINGS", "Lightning's Trainer", "scripts.cli.trainer.Trainer"),
+)
 TRAINING = "scripts.cli.training:run"
 MEASURED = 'checkpoint to measure; with -c, "best" or "last" of that recipe\'s newest run'
+
 JOBS = {
     job.name: job
     for job in (
@@ -32,7 +88,8 @@ JOBS = {
             "train a recipe: splits the data, stops early, keeps best.ckpt and last.ckpt, reports",
             "holdout fit -c RECIPE [-c OVERLAY ...] [--ckpt_path last] [--key value ...]",
             TRAINING,
-            'checkpoint to resume; "last" is that of this recipe\'s newest run',
+            'checkpoint to resume from; "last" is that of this recipe\'s newest run',
+            options=(*RUN, *MONITORS, *CLASSES),
         ),
         Job(
             "validate",
@@ -40,6 +97,8 @@ JOBS = {
             "holdout validate --ckpt_path FILE [--key value ...]",
             TRAINING,
             MEASURED,
+            options=(*RUN, *CLASSES),
+            ignored=MONITORS,
         ),
         Job(
             "test",
@@ -47,6 +106,8 @@ JOBS = {
             "holdout test --ckpt_path FILE [--key value ...]",
             TRAINING,
             MEASURED,
+            options=(*RUN, *CLASSES),
+            ignored=MONITORS,
         ),
         Job(
             "predict",
@@ -54,6 +115,8 @@ JOBS = {
             "holdout predict --ckpt_path FILE [--output FILE] [--key value ...]",
             TRAINING,
             'checkpoint that predicts; with -c, "best" or "last" of that recipe\'s newest run',
+            options=(*RUN, Option("--output", "FILE", "CSV file (default: in the run's folder)"), *CLASSES),
+            ignored=MONITORS,
         ),
     )
 }

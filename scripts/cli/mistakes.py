@@ -33,27 +33,6 @@ def check_command_line(line: CommandLine) -> None:
         _check_no_flag_is_lost(line)
 
 
-def check_first_word(words: list[str], jobs: list[str]) -> None:
-    """Check the word that names the job, where it is clear what was meant.
-
-    Args:
-        words: The words after `holdout`.
-        jobs: The names of all jobs.
-
-    Raises:
-        UsageError: It is a recipe, a checkpoint or a flag.
-    """
-    first = words[0] if words else ""
-    if first.split("=")[0] in CONFIG:
-        named = [word for word in words if word in jobs] or ["fit"]
-        rest = [word for word in words if word not in jobs]
-        raise UsageError(f"the job comes first; did you mean holdout {named[0]} {' '.join(rest)}?")
-    if first.endswith(RECIPE_ENDINGS):
-        raise UsageError(f"{first} is not a job; did you mean holdout fit -c {first}?")
-    if first.endswith(".ckpt"):
-        raise UsageError(f"{first} is not a job; did you mean holdout test --ckpt_path {first}?")
-
-
 def _check_lone_word(word: str, before: Flag | None) -> None:
     """Check a word that belongs to no flag, if it is clear what was meant; the parser refuses the others."""
     value = before.value if before and before.name else None

@@ -1,0 +1,120 @@
+"""The arguments of a class's constructor: types in short words, defaults, and the docstring's descriptions."""
+
+import collections.abc
+import inspect
+import re
+import types
+import typing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonargparse._parameter_resolvers import get_signature_parameters
+
+REQUIRED = inspect.Parameter.empty
+SEQUENCES = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable)
+OWN = ("models", "datamodules", "callbacks", "scripts")  # top-level packages of this project
+WORDS = {str: "text", int: "int", float: "float", bool: "bool", Path: "path", dict: "mapping", type(None): "null"}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a constructor.
+
+    Attributes:
+        name: Its name.
+        annotation: Its type.
+        default: Its default, `REQUIRED` if it has none.
+        help: Its description.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    help: str
+
+    def type_words(self) -> str:
+        """Return the type in short words, such as "float" or "list of Regularizer"."""
+        return words(self.annotation)
+
+    def default_words(self) -> str:
+        """Return the default as YAML writes it, "required" if there is none, "" for null."""
+        if self.default is REQUIRED:
+            return "required"
+        return "" if self.default is None else f"default: {_value(self.default)}"
+
+
+@cache
+def constructor_arguments(cls: type) -> list[Argument]:
+    """Return the arguments of a class, those that it hands on by `**kwargs` among them."""
+    return [
+        Argument(found.name, found.annotation, found.default, _description(found.doc or "", found.parent))
+        for found in get_signature_parameters(cls, None)
+    ]
+
+
+def is_own(cls: Any) -> bool:
+    """Return whether a class is this project's."""
+    return cls.__module__.split(".")[0] in OWN
+
+
+def first_line(cls: type) -> str:
+    """Return the first paragraph of a class's own docstring, "" if it has none."""
+    return _plain((inspect.cleandoc(vars(cls).get("__doc__") or "")).split("\n\n")[0])
+
+
+def members(annotation: Any) -> list[Any]:
+    """Return the types that a union allows, one for any other type."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [member for part in typing.get_args(annotation) for member in members(part)]
+    return [annotation]
+
+
+def words(annotation: Any) -> str:
+    """Return a type in short words."""
+    parts = [part for part in members(annotation) if part is not type(None)]
+    choices = [str(choice) for part in parts if _is_literal(part) for choice in typing.get_args(part)]
+    named = [_type_word(part) for part in parts if not _is_literal(part)]
+    listed = ["{" + ",".join(dict.fromkeys(choices)) + "}"] if choices else []
+    return " | ".join(dict.fromkeys([*listed, *named]))
+
+
+def _type_word(part: Any) -> str:
+    origin, inner = typing.get_origin(part), typing.get_args(part)
+    if origin is collections.abc.Callable:
+        return words(inner[1]) if inner else "function"
+    if origin in SEQUENCES:
+        kinds = dict.fromkeys(words(kind) for kind in inner if kind is not Ellipsis)
+        return "list of " + " | ".join(kinds)
+    name: str = WORDS.get(origin or part) or getattr(part, "__name__", None) or str(part).rsplit(".", 1)[-1]
+    return name
+
+
+def _is_literal(part: Any) -> bool:
+    return typing.get_origin(part) is typing.Literal
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if value is None:
+        return "null"
+    if isinstance(value, str | int | float | Path):
+        return str(value) or '""'
+    return type(value).__name__
+
+
+def _description(text: str, owner: Any) -> str:
+    """Return an argument's description; of a library's, which may be a page, the first sentence."""
+    plain = _plain(text)
+    return plain if is_own(owner) else re.sub(r"\s*Default: .*$", "", re.split(r"(?<=[^.][.])\s+(?=[A-Z`])", plain)[0])
+
+
+def _plain(text: str) -> str:
+    """Return the first paragraph of a description as plain words: no markup of Sphinx, no default said twice."""
+    text = " ".join(re.split(r"\n\s*\n|\n?\s*\.\. ", text.strip())[0].split())
+    text = re.sub(r":\w+(?::\w+)*:`~?\.?([^`<]+?)(?: <[^`]*>)?`", lambda match: match[1].rsplit(".", 1)[-1], text)
+    return re.sub(r"\s*\((?:optional, )?default: [^()]*(?:\([^()]*\)[^()]*)*\)", "", text).replace("``", "`")
