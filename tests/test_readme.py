@@ -36,6 +36,7 @@ def test_every_command_runs_in_the_order_of_the_readme(holdout, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("snippet", SNIPPETS)
 def test_every_snippet_runs(snippet, tmp_path):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
     subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)
 
 

@@ -168,7 +168,7 @@ def test_a_checkpoint_is_not_tested_on_another_dataset(desk) -> None:
 
 
 def test_a_checkpoint_measured_in_another_network_says_so(desk) -> None:
-    with pytest.warns(UserWarning, match='model.network.init_args.activation was "relu", now "tanh"'):
+    with pytest.warns(UserWarning, match='model.network.activation was "relu", now "tanh"'):
         desk.here("test", "--ckpt_path", BEST, "--model.network.activation", "tanh")
 
 

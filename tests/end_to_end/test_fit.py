@@ -9,6 +9,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from datamodules import Digits
+from datamodules.splitting.splits import SplitOptions
 
 RUN = "runs/digits/version_0"
 
@@ -40,7 +41,8 @@ class TestTheRunFolder:
 
     def test_split_is_the_datamodules(self, trained) -> None:
         config = yaml.safe_load((trained[0].folder / RUN / "config.yaml").read_text())
-        data = Digits(**config["data"]["init_args"])
+        arguments = config["data"]["init_args"]
+        data = Digits(**arguments | {"split": SplitOptions(**arguments["split"])})
         data.setup()
         assert json.loads((trained[0].folder / RUN / "split.json").read_text()) == data.manifest
 

@@ -88,7 +88,7 @@ def test_another_split_than_the_checkpoints_is_refused(desk) -> None:
     done = desk.here(
         *("fit", *desk.digits(2), "--name", "split", "--ckpt_path", "last", "--data.split.seed", "4"), status=2
     )
-    assert "data.init_args.split.seed was 0, now 4" in done.stderr
+    assert "data.split.seed was 0, now 4" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (folder / "split.json").read_text() == before
     assert state(folder)["epoch"] == 0
@@ -109,7 +109,7 @@ def test_another_learning_rate_than_the_checkpoints_is_refused(desk) -> None:
     done = desk.here(
         *("fit", *desk.digits(2), "--name", "rate", "--ckpt_path", "last", "--model.optimizer.lr", "0.3"), status=2
     )
-    assert "optimizer.init_args.lr was 0.002, now 0.3" in done.stderr
+    assert "optimizer.lr was 0.002, now 0.3" in done.stderr
     assert (folder / "config.yaml").read_text() == before
 
 
