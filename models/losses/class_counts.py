@@ -1,5 +1,6 @@
 """Losses that depend on the number of training samples of each class."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -12,12 +13,12 @@ from models.errors import TrainingError
 from models.losses.classification_loss import ClassificationLoss, expected_loss, log_probabilities
 
 
-class ClassCountLoss(ClassificationLoss):
+class ClassCountLoss(ClassificationLoss, ABC):
     """Base class of losses that get the number of training samples of each class before training begins."""
 
+    @abstractmethod
     def set_class_counts(self, counts: Tensor) -> None:
         """Set the number of training samples of each class, (C,)."""
-        raise NotImplementedError
 
     def count_classes(self, datamodule: Any, device: torch.device) -> None:
         """Take the counts from a datamodule.
