@@ -47,6 +47,8 @@ class DataModule(BatchedDataModule):
         input_shape: Shape of one sample as the network receives it.
         maximum: Largest value of an input; inputs are divided by it.
         channel_axis: Dimension of a batch that holds the channels.
+        may_change_on_resume: Arguments that a resumed run may change, since neither the split nor the batches depend on
+            them; a subclass names its own.
         samples: All samples, after `setup`.
         targets: Targets for training: `samples.targets`, but for labels that are wrong on purpose.
         split: Indices of the three parts, after `setup`.

@@ -47,6 +47,7 @@ class CIFAR10(DataModule):
 
     class_names = tuple(CIFAR10_CLASSES.split())
     input_shape = (3, 32, 32)
+    may_change_on_resume = ("data_dir", "verify", "cache_dir")
     title: ClassVar[str] = "CIFAR-10"
     source: ClassVar[type[datasets.CIFAR10]] = datasets.CIFAR10
     labels_key: ClassVar[str] = "labels"

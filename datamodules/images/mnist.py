@@ -40,6 +40,7 @@ class MNIST(DataModule):
     class_names = tuple(str(digit) for digit in range(10))
     input_shape: tuple[int, ...] = (1, *IMAGE_SIZE)
     source: ClassVar[type[datasets.MNIST]] = datasets.MNIST
+    may_change_on_resume = ("data_dir", "verify")
     # MD5 of the unpacked files; those of the .gz files are torchvision's.
     checksums: ClassVar[dict[str, str]] = {
         TRAIN_IMAGES: "6bbc9ace898e44ae57da46a324031adb",

@@ -51,6 +51,8 @@ class SequenceFiles(SequenceDataModule):
         DataError: A file cannot be read, or its arrays do not have this form.
     """
 
+    may_change_on_resume = ("path",)
+
     def __init__(self, path: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.path = Path(path)

@@ -38,6 +38,8 @@ class Tabular(DataModule):
 
     maximum = 1.0
 
+    may_change_on_resume = ("path",)
+
     def __init__(
         self,
         path: str,

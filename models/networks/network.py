@@ -1,5 +1,7 @@
 """The base class of this project's networks."""
 
+from typing import ClassVar
+
 from torch import nn
 
 from models.init_args import RecordsInitArgs
@@ -14,6 +16,8 @@ class Network(RecordsInitArgs, nn.Module):
     Attributes:
         normalizes_inputs: Whether the network normalises inputs in [0, 1] itself. A task passes them on unnormalised
             then; otherwise it normalises them by the statistics of the data.
+        may_change_on_resume: Arguments that a resumed run may change, such as the file of the initial weights.
     """
 
     normalizes_inputs: bool = False
+    may_change_on_resume: ClassVar[tuple[str, ...]] = ()

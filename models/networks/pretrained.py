@@ -63,6 +63,8 @@ class Pretrained(Network):
 
     inputs_are_features: bool = False
 
+    may_change_on_resume = ("weights",)
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

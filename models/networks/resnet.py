@@ -165,6 +165,8 @@ class ResNet(Network):
         ValueError: An argument is out of range, or the weights do not fit.
     """
 
+    may_change_on_resume = ("weights",)
+
     def __init__(
         self,
         input_shape: tuple[int, ...],
