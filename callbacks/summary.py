@@ -19,7 +19,6 @@ from callbacks.history import History, Row, epochs_done, shared_metrics
 from callbacks.lookup import callbacks_of, find_callback, run_folder
 from callbacks.monitor import at_epoch_end, resolve_mode
 from callbacks.printing import metric_lines
-from callbacks.probe import Probe
 from models.evaluated import Mode
 
 TRAINING = "training"
@@ -28,6 +27,9 @@ BELOW_ZERO = "  (below 0: training is measured during the epoch, with regulariza
 
 class Summary(L.Callback):
     """Prints the best epoch, its metrics and the generalization gap, and writes them to `summary.json`.
+
+    Any callback adds to it by methods that take the best epoch's metrics: `summary_lines(best)` returns lines to print,
+    `summary(best)` keys of the file.
 
     Args:
         monitor: Metric that decides which epoch is the best.
@@ -62,7 +64,6 @@ class Summary(L.Callback):
         if not trainer.is_global_zero:
             return
         best = history.best(self.monitor, self.mode)
-        probes = [callback for callback in callbacks_of(trainer) if isinstance(callback, Probe)]
         summary: dict[str, Any] = {
             "epochs": len(history.rows),
             "stopped": _reason(trainer),
@@ -80,15 +81,18 @@ class Summary(L.Callback):
             },
             **describe_environment(trainer),
         }
-        for probe in probes:
-            summary |= probe.summary(best or {})
+        for callback in callbacks_of(trainer):
+            if hasattr(callback, "summary"):
+                summary |= callback.summary(best or {})
         if folder is not None:
             write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         if best is None:
             print(f"trained {summary['epochs']} epochs; nothing was validated", flush=True)
             return
         lines = result_lines(summary)
-        lines += [line for probe in probes for line in probe.summary_lines(best)]
+        for callback in callbacks_of(trainer):
+            if hasattr(callback, "summary_lines"):
+                lines += callback.summary_lines(best)
         print("\n".join(["", *lines, *file_lines(trainer)]), flush=True)
 
     @override

@@ -253,3 +253,16 @@ def test_early_stopping_has_a_line_of_its_own(fit, capsys) -> None:
         "best epoch 1 of 3 by val/loss",
         "  stopped early: val/loss has not improved for 2 epochs",
     ]
+
+
+def test_any_callback_adds_lines_and_keys(fit, tmp_path, capsys) -> None:
+    class Norm(L.Callback):
+        def summary(self, best):
+            return {"norm": 1.5}
+
+        def summary_lines(self, best):
+            return [f"  norm 1.5 at val/loss {best['val/loss']:.4f}"]
+
+    fit(Norm(), Summary(), epochs=1)
+    assert any(line.startswith("  norm 1.5 at val/loss") for line in capsys.readouterr().out.splitlines())
+    assert json.loads((tmp_path / "summary.json").read_text())["norm"] == 1.5
