@@ -226,8 +226,10 @@ class Task(RecordsInitArgs, EvaluatedModule):
         """Refuse a different split; keep the state for an exact resume; spare an evaluation the regularizers' state."""
         if SPLIT_KEY in checkpoint and hasattr(self.datamodule, "check_same_split"):
             self.datamodule.check_same_split(checkpoint[SPLIT_KEY])
-        self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if key in checkpoint}
-        if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
+        fn = None if self._trainer is None else self._trainer.state.fn
+        resumes = fn == TrainerFn.FITTING
+        self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if resumes and key in checkpoint}
+        if fn is not None and not resumes:
             keep_own_state(self, checkpoint, REGULARIZER_STATE)
 
     @classmethod
