@@ -3,12 +3,17 @@
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import lightning as L
+import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
+
+HYPER_PARAMETERS = L.LightningModule.CHECKPOINT_HYPER_PARAMS_KEY
+UNRECORDED = "unrecorded_arguments"  # of a checkpoint: names of constructor arguments that it cannot rebuild
 
 
 class RecordsInitArgs:
@@ -36,8 +41,8 @@ def to_config(value: Any) -> Any:
     """Return an object as {"class_path", "init_args"} and plain values.
 
     Args:
-        value: An object that records its arguments; a class, or a `functools.partial` of one; or a plain value, list,
-            tuple or mapping of such.
+        value: An object that records its arguments; a class, or a `functools.partial` of one; a plain value or a number
+            of NumPy's; or a list, tuple or mapping of these.
 
     Raises:
         TypeError: It is, or holds, an object of another kind; the message names its class.
@@ -55,32 +60,41 @@ def to_config(value: Any) -> Any:
         return [to_config(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, np.generic):
+        return value.item()
     raise TypeError(f"{type(value).__name__} does not say how it was made")
 
 
-def hyperparameters(made: RecordsInitArgs) -> dict[str, Any]:
-    """Return the arguments of a LightningModule in the form that its `load_from_checkpoint` rebuilds it from.
+def record_init_args(made: RecordsInitArgs, checkpoint: dict[str, Any]) -> None:
+    """Add the arguments of a LightningModule to its checkpoint, for `load_from_checkpoint` to rebuild it from.
 
-    Those that are objects of an unknown kind are left out: they must be given to `load_from_checkpoint` again.
+    Those that are objects of an unknown kind are left out, and their names listed. A checkpoint that holds arguments
+    already, as the command's does, stays as it is.
     """
+    if HYPER_PARAMETERS in checkpoint:
+        return
     known: dict[str, Any] = {}
     for name, value in made.init_args.items():
         with contextlib.suppress(TypeError):
             known[name] = to_config(value)
     instantiator = "lightning.pytorch.cli.instantiate_module"
-    return {"_class_path": class_path(type(made)), "_instantiator": instantiator, **known}
+    checkpoint[HYPER_PARAMETERS] = {"_class_path": class_path(type(made)), "_instantiator": instantiator, **known}
+    checkpoint[UNRECORDED] = [name for name in made.init_args if name not in known]
 
 
-def check_records(path: str | Path, argument: str, cls: type[L.LightningModule]) -> None:
-    """Check that a checkpoint says how an argument of a LightningModule was made.
+def check_recorded(path: str | Path, cls: type[L.LightningModule], given: Collection[str]) -> None:
+    """Check that a checkpoint says how the network was made, unless it is given; warn of other arguments.
 
     Raises:
         TypeError: It does not.
     """
     content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-    if argument not in content.get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {}):
-        call = f"{cls.__name__}.load_from_checkpoint(path, {argument}=...)"
-        raise TypeError(f"{path} does not say how its {argument} was made: give it again, {call}")
+    call = f"{cls.__name__}.load_from_checkpoint(path, "
+    if not {"network"} & {*given, *content.get(HYPER_PARAMETERS, {})}:
+        raise TypeError(f"{path} does not say how its network was made: give it again, {call}network=...)")
+    for name in content.get(UNRECORDED, []):
+        if name not in given:
+            rank_zero_warn(f"{path} does not say how its {name} was made: give it again to train, {call}{name}=...)")
 
 
 def class_path(cls: type) -> str:

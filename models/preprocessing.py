@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as image_functions
 
+from datamodules.sequences.sequence_data import Sequences
+
 Inputs = Tensor | tuple[Tensor, Tensor]  # values; or the values of padded sequences (N, T, F) and their lengths (N,)
 
 
@@ -82,11 +84,13 @@ class Preprocessing(nn.Module):
         """
         if not isinstance(inputs, Tensor):
             values, lengths = inputs
-            return self.normalize(values, dtype), lengths  # type: ignore[return-value]
+            return Sequences(self.normalize(values, dtype), lengths)  # type: ignore[arg-type]
         if self.mean is not None and self.std is not None:
             shape = [1] * inputs.ndim
             shape[self.channel_axis] = -1
-            inputs = (inputs - self.mean.view(shape)).div_(self.std.view(shape))
+            # A state dict may have filled the statistics in after the model was moved.
+            mean, std = (values.to(inputs.device).view(shape) for values in (self.mean, self.std))
+            inputs = (inputs - mean).div_(std)
         if dtype is not None and inputs.is_floating_point():
             inputs = inputs.to(dtype)
         return inputs.transpose(1, 2).flatten(2) if self.rows else inputs
@@ -122,9 +126,13 @@ class Preprocessing(nn.Module):
             like = own if own is not None else torch.empty(0)
             setattr(self, name, None if stored is None else like.new_empty(stored.shape))
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
-        missing, unexpected, _ = lists
+        _, unexpected, errors = lists
         plain = {name: state_dict.get(prefix + name) for name in self._as_tensors()}
-        missing += [prefix + name for name, value in plain.items() if value is None]
+        if None in plain.values():
+            errors.append(
+                "it has no preprocessing, as in versions before models carried it: train the model again (a Pretrained "
+                "network can start from its weights)"
+            )
         unexpected[:] = [name for name in unexpected if name.removeprefix(prefix) not in plain]
         for name, value in plain.items():
             if value is not None:

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
-from models.init_args import RecordsInitArgs, check_records, hyperparameters
+from models.init_args import RecordsInitArgs, check_recorded, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.networks import Network
 from models.networks.weight_files import skip_initial_weights
@@ -78,8 +78,9 @@ class Task(RecordsInitArgs, EvaluatedModule):
         check_factory("optimizer", optimizer)
         check_factory("lr_scheduler", lr_scheduler)
         self.loss = loss
-        several = [regularizers] if isinstance(regularizers, Regularizer) else regularizers or []
-        self.regularizers = RegularizerChain(several)
+        if isinstance(regularizers, Regularizer):
+            regularizers = self.init_args["regularizers"] = [regularizers]
+        self.regularizers = RegularizerChain(regularizers or [])
         self.optimizer_factory = optimizer
         self.optimizer_wrapper = optimizer_wrapper
         self.lr_scheduler_factory = lr_scheduler
@@ -220,14 +221,16 @@ class Task(RecordsInitArgs, EvaluatedModule):
         if manifest is not None:
             checkpoint[SPLIT_KEY] = manifest
         checkpoint |= {**capture(self), LENGTH_KEY: self._schedule_length}
-        checkpoint.setdefault(self.CHECKPOINT_HYPER_PARAMS_KEY, hyperparameters(self))
+        record_init_args(self, checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a different split; keep the state for an exact resume; spare an evaluation the regularizers' state."""
         if SPLIT_KEY in checkpoint and hasattr(self.datamodule, "check_same_split"):
             self.datamodule.check_same_split(checkpoint[SPLIT_KEY])
-        self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if key in checkpoint}
-        if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
+        fn = None if self._trainer is None else self._trainer.state.fn
+        resumes = fn == TrainerFn.FITTING
+        self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if resumes and key in checkpoint}
+        if fn is not None and not resumes:
             keep_own_state(self, checkpoint, REGULARIZER_STATE)
 
     @classmethod
@@ -242,7 +245,6 @@ class Task(RecordsInitArgs, EvaluatedModule):
         Raises:
             TypeError: The checkpoint does not say how its network was made, and no `network` is given.
         """
-        if "network" not in kwargs:
-            check_records(checkpoint_path, "network", cls)
+        check_recorded(checkpoint_path, cls, kwargs)
         with skip_initial_weights():
             return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

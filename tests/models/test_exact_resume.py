@@ -139,3 +139,14 @@ def test_what_a_regularizer_remembers_is_no_matter_of_evaluation(quiet_trainer, 
     assert found == expected
     with pytest.raises(RuntimeError, match=r"regularizers\.0\.centre"):
         quiet_trainer(max_epochs=2).fit(task(), Digits(batch_size=500), ckpt_path=tmp_path / "one.ckpt")
+
+
+def test_a_model_loaded_from_a_checkpoint_trains_as_a_new_one_with_its_weights(fit, tmp_path):
+    path = tmp_path / "step_2.ckpt"  # within the first epoch, which a new run begins again
+    data = noisy_data()
+    fit(noisy_task(), data, callbacks=[SaveAt(2, path)])
+    loaded, new = Classifier.load_from_checkpoint(path), noisy_task()
+    new.load_state_dict(torch.load(path, weights_only=True)["state_dict"])
+    results = [fit(task, data).callback_metrics["train/loss"] for task in (loaded, new)]
+    assert results[0] == results[1]
+    assert torch.equal(weights(loaded), weights(new))

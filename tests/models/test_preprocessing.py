@@ -1,7 +1,9 @@
 """A trained model carries its own preprocessing: it takes what the dataset holds, and nobody normalises by hand."""
 
 import functools
+import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +13,7 @@ from torch.utils.data import DataLoader
 from datamodules import BreastCancer, DataModule, DigitRows, Digits, Samples
 from models import Classifier, Preprocessing
 from models.networks import MLP, Recurrent
+from models.regularizers import LabelSmoothing
 
 
 def trained(quiet_trainer, data, network=MLP, **options):
@@ -140,3 +143,45 @@ def test_a_datamodule_of_ones_own_fills_it_in(quiet_trainer):
     task, _ = trained(quiet_trainer, Own())
     assert task.preprocessing.settings()["maximum"] == 10
     assert len(task.preprocessing.settings()["mean"]) == 2
+
+
+@pytest.mark.parametrize("regularizers", [LabelSmoothing(0.1), [LabelSmoothing(0.1)]])
+def test_a_checkpoint_rebuilds_what_a_notebook_writes_loosely(quiet_trainer, tmp_path, regularizers):
+    sizes = np.array([8, 8])
+    task = Classifier(MLP((1, *sizes), 10), np.int64(10), regularizers=regularizers)
+    trainer = quiet_trainer(max_epochs=1)
+    trainer.fit(task, Digits())
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    again = Classifier.load_from_checkpoint(tmp_path / "one.ckpt")
+    assert list(map(repr, again.regularizers)) == [repr(LabelSmoothing(0.1))]
+
+
+def test_loading_names_the_arguments_that_a_checkpoint_cannot_rebuild(quiet_trainer, tmp_path):
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1)
+    _, trainer = trained(quiet_trainer, Digits(), loss=loss)
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    with pytest.warns(UserWarning, match=r"does not say how its loss was made: give it again to train, .*loss="):
+        Classifier.load_from_checkpoint(tmp_path / "one.ckpt")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "does not say")
+        assert Classifier.load_from_checkpoint(tmp_path / "one.ckpt", loss=loss).loss is loss
+
+
+def test_weights_without_a_preprocessing_are_refused():
+    task = Classifier(MLP((1, 8, 8), 10), 10)
+    old = {name: value for name, value in task.state_dict().items() if not name.startswith("preprocessing")}
+    with pytest.raises(RuntimeError, match="it has no preprocessing, as in versions before"):
+        task.load_state_dict(old)
+
+
+def test_a_network_is_given_sequences_by_name():
+    class Lengths(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(1, 2)
+
+        def forward(self, inputs):
+            return self.head(inputs.values[:, :1, 0] * inputs.lengths.unsqueeze(1))
+
+    model = Classifier(Lengths(), 2)
+    assert model((torch.ones(3, 5, 1), torch.tensor([5, 2, 1]))).shape == (3, 2)
