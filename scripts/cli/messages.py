@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from scripts.cli import wordings
-from scripts.cli.classes import CLASS_MODULES, class_names
+from scripts.cli.choices import class_names, package_names
 from scripts.cli.suggestion import did_you_mean
 from scripts.cli.wordings import FACTORY_VALUE, UNION, WANTED_CLASS, Problem
 
 NESTED_KEY = re.compile(r'^Parser key "([^"]+)":?')
 NESTED_CLASS = re.compile(r"^Problem with given class_path '([^']+)'")
-PACKAGES = [name.rsplit(".", 1)[-1] for name in CLASS_MODULES]
 FACTORY_KEY = re.compile(r"expects a function or a callable class: (?=Parser key)")
 
 Wording = Callable[[re.Match[str], Problem], str | None]
@@ -58,7 +57,8 @@ LINE_ROWS = (
         "no class in module",
         r"module '([\w.]+)' has no attribute '(\w+)'",
         lambda match, _: (
-            f"there is no class {match[1]}.{match[2]}" + did_you_mean(match[2], (*class_names(), *PACKAGES))
+            f"there is no class {match[1]}.{match[2]}"
+            + did_you_mean(match[2], (*class_names(), *(name.rsplit(".", 1)[-1] for name in package_names())))
         ),
     ),
     _row(
@@ -76,7 +76,7 @@ LINE_ROWS = (
     _row(
         "no module",
         r"No module named '([\w.]+)'",
-        lambda match, _: f"there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES),
+        lambda match, _: f"there is no module {match[1]!r}" + did_you_mean(match[1], package_names()),
     ),
     _row(
         "wrong class",

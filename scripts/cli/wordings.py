@@ -5,8 +5,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.cli.classes import class_arguments, class_names
+from scripts.cli.choices import class_names
 from scripts.cli.command_line import missing_file
+from scripts.cli.constructor import class_arguments, constructor_arguments
 from scripts.cli.suggestion import did_you_mean, suggest_flag
 
 CLASSES_BEHIND_FLAGS = {
@@ -91,7 +92,7 @@ def unknown_nested_flag(match: re.Match[str], problem: Problem) -> str:
     known = class_arguments(problem.class_path)
     inner = known[first].annotation if first in known else None
     if isinstance(inner, type):
-        names = [f"{first}.{name}" for name in class_arguments(f"{inner.__module__}.{inner.__qualname__}")]
+        names = [f"{first}.{argument.name}" for argument in constructor_arguments(inner)]
         closest = did_you_mean(match[1], names)
     else:
         closest = did_you_mean(first, known)
