@@ -15,11 +15,11 @@ from scripts.cli.choices import (
 )
 from scripts.cli.constructor import Argument, find_class, first_line
 from scripts.cli.errors import UsageError
+from scripts.cli.flags import did_you_mean
 from scripts.cli.help_text import Row, columns, paragraph
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.jobs import Job, Option
 from scripts.cli.start_up_cache import VERSIONED
-from scripts.cli.suggestion import did_you_mean
 
 FROM_DATA = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS}  # arguments that the data fills in
 MAX_SUMMARY = 8  # arguments that the help of a job names for one option

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from scripts.cli.errors import UsageError
-from scripts.cli.suggestion import did_you_mean
+from scripts.cli.flags import did_you_mean
 
 CONFIG = ("-c", "--config")
 HELP = ("-h", "--help")

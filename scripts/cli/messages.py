@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from scripts.cli import wordings
 from scripts.cli.choices import class_names, package_names
-from scripts.cli.suggestion import did_you_mean
+from scripts.cli.flags import did_you_mean
 from scripts.cli.wordings import FACTORY_VALUE, UNION, WANTED_CLASS, Problem
 
 NESTED_KEY = re.compile(r'^Parser key "([^"]+)":?')
@@ -40,7 +40,7 @@ def _row(name: str, pattern: str, wording: Wording) -> Row:
 
 # Found in the whole message.
 WHOLE_ROWS = (
-    _row("unknown flag", r"\Aunrecognized arguments: (\S+)", wordings.unknown_flag),
+    _row("unknown flag", r"\Aunrecognized arguments: (\S+)", wordings.unknown_word),
     _row(
         "no model or data",
         r"\Athe following arguments are required: (data|model)\b",
