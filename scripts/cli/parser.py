@@ -47,7 +47,7 @@ class Parser(LightningArgumentParser):
         if not self.exit_on_error:  # a nested parser: its caller words the error
             super().error(message, ex)
         flags = [flag for action in self._actions for flag in action.option_strings]
-        line = explain_parser_error(message, flags)
+        _, line = explain_parser_error(message, flags)
         raise UsageError(self._file_at_fault(line) + line) from ex
 
     @override

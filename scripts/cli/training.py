@@ -20,13 +20,19 @@ from datamodules import DataError, DataModule
 from models import Task, TrainingError
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
-from scripts.cli.evaluation_report import report_metrics, weights_note, write_metrics
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.mistakes import check_command_line
 from scripts.cli.parser import parse
-from scripts.cli.predictions import in_dataset_order, prediction_rows, write_predictions
 from scripts.cli.process import job_process
+from scripts.cli.results import (
+    in_dataset_order,
+    prediction_rows,
+    report_metrics,
+    weights_note,
+    write_metrics,
+    write_predictions,
+)
 from scripts.cli.session import Session
 
 TERMINATED = 128 + signal.SIGTERM  # as a shell reports it
