@@ -10,6 +10,8 @@ import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from typing_extensions import override
 
 from callbacks import AtomicCheckpointIO, MisclassifiedGallery
 from datamodules import DataModule
@@ -24,6 +26,15 @@ from scripts.cli.resume import check_same_settings, warn_of_another_network
 from scripts.cli.run_callbacks import training_callbacks
 from scripts.cli.runs import new_run_folder, run_folder_of
 from scripts.cli.trainer import Trainer
+
+
+class EventLogger(TensorBoardLogger):
+    """TensorBoard's logger without Lightning's `hparams.yaml`: `config.yaml` holds a run's settings."""
+
+    @override
+    @rank_zero_only
+    def save(self) -> None:
+        super(TensorBoardLogger, self).save()
 
 
 class Session:
@@ -102,7 +113,7 @@ class Session:
         if self.folder is None or self.job.name != "fit":
             return False
         runs_dir, name = self.folder.parents[1], self.folder.parent.name
-        return TensorBoardLogger(runs_dir, name, self.folder.name, default_hp_metric=False)
+        return EventLogger(runs_dir, name, self.folder.name, default_hp_metric=False)
 
     @staticmethod
     def _progress_bar(config: dict[str, Any], given: list[Callback]) -> list[Callback]:
