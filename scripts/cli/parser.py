@@ -91,33 +91,33 @@ def parse(job: Job, invocation: Invocation) -> tuple[Parser, Namespace]:
         description=job.help,
         dump_header=[f"lightning.pytorch=={L.__version__}"],
     )
-    _add_arguments(parser, {option.name: option.help for option in (*job.checkpoint, *job.options)})
+    _add_arguments(parser, job)
     config = parser.parse_args(invocation.arguments)
     config.pop("ckpt_path", None)
     check_values(job.name, config.as_dict())
     return parser, config
 
 
-def _add_arguments(parser: Parser, helps: Mapping[str, str]) -> None:
-    """Add the arguments of all jobs; those without help are accepted, since a recipe may hold them, and not used."""
-    parser.add_argument("-c", "--config", action=RecipeAction, help=helps["config"])
-    parser.add_argument("--seed_everything", type=bool | int, default=0, help=helps["seed_everything"])
+def _add_arguments(parser: Parser, job: Job) -> None:
+    helps = {option.flag: option.help for option in job.options}
+    parser.add_argument("-c", "--config", action=RecipeAction, help=helps["--config"])
+    parser.add_argument("--seed_everything", type=bool | int, default=0, help=helps["--seed_everything"])
     parser.add_lightning_class_args(Task, "model", subclass_mode=True)
     parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
     for key, callback in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
         default = {"class_path": f"callbacks.{callback.__name__}", "init_args": {"monitor": "val/loss"}}
-        shown = helps.get(key, argparse.SUPPRESS)
+        shown = helps.get(f"--{key}", argparse.SUPPRESS)  # an evaluation accepts them, since a recipe may hold them
         parser.add_argument(f"--{key}", type=callback | None, default=default, help=shown)
     parser.add_lightning_class_args(Trainer, "trainer")
     for source, target in MODEL_LINKS.items():
         parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
     for source, target in NETWORK_LINKS.items():
         parser.link_arguments(f"data.{source}", f"model.init_args.network.init_args.{target}", apply_on="instantiate")
-    parser.add_argument("--ckpt_path", type=str | None, default=argparse.SUPPRESS, help=helps["ckpt_path"])
-    parser.add_argument("--name", type=str | None, default=None, help=helps["name"])
-    parser.add_argument("--runs_dir", type=str, default="runs", help=helps["runs_dir"])
-    if "output" in helps:
-        parser.add_argument("--output", type=Path | None, default=None, help=helps["output"])
+    parser.add_argument("--ckpt_path", type=str | None, default=argparse.SUPPRESS, help=job.checkpoint_help)
+    parser.add_argument("--name", type=str | None, default=None, help=helps["--name"])
+    parser.add_argument("--runs_dir", type=str, default="runs", help=helps["--runs_dir"])
+    if "--output" in helps:
+        parser.add_argument("--output", type=Path | None, default=None, help=helps["--output"])
 
 
 def check_values(job: str, settings: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Trainer, model and data, built from the settings of a command line."""
 
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
 
-from callbacks import AtomicCheckpointIO, MisclassifiedGallery
+from callbacks import AtomicCheckpointIO, CheckpointError, MisclassifiedGallery
 from datamodules import DataModule
 from models import Task
 from models.networks.weight_files import skip_initial_weights
@@ -81,6 +82,18 @@ class Session:
             parser.error(str(error), error)
         hyperparameters = with_linked_values(self.settings["model"], self.data)
         self.model.save_hyperparameters(hyperparameters, logger=False)
+
+    @contextmanager
+    def fitting_weights(self) -> Iterator[None]:
+        """Turn PyTorch's many lines about weights that do not fit the network into one."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "loading state_dict" not in str(error):
+                raise
+            reason = str(error).splitlines()[1].strip()
+            message = f"{self.checkpoint}: its weights do not fit the network as configured: {reason}"
+            raise CheckpointError(message) from error
 
     def _folder(self, invocation: Invocation, fast_dev_run: bool | int) -> Path | None:
         if self.job.name == "fit":

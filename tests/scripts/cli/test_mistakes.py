@@ -7,8 +7,7 @@ import pytest
 import torch
 import yaml
 
-from scripts.cli.command_line import CommandLine
-from scripts.cli.mistakes import check_command_line
+from scripts.cli.command_line import CommandLine, check_command_line
 
 DIGITS = "-c configs/digits.yaml"
 OVERLAY = "configs/regularizers/disturb_label.yaml"

@@ -1,10 +1,11 @@
-"""Results of an evaluation: metrics, printed and as JSON, and predictions as a CSV file."""
+"""The jobs that evaluate a checkpoint: metrics, printed and as JSON, and predictions as a CSV file."""
 
 import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,6 +15,44 @@ from callbacks import load_checkpoint
 from callbacks.files import write_text
 from callbacks.weight_averaging import WEIGHTS_KEY
 from datamodules.samples import UNLABELLED
+from scripts.cli.session import Session
+
+EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
+
+
+def evaluate(session: Session) -> None:
+    """Measure a checkpoint, print its metrics and write them into the run's folder."""
+    trainer, checkpoint = session.trainer, session.checkpoint
+    part, file = EVALUATED_PARTS[session.job.name]
+    measure = trainer.validate if part == "val" else trainer.test
+    with session.fitting_weights():
+        metrics = measure(session.model, datamodule=session.data, ckpt_path=checkpoint, verbose=False)[0]
+    if not trainer.is_global_zero:
+        return
+    weights = weights_note(checkpoint)
+    report_metrics(checkpoint, weights, session.data.describe(), metrics)
+    limit = session.settings["trainer"][f"limit_{part}_batches"]
+    if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
+        print(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
+    elif session.folder is not None:
+        write_metrics(session.folder / file, checkpoint, weights, metrics)
+
+
+def predict(session: Session) -> None:
+    """Write a checkpoint's predictions for the test part to a CSV file."""
+    trainer, data, checkpoint = session.trainer, session.data, session.checkpoint
+    with session.fitting_weights():
+        outputs = cast("list[Tensor]", trainer.predict(session.model, datamodule=data, ckpt_path=checkpoint))
+    predicted = in_dataset_order(outputs, trainer.global_rank, trainer.world_size)
+    if not trainer.is_global_zero:
+        return
+    path = Path(session.settings["output"] or (session.folder or Path()) / "predictions.csv")
+    assert data.split is not None
+    indices = torch.from_numpy(data.split.test)
+    rows, targets = prediction_rows(indices, data.samples.targets[indices], len(predicted))
+    columns = session.model.prediction_columns(predicted, targets, data.class_names)
+    write_predictions(path, {**rows, **columns})
+    print(f"{len(predicted):,} predictions: {path}")
 
 
 def report_metrics(checkpoint: Path | None, weights: str | None, data: str, metrics: Mapping[str, float]) -> None:
