@@ -1,6 +1,5 @@
 """The recipe inside a checkpoint, so that `test`, `validate` and `predict` need nothing else."""
 
-import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 
 from callbacks import CheckpointError, load_checkpoint
-from scripts.cli.classes import class_arguments
+from scripts.cli.constructor import Argument, class_arguments, members
 
 CONFIG_KEY = "holdout_config"
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
@@ -86,10 +85,9 @@ def _texts(config: dict[str, Any]) -> set[str]:
     }
 
 
-def _is_choice(value: Any, parameter: inspect.Parameter) -> bool:
+def _is_choice(value: Any, argument: Argument) -> bool:
     """Return whether a value is one of an argument's choices; a file of that name does not matter then."""
-    annotation = parameter.annotation
-    return any(value in get_args(kind) for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Literal)
+    return any(value in get_args(kind) for kind in members(argument.annotation) if get_origin(kind) is Literal)
 
 
 def _is_text(value: Any) -> bool:

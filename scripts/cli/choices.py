@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from scripts.cli.constructor import OWN, SEQUENCES, Argument, constructor_arguments, is_own, members
-from scripts.cli.jobs import Option
+from scripts.cli.constructor import SEQUENCES, Argument, constructor_arguments, find_class, is_own, members
+from scripts.cli.jobs import JOBS, Option
+from scripts.cli.start_up_cache import PACKAGES, VERSIONED
 
-ROOMS = ("models", "datamodules", "callbacks")
-VERSIONED = (*OWN, "torch", "torchvision", "lightning")  # what the start-up cache knows the version of
 MAX_DEPTH = 2  # model.regularizers.regularizer
 MAX_NAMED = 30  # a base with more public subclasses than this (torch.nn.Module) says little of what fits
 
@@ -93,7 +92,9 @@ def slot_of(annotation: Any) -> Slot | None:
 
 def root_slot(option: Option) -> Slot:
     """Return the place that an option of a job is."""
-    return Slot((find_class(option.class_path),))
+    cls = find_class(option.class_path)
+    assert cls is not None, option.class_path
+    return Slot((cls,))
 
 
 def arguments_below(slot: Slot) -> dict[str, Argument]:
@@ -121,7 +122,7 @@ def all_slots(options: Sequence[Option]) -> Iterator[tuple[str, Slot]]:
 @cache
 def exported() -> Mapping[type, str]:
     """Return the classes that the packages of this project export, each with its shortest path."""
-    rooms = [importlib.import_module(room) for room in ROOMS]
+    rooms = [importlib.import_module(room) for room in PACKAGES]
     inner = [
         importlib.import_module(found.name)
         for room in rooms
@@ -137,20 +138,20 @@ def exported() -> Mapping[type, str]:
     return classes
 
 
-def find_class(path: str) -> type:
-    """Return the class of a path.
+@cache
+def class_names() -> list[str]:
+    """Return the short names of the classes that a recipe may name: this project's, and others that fit somewhere."""
+    slots = [slot for _, slot in all_slots(JOBS["fit"].options)]
+    others = [name for slot in slots for name in (*slot.others, *(base.__name__ for base in slot.bases))]
+    return list(dict.fromkeys([*(cls.__name__ for cls in exported()), *others]))
 
-    Raises:
-        ImportError: There is none.
-    """
-    module, _, name = path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (AttributeError, ValueError) as error:
-        raise ImportError(f"there is no class {path}") from error
-    if not inspect.isclass(found):
-        raise ImportError(f"{path} is not a class")
-    return found
+
+@cache
+def package_names() -> list[str]:
+    """Return the packages that those classes are named in, such as "models.networks" and "torch.optim"."""
+    own = [path.rpartition(".")[0] for path in exported().values()]
+    bases = [base for _, slot in all_slots(JOBS["fit"].options) for base in slot.foreign_bases]
+    return list(dict.fromkeys([*own, *map(namespace, bases)]))
 
 
 def path_of(cls: type) -> str:

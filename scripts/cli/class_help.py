@@ -4,23 +4,22 @@ from collections.abc import Mapping, Sequence
 
 from scripts.cli.choices import (
     MAX_DEPTH,
-    VERSIONED,
     Slot,
     all_slots,
     arguments_below,
     exported,
-    find_class,
     namespace,
     path_of,
     root_slot,
     slot_of,
 )
-from scripts.cli.constructor import Argument, first_line
+from scripts.cli.constructor import Argument, find_class, first_line
 from scripts.cli.errors import UsageError
+from scripts.cli.flags import did_you_mean
 from scripts.cli.help_text import Row, columns, paragraph
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.jobs import Job, Option
-from scripts.cli.suggestion import did_you_mean
+from scripts.cli.start_up_cache import VERSIONED
 
 FROM_DATA = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS}  # arguments that the data fills in
 MAX_SUMMARY = 8  # arguments that the help of a job names for one option
@@ -136,10 +135,7 @@ def _class_named(options: Sequence[Option], key: str, slot: Slot, name: str) -> 
 def _find(slot: Slot, name: str) -> type | None:
     """Return the class of a name: one that fits the place before any other of the same short name."""
     if "." in name:
-        try:
-            return find_class(name)
-        except ImportError:
-            return None
+        return find_class(name)
     fitting = {cls.__name__: cls for cls in (*slot.own, *slot.bases)} | dict(slot.others)
     fitting |= {cls.__name__: cls for cls in slot.own}
     return fitting.get(name) or next((cls for cls in exported() if cls.__name__ == name), None)

@@ -1,6 +1,7 @@
-"""The arguments of a class's constructor: types in short words, defaults, and the docstring's descriptions."""
+"""A class by its path, and the arguments of its constructor: types in short words, defaults, descriptions."""
 
 import collections.abc
+import importlib
 import inspect
 import re
 import types
@@ -12,9 +13,10 @@ from typing import Any
 
 from jsonargparse._parameter_resolvers import get_signature_parameters
 
+from scripts.cli.start_up_cache import PACKAGES
+
 REQUIRED = inspect.Parameter.empty
 SEQUENCES = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable)
-OWN = ("models", "datamodules", "callbacks", "scripts")  # top-level packages of this project
 WORDS = {str: "text", int: "int", float: "float", bool: "bool", Path: "path", dict: "mapping", type(None): "null"}
 
 
@@ -48,15 +50,35 @@ class Argument:
 @cache
 def constructor_arguments(cls: type) -> list[Argument]:
     """Return the arguments of a class, those that it hands on by `**kwargs` among them."""
+    try:
+        parameters = get_signature_parameters(cls, None)
+    except (AttributeError, ValueError):  # an exception or a named tuple, which no recipe builds
+        return []
     return [
         Argument(found.name, found.annotation, found.default, _description(found.doc or "", found.parent))
-        for found in get_signature_parameters(cls, None)
+        for found in parameters
     ]
+
+
+def find_class(path: str) -> type | None:
+    """Return the class at a path ("models.networks.MLP"), None if there is none."""
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return found if isinstance(found, type) else None
+
+
+def class_arguments(path: str) -> dict[str, Argument]:
+    """Return the arguments of the class at a path by their names, {} if there is no such class."""
+    cls = find_class(path)
+    return {argument.name: argument for argument in constructor_arguments(cls)} if cls is not None else {}
 
 
 def is_own(cls: Any) -> bool:
     """Return whether a class is this project's."""
-    return cls.__module__.split(".")[0] in OWN
+    return cls.__module__.split(".")[0] in PACKAGES
 
 
 def first_line(cls: type) -> str:

@@ -1,17 +1,17 @@
-"""The flags of a job: refuses unknown ones before the parser, and with a start-up cache before torch, is imported."""
+"""Unknown flags, refused before the parser, and with a start-up cache before torch, is imported; the closest names."""
 
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 
 from scripts.cli.errors import UsageError
-from scripts.cli.suggestion import suggest_flag
 
 FLAG = re.compile(r"--[A-Za-z][\w.-]*\+?(?==|$)")
 ANY_BELOW = ".*"  # `--model.*`: which flags there are depends on the classes chosen; the parser knows
 CLASS_KEYS = ("init_args", "class_path")
 
 
-def check_flags(words: Sequence[str], known: Iterable[str], below: Iterable[str]) -> None:
+def check_flags(words: Sequence[str], known: Sequence[str], below: Sequence[str]) -> None:
     """Check that a job has the flags that it is given.
 
     Args:
@@ -22,7 +22,6 @@ def check_flags(words: Sequence[str], known: Iterable[str], below: Iterable[str]
     Raises:
         UsageError: A flag is unknown; the message suggests the closest one.
     """
-    known = list(known)
     exact = set(known)
     for word in words:
         match = FLAG.match(word)
@@ -31,5 +30,49 @@ def check_flags(words: Sequence[str], known: Iterable[str], below: Iterable[str]
         flag = match[0].rstrip("+")
         keys = [key for key in flag.removeprefix("--").split(".") if key not in CLASS_KEYS]
         if f"--{'.'.join(keys[:2])}" not in exact and f"--{keys[0]}{ANY_BELOW}" not in exact:
-            plain = [name for name in known if not name.endswith(ANY_BELOW)]
-            raise UsageError(f"unknown argument {flag}{suggest_flag(flag, [*plain, *below])}")
+            raise UsageError(unknown_flag(flag, [*known, *below]))
+
+
+def unknown_flag(flag: str, known: Iterable[str]) -> str:
+    """Return that a flag is unknown, and the closest of those that there are."""
+    plain = [name for name in known if not name.endswith((ANY_BELOW, ".help"))]
+    return f"unknown argument {flag}{suggest_flag(flag, plain)}"
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """Return "; did you mean X?" for the closest candidate, "" if none is close."""
+    candidates = list(dict.fromkeys(candidates))
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    if not close:
+        lowered = {candidate.lower(): candidate for candidate in candidates}
+        close = [lowered[match] for match in difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def suggest_flag(flag: str, known: Iterable[str]) -> str:
+    """Return "; did you mean X?" for the closest known flag, "" if none is close.
+
+    A flag may also be the end of a longer one (`--optimizer.lr`, `--lr`), or a part of its last word (`--epochs` of
+    `--trainer.max_epochs`). Of flags that are equally close the first is taken.
+    """
+    known = list(known)
+    above, _, word = flag.removeprefix("--").rpartition(".")
+    if above:
+        likeness = {name: _likeness(flag, name) + name.endswith(f".{above}.{word}") for name in known}
+        return _closest(likeness, 0.6)
+    top = {name: _word_likeness(word, name.removeprefix("--")) for name in known if "." not in name}
+    longer = {name: _word_likeness(word, name.rsplit(".", 1)[-1]) for name in known if "." in name}
+    return _closest(top, 0.7) or _closest(longer, 0.7)
+
+
+def _closest(likeness: dict[str, float], cutoff: float) -> str:
+    best = max(likeness, key=lambda name: likeness[name], default="")
+    return f"; did you mean {best}?" if best and likeness[best] >= cutoff else ""
+
+
+def _word_likeness(word: str, name: str) -> float:
+    return _likeness(word, name) + 0.4 * (word in name.split("_"))
+
+
+def _likeness(word: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, word, name).ratio()

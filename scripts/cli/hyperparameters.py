@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from callbacks.history import History, shared_metrics
 from callbacks.lookup import find_callback
 from callbacks.summary import Summary
-from scripts.cli.classes import class_arguments
+from scripts.cli.constructor import class_arguments
 
 # Attributes of the data -> the arguments of model and network that they fill in, where the class has them.
 MODEL_LINKS = {"num_classes": "num_classes", "target_mean": "target_mean", "target_std": "target_std"}
@@ -74,8 +74,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 def _departures(config: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a {"class_path", "init_args"} that differ from the class's defaults."""
-    known = class_arguments(config["class_path"])
-    defaults = {key: parameter.default for key, parameter in known.items()}
+    defaults = {name: argument.default for name, argument in class_arguments(config["class_path"]).items()}
     defaults = {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
     arguments: dict[str, Any] = config.get("init_args") or {}
     return {key: value for key, value in arguments.items() if key not in defaults or value != defaults[key]}

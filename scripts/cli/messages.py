@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from scripts.cli import wordings
-from scripts.cli.classes import CLASS_MODULES, class_names
-from scripts.cli.suggestion import did_you_mean
+from scripts.cli.choices import class_names, package_names
+from scripts.cli.flags import did_you_mean
 from scripts.cli.wordings import FACTORY_VALUE, UNION, WANTED_CLASS, Problem
 
 NESTED_KEY = re.compile(r'^Parser key "([^"]+)":?')
 NESTED_CLASS = re.compile(r"^Problem with given class_path '([^']+)'")
-PACKAGES = [name.rsplit(".", 1)[-1] for name in CLASS_MODULES]
 FACTORY_KEY = re.compile(r"expects a function or a callable class: (?=Parser key)")
 
 Wording = Callable[[re.Match[str], Problem], str | None]
@@ -31,102 +30,97 @@ class Row:
     """
 
     name: str
-    pattern: re.Pattern[str]
+    pattern: str
     wording: Wording
-
-
-def _row(name: str, pattern: str, wording: Wording) -> Row:
-    return Row(name, re.compile(pattern, re.MULTILINE), wording)
 
 
 # Found in the whole message.
 WHOLE_ROWS = (
-    _row("unknown flag", r"\Aunrecognized arguments: (\S+)", wordings.unknown_flag),
-    _row(
+    Row("unknown flag", r"\Aunrecognized arguments: (\S+)", wordings.unknown_word),
+    Row(
         "no model or data",
         r"\Athe following arguments are required: (data|model)\b",
         lambda match, _: f"no {match[1]} is named; give a recipe, which names model and data, as the first -c",
     ),
-    _row("unknown key", r"\A(?:Group '(\w+)' does not accept option|Option) '([^']+)'", wordings.unknown_key),
+    Row("unknown key", r"\A(?:Group '(\w+)' does not accept option|Option) '([^']+)'", wordings.unknown_key),
 )
 # Found in a line of it, outermost first.
 LINE_ROWS = (
-    _row("sub-config", r"Unable to load config '([^']+)'", wordings.sub_config),
-    _row("unknown nested flag", r"unrecognized arguments: --([\w.]+)", wordings.unknown_nested_flag),
-    _row("unknown argument", r"Option '([^']+)' is not accepted", wordings.unknown_argument),
-    _row(
+    Row("sub-config", r"Unable to load config '([^']+)'", wordings.sub_config),
+    Row("unknown nested flag", r"unrecognized arguments: --([\w.]+)", wordings.unknown_nested_flag),
+    Row("unknown argument", r"Option '([^']+)' is not accepted", wordings.unknown_argument),
+    Row(
         "no class in module",
         r"module '([\w.]+)' has no attribute '(\w+)'",
         lambda match, _: (
-            f"there is no class {match[1]}.{match[2]}" + did_you_mean(match[2], (*class_names(), *PACKAGES))
+            f"there is no class {match[1]}.{match[2]}"
+            + did_you_mean(match[2], (*class_names(), *(name.rsplit(".", 1)[-1] for name in package_names())))
         ),
     ),
-    _row(
+    Row(
         "ambiguous",
         r"Multiple subclasses with name (\w+)\. Give the full class path to avoid ambiguity: (.+)\.$",
         lambda match, _: f"several classes are called {match[1]}; give its full path: {match[2].replace(', ', ' or ')}",
     ),
-    _row("no class", r"Expected a dot import path string:\s*(.*)$", wordings.no_class),
-    _row("abstract", r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract", wordings.abstract),
-    _row(
+    Row("no class", r"Expected a dot import path string:\s*(.*)$", wordings.no_class),
+    Row("abstract", r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract", wordings.abstract),
+    Row(
         "not a path",
         rf"Unexpected import path format: (.+?){FACTORY_VALUE}",
         lambda match, problem: f"{match[1]!r} is not {'a number' if problem.takes_number else 'a class'}",
     ),
-    _row(
+    Row(
         "no module",
         r"No module named '([\w.]+)'",
-        lambda match, _: f"there is no module {match[1]!r}" + did_you_mean(match[1], CLASS_MODULES),
+        lambda match, _: f"there is no module {match[1]!r}" + did_you_mean(match[1], package_names()),
     ),
-    _row(
+    Row(
         "wrong class",
         r"Import path ([\w.]+) does not correspond to a subclass of (\w+)",
         lambda match, _: f"{match[1]} is not a {match[2]}",
     ),
-    _row("not a class", WANTED_CLASS.pattern, wordings.not_a_class),
-    _row(
+    Row("not a class", WANTED_CLASS.pattern, wordings.not_a_class),
+    Row(
         "wrong factory",
         r"Expected '([\w.]+)' to be a (?:subclass of|function that returns) (.+?)\.",
         wordings.wrong_factory,
     ),
-    _row(
+    Row(
         "module as factory",
         r"Unexpected import object <module '([\w.]+)'",
         lambda match, _: f"{match[1]} is a module; give the path of a class in it",
     ),
-    _row(
+    Row(
         "wrong item",
         r"Not a valid subclass of (\w+)\. Got value: (.+)$",
         lambda match, _: f"{match[2]!r} is not a {match[1]}",
     ),
-    _row("missing arguments", r"the following arguments are required: (.+)$", wordings.missing_arguments),
-    _row("wrong value", rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}", wordings.wrong_value),
+    Row("missing arguments", r"the following arguments are required: (.+)$", wordings.missing_arguments),
+    Row("wrong value", rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}", wordings.wrong_value),
 )
 # Found in the whole message, if no line says more.
 LAST_ROWS = (
-    _row(
+    Row(
         "reason",
         r"^\s*- (?!Does not validate|Expected a <class|Expected a path|Expected a typing\.Literal|"
         r"Type [\w.]+\.Callable|Problem with given class_path)(.+)$",
         lambda match, _: match[1],
     ),
-    _row("wrong union", UNION.pattern, wordings.wrong_union),
+    Row("wrong union", UNION.pattern, wordings.wrong_union),
 )
 ROWS = (*WHOLE_ROWS, *LINE_ROWS, *LAST_ROWS)
 
 
-def explain_parser_error(message: str, flags: Iterable[str]) -> str:
+def explain_parser_error(message: str, flags: Iterable[str]) -> tuple[Row | None, str]:
     """Return an error of jsonargparse as one line, with a suggestion where there is one.
 
     Args:
         message: The parser's message.
         flags: The flags there are ("--trainer.max_epochs").
+
+    Returns:
+        The row that the message belongs to and our line; None and the message itself if it belongs to none.
     """
-    return explanation(message, flags)[1]
-
-
-def explanation(message: str, flags: Iterable[str]) -> tuple[Row | None, str]:
-    """Return the row that a message belongs to and our line; None and the message itself if it belongs to none."""
     problem = Problem(message, list(flags))
     found = _first(WHOLE_ROWS, message, problem)
     if found is not None:
@@ -155,7 +149,7 @@ def _lines(message: str) -> Iterator[tuple[int, str]]:
 
 def _first(rows: Iterable[Row], text: str, problem: Problem) -> tuple[Row, str] | None:
     for row in rows:
-        match = row.pattern.search(text)
+        match = re.search(row.pattern, text, re.MULTILINE)
         line = row.wording(match, problem) if match else None
         if line is not None:
             return row, f"{problem.place}: {line}" if problem.place else line

@@ -47,7 +47,7 @@ class Parser(LightningArgumentParser):
         if not self.exit_on_error:  # a nested parser: its caller words the error
             super().error(message, ex)
         flags = [flag for action in self._actions for flag in action.option_strings]
-        line = explain_parser_error(message, flags)
+        _, line = explain_parser_error(message, flags)
         raise UsageError(self._file_at_fault(line) + line) from ex
 
     @override
@@ -99,32 +99,25 @@ def parse(job: Job, invocation: Invocation) -> tuple[Parser, Namespace]:
 
 
 def _add_arguments(parser: Parser, job: Job) -> None:
-    parser.add_argument("-c", "--config", action=RecipeAction, help="recipe or overlay, a YAML file; repeatable")
-    parser.add_argument("--seed_everything", type=bool | int, default=0, help="seed of all draws; true chooses one")
+    helps = {option.flag: option.help for option in job.options}
+    parser.add_argument("-c", "--config", action=RecipeAction, help=helps["--config"])
+    parser.add_argument("--seed_everything", type=bool | int, default=0, help=helps["--seed_everything"])
     parser.add_lightning_class_args(Task, "model", subclass_mode=True)
     parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
     for key, callback in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
         default = {"class_path": f"callbacks.{callback.__name__}", "init_args": {"monitor": "val/loss"}}
-        parser.add_argument(f"--{key}", type=callback | None, default=default, help=f"see --{key}.help; null is off")
+        shown = helps.get(f"--{key}", argparse.SUPPRESS)  # an evaluation accepts them, since a recipe may hold them
+        parser.add_argument(f"--{key}", type=callback | None, default=default, help=shown)
     parser.add_lightning_class_args(Trainer, "trainer")
     for source, target in MODEL_LINKS.items():
         parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
     for source, target in NETWORK_LINKS.items():
         parser.link_arguments(f"data.{source}", f"model.init_args.network.init_args.{target}", apply_on="instantiate")
     parser.add_argument("--ckpt_path", type=str | None, default=argparse.SUPPRESS, help=job.checkpoint_help)
-    parser.add_argument("--name", type=str | None, default=None, help="name of the run (default: the recipe's)")
-    parser.add_argument("--runs_dir", type=str, default="runs", help="folder of all runs")
-    if job.name != "fit":
-        _hide(parser, "early_stopping", "checkpoint")
-    if job.name == "predict":
-        parser.add_argument("--output", type=Path | None, default=None, help="CSV file (default: in the run folder)")
-
-
-def _hide(parser: LightningArgumentParser, *keys: str) -> None:
-    """Leave arguments out of the help: they are accepted, since a recipe holds them, and have no effect."""
-    for action in parser._actions:
-        if action.dest.split(".")[0] in keys:
-            action.help = argparse.SUPPRESS
+    parser.add_argument("--name", type=str | None, default=None, help=helps["--name"])
+    parser.add_argument("--runs_dir", type=str, default="runs", help=helps["--runs_dir"])
+    if "--output" in helps:
+        parser.add_argument("--output", type=Path | None, default=None, help=helps["--output"])
 
 
 def check_values(job: str, settings: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from callbacks import CheckpointError, load_checkpoint
 from callbacks.lookup import changes_training
 from scripts.cli.checkpoint_config import CONFIG_KEY
-from scripts.cli.classes import find_class
+from scripts.cli.constructor import find_class
 from scripts.cli.trainer import resolve_precision
 
 # Settings that decide the weights, or which epoch is kept as the best.

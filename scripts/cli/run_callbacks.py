@@ -1,11 +1,16 @@
-"""The callbacks of every training, beside the user's."""
+"""The callbacks of every training, beside the user's, and the one of them that keeps the recipe."""
 
 from typing import Any
 
+import lightning as L
+import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 
 from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, Summary
-from scripts.cli.save_config import SaveConfig
+from callbacks.files import write_text
+from callbacks.lookup import run_folder
+from scripts.cli.checkpoint_config import CONFIG_KEY
+from scripts.cli.hyperparameters import log_hyperparameters
 
 
 def training_callbacks(
@@ -36,3 +41,41 @@ def training_callbacks(
     ]
     kinds = {type(callback) for callback in given} - {type(checkpoint), type(early_stopping)}
     return [callback for callback in own if callback is not None and type(callback) not in kinds]
+
+
+class SaveConfig(Callback):
+    """Writes the settings: as `config.yaml` into the run's folder, into checkpoints, and to TensorBoard.
+
+    Lightning's own callback writes before a resume can be refused, and a refused resume must not change the run.
+
+    Args:
+        recipe: All settings of the run, as YAML.
+    """
+
+    def __init__(self, recipe: str) -> None:
+        self.recipe = recipe
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the file."""
+        folder = run_folder(trainer)
+        if folder is not None and trainer.is_global_zero:
+            write_text(folder / "config.yaml", self.recipe)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Put the recipe into the checkpoint. "auto" becomes the precision chosen, so that evaluations use it too."""
+        settings = yaml.safe_load(self.recipe)
+        if settings["trainer"]["precision"] == "auto":
+            settings["trainer"]["precision"] = str(trainer.precision)
+        checkpoint[CONFIG_KEY] = yaml.safe_dump(settings, sort_keys=False)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Remove the file of a run that failed in its first epoch, before any checkpoint."""
+        folder = run_folder(trainer)
+        if folder is None or not trainer.is_global_zero:
+            return
+        if trainer.current_epoch == 0 and not (folder / "checkpoints").exists():
+            (folder / "config.yaml").unlink(missing_ok=True)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log the hyperparameters once, with the best epoch's metrics."""
+        log_hyperparameters(trainer, yaml.safe_load(self.recipe))

@@ -1,7 +1,8 @@
 """Trainer, model and data, built from the settings of a command line."""
 
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from typing_extensions import override
 
-from callbacks import AtomicCheckpointIO, MisclassifiedGallery
+from callbacks import AtomicCheckpointIO, CheckpointError, MisclassifiedGallery
 from datamodules import DataModule
 from models import Task
 from models.networks.weight_files import skip_initial_weights
@@ -24,6 +27,15 @@ from scripts.cli.resume import check_same_settings, warn_of_another_network
 from scripts.cli.run_callbacks import training_callbacks
 from scripts.cli.runs import new_run_folder, run_folder_of
 from scripts.cli.trainer import Trainer
+
+
+class EventLogger(TensorBoardLogger):
+    """TensorBoard's logger without Lightning's `hparams.yaml`: `config.yaml` holds a run's settings."""
+
+    @override
+    @rank_zero_only
+    def save(self) -> None:
+        super(TensorBoardLogger, self).save()
 
 
 class Session:
@@ -71,6 +83,18 @@ class Session:
         hyperparameters = with_linked_values(self.settings["model"], self.data)
         self.model.save_hyperparameters(hyperparameters, logger=False)
 
+    @contextmanager
+    def fitting_weights(self) -> Iterator[None]:
+        """Turn PyTorch's many lines about weights that do not fit the network into one."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "loading state_dict" not in str(error):
+                raise
+            reason = str(error).splitlines()[1].strip()
+            message = f"{self.checkpoint}: its weights do not fit the network as configured: {reason}"
+            raise CheckpointError(message) from error
+
     def _folder(self, invocation: Invocation, fast_dev_run: bool | int) -> Path | None:
         if self.job.name == "fit":
             return None if fast_dev_run else new_run_folder(invocation.runs_dir, invocation.name)
@@ -102,7 +126,7 @@ class Session:
         if self.folder is None or self.job.name != "fit":
             return False
         runs_dir, name = self.folder.parents[1], self.folder.parent.name
-        return TensorBoardLogger(runs_dir, name, self.folder.name, default_hp_metric=False)
+        return EventLogger(runs_dir, name, self.folder.name, default_hp_metric=False)
 
     @staticmethod
     def _progress_bar(config: dict[str, Any], given: list[Callback]) -> list[Callback]:

@@ -1,37 +1,46 @@
 """The jobs of Lightning's Trainer: fit, validate, test and predict; and `fit` from Python."""
 
+import logging
+import os
+import shutil
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch import Tensor
 
 from callbacks import CheckpointError, Summary
 from callbacks.checkpoint_io import load_checkpoint
 from callbacks.lookup import find_callback
 from datamodules import DataError, DataModule
 from models import Task, TrainingError
-from scripts.cli.command_line import CommandLine
+from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.errors import UsageError
-from scripts.cli.evaluation_report import report_metrics, weights_note, write_metrics
+from scripts.cli.evaluation import evaluate, predict
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
-from scripts.cli.mistakes import check_command_line
 from scripts.cli.parser import parse
-from scripts.cli.predictions import in_dataset_order, prediction_rows, write_predictions
-from scripts.cli.process import job_process
+from scripts.cli.runs import RUN_FOLDER_VARIABLE
 from scripts.cli.session import Session
 
 TERMINATED = 128 + signal.SIGTERM  # as a shell reports it
 USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, TrainingError)
-EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
+LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric")
+NOISE = (
+    r".*LeafSpec.*is deprecated",
+    r".*smaller than the logging interval.*",
+    r"Checkpoint directory .* exists and is not empty",
+    r".*does not have many workers.*",
+    r"Found \d+ module\(s\) in eval mode",  # frozen modules stay in eval mode on purpose
+    r".*callbacks used to create the checkpoint need to be provided.*",  # an evaluation needs none of them
+)
 
 
 class Fit(NamedTuple):
@@ -46,6 +55,49 @@ class Fit(NamedTuple):
     trainer: L.Trainer
     model: Task
     data: DataModule
+
+
+@contextmanager
+def job_process() -> Iterator[None]:
+    """Quieten Lightning, make warnings one line, flush denormal numbers; afterwards remove the folder of an empty run.
+
+    Numbers below 1e-38 slow a CPU down many times, and a weight penalty drives the weights of dead units there.
+    """
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
+    formatwarning = warnings.formatwarning
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    torch.set_flush_denormal(True)
+    started_by_another = "LOCAL_RANK" in os.environ and RUN_FOLDER_VARIABLE in os.environ
+    if not started_by_another:
+        os.environ.pop(RUN_FOLDER_VARIABLE, None)
+    try:
+        with warnings.catch_warnings():
+            warnings.formatwarning = _one_line
+            for pattern in NOISE:
+                warnings.filterwarnings("ignore", message=pattern)
+            yield
+    finally:
+        warnings.formatwarning = formatwarning
+        torch.set_flush_denormal(False)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if not started_by_another:
+            _remove_empty_run(os.environ.pop(RUN_FOLDER_VARIABLE, None))
+
+
+def _remove_empty_run(chosen: str | None) -> None:
+    """Remove a run's folder if it kept nothing: `config.yaml` is there from the start of training to an early end."""
+    if chosen is None or (Path(chosen) / "config.yaml").is_file():
+        return
+    shutil.rmtree(chosen, ignore_errors=True)
+    with suppress(OSError):  # other runs are in it
+        Path(chosen).parent.rmdir()
+
+
+def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+    return f"warning: {' '.join(str(message).split())}\n"
 
 
 @job_process()
@@ -64,9 +116,9 @@ def run(job: Job, words: list[str]) -> None:
         if job.name == "fit":
             _fit(session)
         elif job.name == "predict":
-            _predict(session)
+            predict(session)
         else:
-            _evaluate(session, *EVALUATED_PARTS[job.name])
+            evaluate(session)
     except USER_ERRORS as error:
         raise UsageError(str(error)) from error
     except SIGTERMException:  # Lightning exits with 0, as after a success
@@ -99,54 +151,8 @@ def _fit(session: Session) -> None:
         done = load_checkpoint(checkpoint)["epoch"] + 1
         if done > epochs:
             raise UsageError(f"{checkpoint} has trained {done} epochs already; raise --trainer.max_epochs above that")
-    with _fitting_weights(checkpoint):
+    with session.fitting_weights():
         session.trainer.fit(session.model, datamodule=session.data, ckpt_path=checkpoint)
     summary = find_callback(session.trainer, Summary)
     if summary is not None and not summary.reported and session.trainer.is_global_zero:
         print(f"{checkpoint} has trained {epochs} epochs already; raise --trainer.max_epochs to continue")
-
-
-def _evaluate(session: Session, part: str, file: str) -> None:
-    """Measure a checkpoint, print its metrics and write them into the run's folder."""
-    trainer, checkpoint = session.trainer, session.checkpoint
-    evaluate = trainer.validate if part == "val" else trainer.test
-    with _fitting_weights(checkpoint):
-        metrics = evaluate(session.model, datamodule=session.data, ckpt_path=checkpoint, verbose=False)[0]
-    if not trainer.is_global_zero:
-        return
-    weights = weights_note(checkpoint)
-    report_metrics(checkpoint, weights, session.data.describe(), metrics)
-    limit = session.settings["trainer"][f"limit_{part}_batches"]
-    if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
-        print(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
-    elif session.folder is not None:
-        write_metrics(session.folder / file, checkpoint, weights, metrics)
-
-
-def _predict(session: Session) -> None:
-    """Write a checkpoint's predictions for the test part to a CSV file."""
-    trainer, data, checkpoint = session.trainer, session.data, session.checkpoint
-    with _fitting_weights(checkpoint):
-        outputs = cast("list[Tensor]", trainer.predict(session.model, datamodule=data, ckpt_path=checkpoint))
-    predicted = in_dataset_order(outputs, trainer.global_rank, trainer.world_size)
-    if not trainer.is_global_zero:
-        return
-    path = Path(session.settings["output"] or (session.folder or Path()) / "predictions.csv")
-    assert data.split is not None
-    indices = torch.from_numpy(data.split.test)
-    rows, targets = prediction_rows(indices, data.samples.targets[indices], len(predicted))
-    columns = session.model.prediction_columns(predicted, targets, data.class_names)
-    write_predictions(path, {**rows, **columns})
-    print(f"{len(predicted):,} predictions: {path}")
-
-
-@contextmanager
-def _fitting_weights(checkpoint: Path | None) -> Iterator[None]:
-    """Turn PyTorch's many lines about weights that do not fit the network into one."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "loading state_dict" not in str(error):
-            raise
-        reason = str(error).splitlines()[1].strip()
-        raise CheckpointError(f"{checkpoint}: its weights do not fit the network as configured: {reason}") from error

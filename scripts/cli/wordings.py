@@ -5,16 +5,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.cli.classes import class_arguments, class_names
+from scripts.cli.choices import class_names
+from scripts.cli.class_help import flags_below
 from scripts.cli.command_line import missing_file
-from scripts.cli.suggestion import did_you_mean, suggest_flag
+from scripts.cli.constructor import class_arguments, constructor_arguments
+from scripts.cli.flags import did_you_mean, unknown_flag
+from scripts.cli.jobs import JOBS
 
-CLASSES_BEHIND_FLAGS = {
-    "--model.optimizer": "torch.optim.AdamW",
-    "--model.network": "models.networks.MLP",
-    "--model": "models.Classifier",
-    "--data": "datamodules.Digits",
-}
 LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of numbers such as [0.5]"}
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
 
@@ -57,12 +54,9 @@ class Problem:
         return values[0] if values else ""
 
 
-def unknown_flag(match: re.Match[str], problem: Problem) -> str:
-    """Word an unknown flag."""
-    flag = match[1].split("=")[0]
-    behind = [f"{prefix}.{name}" for prefix, path in CLASSES_BEHIND_FLAGS.items() for name in class_arguments(path)]
-    known = [name for name in problem.flags if not name.endswith(".help")]
-    return f"unknown argument {flag}" + suggest_flag(flag, [*known, *behind])
+def unknown_word(match: re.Match[str], problem: Problem) -> str:
+    """Word what the parser has no flag for: a word that stands alone, or a flag of `scripts.fit`."""
+    return unknown_flag(match[1].split("=")[0], [*problem.flags, *flags_below(JOBS["fit"])])
 
 
 def unknown_key(match: re.Match[str], problem: Problem) -> str:
@@ -91,7 +85,7 @@ def unknown_nested_flag(match: re.Match[str], problem: Problem) -> str:
     known = class_arguments(problem.class_path)
     inner = known[first].annotation if first in known else None
     if isinstance(inner, type):
-        names = [f"{first}.{name}" for name in class_arguments(f"{inner.__module__}.{inner.__qualname__}")]
+        names = [f"{first}.{argument.name}" for argument in constructor_arguments(inner)]
         closest = did_you_mean(match[1], names)
     else:
         closest = did_you_mean(first, known)

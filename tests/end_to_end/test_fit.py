@@ -30,7 +30,7 @@ class TestTheRunFolder:
         promised = {"config.yaml", "split.json", "summary.json", "figures/curves.png"}
         checkpoints = {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
         assert len(events) == 1
-        assert found - {"hparams.yaml"} - events == promised | checkpoints
+        assert found - events == promised | checkpoints
 
     def test_config_says_what_was_run(self, trained) -> None:
         config = yaml.safe_load((trained[0].folder / RUN / "config.yaml").read_text())

@@ -86,10 +86,10 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The rows that the parser's messages are found in."""
     found: list[str] = []
 
-    def explain(message: str, flags: list[str]) -> str:
-        row, line = messages.explanation(message, flags)
+    def explain(message: str, flags: list[str]) -> tuple[messages.Row | None, str]:
+        row, line = messages.explain_parser_error(message, flags)
         found.append(row.name if row else message)
-        return line
+        return row, line
 
     monkeypatch.setattr(parser, "explain_parser_error", explain)
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.cli.suggestion import did_you_mean
+from scripts.cli.flags import did_you_mean
 
 RECIPE = "fit -c configs/digits.yaml "
 REGULARIZERS = RECIPE + "--model.regularizers"

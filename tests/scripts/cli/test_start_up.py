@@ -11,11 +11,10 @@ import pytest
 import yaml
 
 from scripts.cli import start_up_cache
-from scripts.cli.flags import check_flags
+from scripts.cli.flags import check_flags, suggest_flag
 from scripts.cli.jobs import JOBS
 from scripts.cli.start_up import asked
 from scripts.cli.start_up_cache import StartUpCache, cache_file
-from scripts.cli.suggestion import suggest_flag
 from scripts.main import main
 from tests.scripts.test_main import run_without_torch
 

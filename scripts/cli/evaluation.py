@@ -1,0 +1,123 @@
+"""The jobs that evaluate a checkpoint: metrics, printed and as JSON, and predictions as a CSV file."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from callbacks import load_checkpoint
+from callbacks.files import write_text
+from callbacks.weight_averaging import WEIGHTS_KEY
+from datamodules.samples import UNLABELLED
+from scripts.cli.session import Session
+
+EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
+
+
+def evaluate(session: Session) -> None:
+    """Measure a checkpoint, print its metrics and write them into the run's folder."""
+    trainer, checkpoint = session.trainer, session.checkpoint
+    part, file = EVALUATED_PARTS[session.job.name]
+    measure = trainer.validate if part == "val" else trainer.test
+    with session.fitting_weights():
+        metrics = measure(session.model, datamodule=session.data, ckpt_path=checkpoint, verbose=False)[0]
+    if not trainer.is_global_zero:
+        return
+    weights = weights_note(checkpoint)
+    report_metrics(checkpoint, weights, session.data.describe(), metrics)
+    limit = session.settings["trainer"][f"limit_{part}_batches"]
+    if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
+        print(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
+    elif session.folder is not None:
+        write_metrics(session.folder / file, checkpoint, weights, metrics)
+
+
+def predict(session: Session) -> None:
+    """Write a checkpoint's predictions for the test part to a CSV file."""
+    trainer, data, checkpoint = session.trainer, session.data, session.checkpoint
+    with session.fitting_weights():
+        outputs = cast("list[Tensor]", trainer.predict(session.model, datamodule=data, ckpt_path=checkpoint))
+    predicted = in_dataset_order(outputs, trainer.global_rank, trainer.world_size)
+    if not trainer.is_global_zero:
+        return
+    path = Path(session.settings["output"] or (session.folder or Path()) / "predictions.csv")
+    assert data.split is not None
+    indices = torch.from_numpy(data.split.test)
+    rows, targets = prediction_rows(indices, data.samples.targets[indices], len(predicted))
+    columns = session.model.prediction_columns(predicted, targets, data.class_names)
+    write_predictions(path, {**rows, **columns})
+    print(f"{len(predicted):,} predictions: {path}")
+
+
+def report_metrics(checkpoint: Path | None, weights: str | None, data: str, metrics: Mapping[str, float]) -> None:
+    """Print metrics, one a line, below the checkpoint, the data and, if the checkpoint says, the weights measured."""
+    print(f"{checkpoint}: {data}" + (f"\nweights: {weights}" if weights else ""))
+    width = max(map(len, metrics))
+    print("\n".join(f"  {name:<{width}}  {value:.4f}" for name, value in metrics.items()))
+
+
+def write_metrics(path: Path, checkpoint: Path | None, weights: str | None, metrics: Mapping[str, float]) -> None:
+    """Write metrics and their checkpoint as JSON."""
+    stated = {"weights": weights} if weights else {}
+    result = {"checkpoint": str(checkpoint), **stated, "metrics": dict(metrics)}
+    write_text(path, json.dumps(result, indent=2) + "\n")
+
+
+def weights_note(checkpoint: Path | None) -> str | None:
+    """Return the checkpoint's note on its weights (averaged, say); None if they are as training left them."""
+    weights = None if checkpoint is None else load_checkpoint(checkpoint).get(WEIGHTS_KEY)
+    return weights if isinstance(weights, str) else None
+
+
+def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
+    """Write a header and one row per prediction.
+
+    Args:
+        path: The file; it is written whole or not at all.
+        columns: Values of each column, all of the same length.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    write_text(path, text.getvalue())
+
+
+def prediction_rows(indices: Tensor, targets: Tensor, count: int) -> tuple[dict[str, list[int]], Tensor]:
+    """Return the columns that identify the first predictions, and their targets.
+
+    Args:
+        indices: Index of each sample in the dataset, (N,).
+        targets: (N, ...); with labels of steps, (N, T), there is one prediction per labelled step.
+        count: Number of predictions.
+
+    Returns:
+        Column "index", for steps also "step", from 0; targets (count, ...).
+    """
+    if targets.ndim == 1 or targets.is_floating_point():
+        return {"index": indices[:count].tolist()}, targets[:count]
+    samples, steps = (targets != UNLABELLED).nonzero()[:count].unbind(1)
+    return {"index": indices[samples].tolist(), "step": steps.tolist()}, targets[samples, steps]
+
+
+def in_dataset_order(outputs: list[Tensor], rank: int, world_size: int) -> Tensor:
+    """Join the predicted batches of all devices in the loader's order.
+
+    Args:
+        outputs: This process's batches, in order.
+        rank: This process's rank.
+        world_size: Number of processes; process k mod `world_size` has batch k.
+    """
+    if world_size == 1:
+        return torch.cat(outputs)
+    gathered: list[list[np.ndarray]] = [[] for _ in range(world_size)]  # type: ignore[type-arg]
+    torch.distributed.all_gather_object(gathered, [batch.cpu().numpy() for batch in outputs])
+    rounds = max(len(batches) for batches in gathered)
+    ordered = [batches[k] for k in range(rounds) for batches in gathered if k < len(batches)]
+    return torch.from_numpy(np.concatenate(ordered))
