@@ -4,7 +4,7 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError, MulticlassF1Score
 
-from models.metrics.mean_loss import CrossEntropy
+from models.metrics.mean_loss import MeanCrossEntropy
 
 
 class ExpectedCalibrationError(MulticlassCalibrationError):
@@ -22,13 +22,13 @@ class ExpectedCalibrationError(MulticlassCalibrationError):
 
 def training_metrics(num_classes: int) -> MetricCollection:
     """Return loss and accuracy, which cost little enough to measure on every training batch."""
-    return _collection({"loss": CrossEntropy(), "accuracy": _accuracy(num_classes)})
+    return _collection({"loss": MeanCrossEntropy(), "accuracy": _accuracy(num_classes)})
 
 
 def evaluation_metrics(num_classes: int) -> MetricCollection:
     """Return loss, accuracy, top-5 accuracy (with more than five classes), macro F1 and calibration error."""
     metrics: dict[str, Metric | MetricCollection] = {
-        "loss": CrossEntropy(),
+        "loss": MeanCrossEntropy(),
         "accuracy": _accuracy(num_classes),
         "f1_macro": MulticlassF1Score(num_classes, average="macro", validate_args=False),
         "calibration_error": ExpectedCalibrationError(num_classes, n_bins=15, validate_args=False),

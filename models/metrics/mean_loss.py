@@ -41,7 +41,7 @@ class MeanLoss(Metric, ABC):
         return (self.total / self.count).float()
 
 
-class CrossEntropy(MeanLoss):
+class MeanCrossEntropy(MeanLoss):
     """Mean cross entropy of logits (N, C) and class labels (N,)."""
 
     @override
@@ -49,7 +49,7 @@ class CrossEntropy(MeanLoss):
         return F.cross_entropy(predictions.float(), targets, reduction="none")
 
 
-class HuberLoss(MeanLoss):
+class MeanHuber(MeanLoss):
     """Mean Huber loss (Huber, 1964) of predictions and targets, (N, outputs) each.
 
     Args:

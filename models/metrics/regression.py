@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection, R2Score
 
-from models.metrics.mean_loss import SUM_DTYPE, HuberLoss
+from models.metrics.mean_loss import SUM_DTYPE, MeanHuber
 
 
 class CoefficientOfDetermination(R2Score):
@@ -27,7 +27,7 @@ def evaluation_metrics() -> MetricCollection:
             "loss": MeanSquaredError(),
             "rmse": MeanSquaredError(squared=False),
             "mae": MeanAbsoluteError(),
-            "huber": HuberLoss(),
+            "huber": MeanHuber(),
             "r2": CoefficientOfDetermination(),
         }
     )

@@ -9,6 +9,7 @@ import yaml
 from scripts.cli.checkpoint_config import read_config
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
+from scripts.cli.jobs import JOBS
 from scripts.cli.runs import RUN_FOLDER_VARIABLE, find_checkpoint, folder_to_resume, run_folder_of
 
 
@@ -57,9 +58,10 @@ def resolve(line: CommandLine) -> Invocation:
     checkpoint = find_checkpoint(wanted, runs_dir, name, best_or_last) if wanted else None
     folder = run_folder_of(checkpoint) if checkpoint else None
     name = name or (folder.parent.name if folder else "run")
-    if line.job != "fit" and checkpoint is None:
+    on_checkpoint = JOBS[line.job].needs_checkpoint
+    if on_checkpoint and checkpoint is None:
         raise UsageError(f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")
-    if line.job != "fit" and checkpoint is not None and recipe is None:
+    if on_checkpoint and checkpoint is not None and recipe is None:
         recipes[str(checkpoint)] = yaml.safe_dump(read_config(checkpoint))
         arguments = ["-c", str(checkpoint), *arguments]
     elif recipe is None and folder is not None:
@@ -67,7 +69,7 @@ def resolve(line: CommandLine) -> Invocation:
         recipes[str(path)] = path.read_text(encoding="utf-8")
         arguments = ["-c", str(path), *arguments]
     elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
-        raise UsageError(f"fit needs a recipe: -c FILE{_recipes_there_are()}")
+        raise UsageError(f"{line.job} needs a recipe: -c FILE{_recipes_there_are()}")
     if line.job == "fit" and checkpoint is not None and (kept := folder_to_resume(checkpoint, name, named_dir)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
     return Invocation(arguments, name, runs_dir, checkpoint, recipes)

@@ -42,7 +42,8 @@ class Job:
         run: "module:function"; the module is imported when the job runs, the function called as `run(job, arguments)`
             with the words after the job's name.
         checkpoint_help: Help of `--ckpt_path`, "" if the job takes no checkpoint.
-        options: Options of its own. A job without any answers `--help` and refuses unknown flags itself.
+        needs_checkpoint: Whether it runs on a checkpoint only, whose recipe it then takes.
+        options: Its options. A job without any answers `--help` and refuses unknown flags itself.
         ignored: Options that it accepts, because a recipe may set them, and does not use.
     """
 
@@ -51,6 +52,7 @@ class Job:
     usage: str
     run: str
     checkpoint_help: str = ""
+    needs_checkpoint: bool = False
     options: tuple[Option, ...] = ()
     ignored: tuple[Option, ...] = ()
 
@@ -97,6 +99,7 @@ JOBS = {
             "holdout validate --ckpt_path FILE [--key value ...]",
             TRAINING,
             MEASURED,
+            needs_checkpoint=True,
             options=(*RUN, *CLASSES),
             ignored=MONITORS,
         ),
@@ -106,6 +109,7 @@ JOBS = {
             "holdout test --ckpt_path FILE [--key value ...]",
             TRAINING,
             MEASURED,
+            needs_checkpoint=True,
             options=(*RUN, *CLASSES),
             ignored=MONITORS,
         ),
@@ -115,6 +119,7 @@ JOBS = {
             "holdout predict --ckpt_path FILE [--output FILE] [--key value ...]",
             TRAINING,
             'checkpoint that predicts; with -c, "best" or "last" of that recipe\'s newest run',
+            needs_checkpoint=True,
             options=(*RUN, Option("--output", "FILE", "CSV file (default: in the run's folder)"), *CLASSES),
             ignored=MONITORS,
         ),

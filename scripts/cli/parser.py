@@ -3,7 +3,6 @@
 import argparse
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning as L
@@ -46,8 +45,7 @@ class Parser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:  # a nested parser: its caller words the error
             super().error(message, ex)
-        flags = [flag for action in self._actions for flag in action.option_strings]
-        _, line = explain_parser_error(message, flags)
+        _, line = explain_parser_error(message, self.flags())
         raise UsageError(self._file_at_fault(line) + line) from ex
 
     @override
@@ -57,6 +55,10 @@ class Parser(LightningArgumentParser):
             args = ([re.sub(r"^(--[\w.]+)=None$", r"\1=null", str(args[0][0]))], *args[1:])
         settings: Namespace = super().parse_args(*args, **kwargs)
         return settings
+
+    def flags(self) -> list[str]:
+        """Return the flags that the parser has so far."""
+        return [flag for action in self._actions for flag in action.option_strings]
 
     def _file_at_fault(self, line: str) -> str:
         """Return "FILE: " for an unknown key, which the parser finds only after it has merged all recipes."""
@@ -114,10 +116,11 @@ def _add_arguments(parser: Parser, job: Job) -> None:
     for source, target in NETWORK_LINKS.items():
         parser.link_arguments(f"data.{source}", f"model.init_args.network.init_args.{target}", apply_on="instantiate")
     parser.add_argument("--ckpt_path", type=str | None, default=argparse.SUPPRESS, help=job.checkpoint_help)
-    parser.add_argument("--name", type=str | None, default=None, help=helps["--name"])
     parser.add_argument("--runs_dir", type=str, default="runs", help=helps["--runs_dir"])
-    if "--output" in helps:
-        parser.add_argument("--output", type=Path | None, default=None, help=helps["--output"])
+    for option in job.options:
+        if not option.class_path and option.flag not in (*parser.flags(), "--print_config"):
+            kind: Any = str | None if option.value else bool
+            parser.add_argument(option.flag, type=kind, default=None if option.value else False, help=option.help)
 
 
 def check_values(job: str, settings: Mapping[str, Any]) -> None:
@@ -131,10 +134,10 @@ def check_values(job: str, settings: Mapping[str, Any]) -> None:
         raise UsageError(f"seed_everything: {seed} is not between 0 and {SEEDS - 1}")
     trainer = settings["trainer"]
     _check_accelerator(trainer["accelerator"])
+    limit = f"limit_{ {'validate': 'val'}.get(job, job) }_batches"
+    if trainer.get(limit) == 0:
+        raise UsageError(f"trainer.{limit}: 0 leaves nothing to {job}")
     if job != "fit":
-        limit = f"limit_{ {'validate': 'val'}.get(job, job) }_batches"
-        if trainer[limit] == 0:
-            raise UsageError(f"trainer.{limit}: 0 leaves nothing to {job}")
         return
     if trainer["max_epochs"] == 0:
         raise UsageError("trainer.max_epochs: 0 leaves nothing to train (-1 trains without end)")

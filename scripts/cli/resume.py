@@ -1,7 +1,8 @@
 """Whether a run may be resumed: only with the settings that its checkpoint was trained with."""
 
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks import CheckpointError, load_checkpoint
 from callbacks.lookup import changes_training
-from scripts.cli.checkpoint_config import CONFIG_KEY
+from scripts.cli.checkpoint_config import CONFIG_KEY, TRUSTED
 from scripts.cli.constructor import find_class
 from scripts.cli.trainer import resolve_precision
 
@@ -20,9 +21,6 @@ DECISIVE_TRAINER_KEYS = (
     "precision", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches",
     "overfit_batches",
 )  # fmt: skip
-# Arguments below these that may change: where data lies (the split holds its hash), how fast it is read, and the file
-# of weights that the checkpoint's replace.
-FREE_ARGUMENTS = ("data_dir", "verify", "eval_batch_size", "weights", "cache_dir", "num_workers", "path")
 FULL_PRECISION = (None, 32, "32", "32-true")
 
 
@@ -74,18 +72,31 @@ def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _changes_training(config: dict[str, Any]) -> bool:
-    """Return what the class of a callback says; one that is not there any more is compared."""
-    cls = find_class(str(config.get("class_path")))
+    """Return whether the class of a callback changes training; one that is unknown is compared.
+
+    A stranger's checkpoint must not choose what is imported.
+    """
+    path = str(config.get("class_path"))
+    known = path.split(".")[0] in TRUSTED or path.rpartition(".")[0] in sys.modules
+    cls = find_class(path) if known else None
     return cls is None or changes_training(cls)
 
 
-def _differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
-    if place.rsplit(".", 1)[-1] in FREE_ARGUMENTS or then == now:
+def _may_change(class_path: Any) -> set[str]:
+    """Return the arguments that a class and its bases let a resumed run change."""
+    bases = getattr(find_class(str(class_path)), "__mro__", ())
+    return {name for base in bases for name in vars(base).get("may_change_on_resume", ())}
+
+
+def _differences(then: Any, now: Any, place: str = "", free: Collection[str] = ()) -> Iterator[str]:
+    if then == now:
         return
     same_class = isinstance(then, dict) and isinstance(now, dict) and then.get("class_path") == now.get("class_path")
     if same_class:
-        for key in [key for key in then if key in now]:  # another version of this project may have more, or fewer
-            yield from _differences(then[key], now[key], f"{place}.{key}".lstrip("."))
+        inner = _may_change(then["class_path"]) if "class_path" in then else ()
+        for key in [key for key in then if key in now and key not in free]:  # another version may have more, or fewer
+            below = inner if key == "init_args" else ()
+            yield from _differences(then[key], now[key], f"{place}.{key}".lstrip("."), below)
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for number, pair in enumerate(zip(then, now, strict=True)):
             yield from _differences(*pair, f"{place}.{number}")

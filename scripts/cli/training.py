@@ -112,7 +112,7 @@ def run(job: Job, words: list[str]) -> None:
         UsageError: Data, checkpoint, settings or training are at fault; the message is one line.
     """
     try:
-        session = _prepare(job, words)
+        session = prepare(job, words)
         if job.name == "fit":
             _fit(session)
         elif job.name == "predict":
@@ -133,12 +133,13 @@ def fit_recipe(words: list[str]) -> Fit:
         UsageError: The arguments are wrong.
         DataError, CheckpointError, TrainingError, MisconfigurationException: As the command would print.
     """
-    session = _prepare(JOBS["fit"], words)
+    session = prepare(JOBS["fit"], words)
     _fit(session)
     return Fit(session.trainer, session.model, session.data)
 
 
-def _prepare(job: Job, words: list[str]) -> Session:
+def prepare(job: Job, words: list[str]) -> Session:
+    """Return trainer, model and data for a job, as the words after its name ask for them."""
     line = CommandLine.parse(job.name, words)
     check_command_line(line)
     invocation = resolve(line)

@@ -57,9 +57,9 @@ def test_version_is_that_of_the_project_and_of_what_it_stands_on() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("", "which job? holdout fit -c configs/digits.yaml; there are fit, validate, test, predict"),
+        ("", f"which job? holdout fit -c configs/digits.yaml; there are {', '.join(JOBS)}"),
         ("fti -c configs/digits.yaml", "there is no job 'fti'; did you mean fit?"),
-        ("bake", "there is no job 'bake'; there are fit, validate, test, predict"),
+        ("bake", f"there is no job 'bake'; there are {', '.join(JOBS)}"),
         ("-c configs/digits.yaml", "the job comes first; did you mean holdout fit -c configs/digits.yaml?"),
         ("-c a.yaml --ckpt_path best test", "did you mean holdout test -c a.yaml --ckpt_path best?"),
         ("configs/digits.yaml", "did you mean holdout fit -c configs/digits.yaml?"),

@@ -6,7 +6,7 @@ from sklearn import metrics as reference
 
 from models.metrics.classification import evaluation_metrics, training_metrics
 from models.metrics.classification import test_metrics as metrics_of_a_test
-from models.metrics.mean_loss import CrossEntropy
+from models.metrics.mean_loss import MeanCrossEntropy
 
 
 def predictions(samples=997, classes=10):
@@ -71,7 +71,7 @@ def test_the_accuracy_of_each_class_is_its_recall():
 
 def test_the_loss_is_the_mean_over_samples_not_over_batches():
     logits, targets = predictions(samples=11)
-    metric = CrossEntropy()
+    metric = MeanCrossEntropy()
     metric.update(logits[:10], targets[:10])
     metric.update(logits[10:], targets[10:])
     assert float(metric.compute()) == pytest.approx(float(torch.nn.functional.cross_entropy(logits, targets)))

@@ -2,13 +2,16 @@
 
 import contextlib
 import sys
+from pathlib import Path
 
 import pytest
 
+from scripts.cli import training
 from scripts.cli.errors import UsageError
-from scripts.cli.jobs import JOBS, Job
+from scripts.cli.jobs import CLASSES, JOBS, MONITORS, RUN, Job, Option
 from scripts.main import main
 
+ROOT = Path(__file__).parents[3]
 baked: list[list[str]] = []
 
 
@@ -48,3 +51,22 @@ def test_every_row_names_a_function() -> None:
     for job in JOBS.values():
         module, _, function = job.run.partition(":")
         assert callable(getattr(__import__(module, fromlist=[function]), function))
+
+
+def count(job: Job, words: list[str]) -> None:
+    settings = training.prepare(job, words)
+    baked.append([settings.settings["shout"], str(settings.data.num_classes)])
+
+
+def test_a_job_takes_options_and_a_recipe_without_a_checkpoint(monkeypatch: pytest.MonkeyPatch, complaint) -> None:
+    options = (*RUN, Option("--shout", "TEXT", "what to shout"), *CLASSES)
+    row = Job(
+        "count", "count classes", "holdout count -c RECIPE", f"{__name__}:count", options=options, ignored=MONITORS
+    )
+    monkeypatch.setitem(JOBS, "count", row)
+    monkeypatch.setattr(
+        sys, "argv", ["holdout", "count", "-c", str(ROOT / "configs" / "digits.yaml"), "--shout", "ten"]
+    )
+    main()
+    assert baked == [["ten", "10"]]
+    assert complaint("count").startswith("count needs a recipe: -c FILE")
