@@ -4,6 +4,7 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError, MulticlassF1Score
 
+from models.metrics.exact_metrics import ExactMetrics
 from models.metrics.mean_loss import MeanCrossEntropy
 
 
@@ -22,7 +23,7 @@ class ExpectedCalibrationError(MulticlassCalibrationError):
 
 def training_metrics(num_classes: int) -> MetricCollection:
     """Return loss and accuracy, which cost little enough to measure on every training batch."""
-    return _collection({"loss": MeanCrossEntropy(), "accuracy": _accuracy(num_classes)})
+    return ExactMetrics({"loss": MeanCrossEntropy(), "accuracy": _accuracy(num_classes)})
 
 
 def evaluation_metrics(num_classes: int) -> MetricCollection:
@@ -35,7 +36,7 @@ def evaluation_metrics(num_classes: int) -> MetricCollection:
     }
     if num_classes > 5:
         metrics["top5_accuracy"] = _accuracy(num_classes, top_k=5)
-    return _collection(metrics)
+    return ExactMetrics(metrics)
 
 
 def test_metrics(num_classes: int) -> MetricCollection:
@@ -47,7 +48,3 @@ def test_metrics(num_classes: int) -> MetricCollection:
 
 def _accuracy(num_classes: int, top_k: int = 1) -> MulticlassAccuracy:
     return MulticlassAccuracy(num_classes, top_k=top_k, average="micro", validate_args=False)
-
-
-def _collection(metrics: dict[str, Metric | MetricCollection]) -> MetricCollection:
-    return MetricCollection(metrics, compute_groups=False)

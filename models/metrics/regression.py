@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection, R2Score
 
+from models.metrics.exact_metrics import ExactMetrics
 from models.metrics.mean_loss import SUM_DTYPE, MeanHuber
 
 
@@ -34,7 +35,7 @@ def evaluation_metrics() -> MetricCollection:
 
 
 def _collection(metrics: dict[str, Metric | MetricCollection]) -> MetricCollection:
-    collection = MetricCollection(metrics, compute_groups=False)
+    collection = ExactMetrics(metrics)
     for metric in collection.values():
         metric.set_dtype(SUM_DTYPE)
     return collection
