@@ -16,6 +16,7 @@ from models.preprocessing import Inputs, Preprocessing
 Batch = tuple[Inputs, Tensor]  # inputs, scaled but not normalised, and targets
 LabelledSteps = tuple[Tensor, ...]  # sample and step of each label
 Mode = Literal["min", "max"]
+UNCHANGED = Preprocessing()
 FLUSH_EVERY = 50  # batches kept before metrics are updated at once: per-step updates cost more than a small network
 
 
@@ -57,7 +58,7 @@ class EvaluatedModule(L.LightningModule, ABC):
     def setup(self, stage: str) -> None:
         """Take the preprocessing from the data: before training always, before an evaluation if there is none yet."""
         settings = getattr(self.datamodule, "preprocessing", None)
-        if settings is None or not (stage == "fit" or self.preprocessing.settings() == Preprocessing().settings()):
+        if settings is None or not (stage == "fit" or self.preprocessing.settings() == UNCHANGED.settings()):
             return
         if getattr(self.network, "normalizes_inputs", False):
             settings = settings | {"mean": None, "std": None}
@@ -103,7 +104,7 @@ class EvaluatedModule(L.LightningModule, ABC):
     def unpack(self, batch: Batch) -> tuple[Inputs, Tensor, LabelledSteps | None]:
         """Return normalised inputs, targets, and None; of labels of steps (N, T) those that exist, (M,), and where."""
         inputs, targets = batch
-        prepare = Preprocessing() if getattr(self.network, "inputs_are_features", False) else self.preprocessing
+        prepare = UNCHANGED if getattr(self.network, "inputs_are_features", False) else self.preprocessing
         inputs = prepare.normalize(inputs, self.network_dtype)
         if targets.ndim == 1 or targets.is_floating_point():
             return inputs, targets, None
@@ -125,8 +126,8 @@ class EvaluatedModule(L.LightningModule, ABC):
             raise TrainingError(
                 f"{name} does not take sequences of different lengths; Recurrent does ({error})"
             ) from error
-        counts = (outputs.shape[-1], self.num_outputs or outputs.shape[-1])
-        if outputs.ndim != (2 if steps is None else 3) or counts[0] != counts[1]:
+        right_number = self.num_outputs in (None, outputs.shape[-1])
+        if outputs.ndim != (2 if steps is None else 3) or not right_number:
             raise TrainingError(self.outputs_mismatch(outputs, steps is not None))
         return outputs if steps is None else outputs[steps]
 

@@ -156,7 +156,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         """
         self.reset_training_metrics()
         for config in self.trainer.lr_scheduler_configs:
-            schedules.check_length(config.scheduler, self._schedule_length, self.current_epoch)
+            schedules.check_length(config.scheduler, self._schedule_length)
         then, now = self._resumed.get(LENGTH_KEY), self._schedule_length
         schedules.warn_of_another_length(then, now, self.lr_scheduler_interval)
         restore(self, self._resumed)

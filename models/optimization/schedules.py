@@ -114,7 +114,7 @@ def check_plateau(
         raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
 
 
-def check_length(schedule: LRScheduler, steps: int | None, epoch: int) -> None:
+def check_length(schedule: LRScheduler, steps: int | None) -> None:
     """Check that a schedule restored from a checkpoint is long enough for this run.
 
     torch refuses too, but only after the schedule's last step.
@@ -122,7 +122,6 @@ def check_length(schedule: LRScheduler, steps: int | None, epoch: int) -> None:
     Args:
         schedule: The schedule.
         steps: Number of steps it was built for; None if it has no length.
-        epoch: Number of epochs that were trained before.
 
     Raises:
         TrainingError: It is shorter.
