@@ -8,13 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from typing_extensions import override
 
-from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
+from callbacks.figures import PART_COLORS, PART_LABELS, epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row, epochs_done, shared_metrics
 from callbacks.lookup import run_folder, run_title
 from callbacks.monitor import resolve_mode
 from models.evaluated import Mode
-
-COLORS = {"train": "#888888", "val": "#1f6fb4"}
 
 
 def draw_curves(
@@ -37,12 +35,12 @@ def draw_curves(
 
 
 def _panel(axes: Axes, rows: list[Row], name: str, best: float | None, label: str) -> None:
-    for part, color in COLORS.items():
+    for part in ("train", "val"):
         points = [(epochs_done(row), row[f"{part}/{name}"]) for row in rows if f"{part}/{name}" in row]
         if points:
             epochs, values = zip(*points, strict=True)
-            legend = "training" if part == "train" else "validation"
-            axes.plot(epochs, values, color=color, label=legend, marker="o" if len(points) == 1 else None)
+            marker = "o" if len(points) == 1 else None
+            axes.plot(epochs, values, color=PART_COLORS[part], label=PART_LABELS[part], marker=marker)
     if best is not None:
         axes.axvline(best, color="#d1495b", linewidth=1, linestyle="--", label=f"best: epoch {round(best, 2):g}")
     axes.axvline(epochs_done(rows[-1]), color="#bbbbbb", linewidth=1, linestyle=":", label="end of training")

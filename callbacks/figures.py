@@ -10,6 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from callbacks.lookup import run_folder
 from datamodules.atomic_write import atomic_write
 
+PART_COLORS = {"train": "#888888", "val": "#1f6fb4", "test": "#d1495b"}
+PART_LABELS = {"train": "training", "val": "validation", "test": "test"}
+
 
 def new_figure(width: float, height: float, title: str) -> Figure:
     """Return an empty figure that needs no display; width and height in inches."""

@@ -7,10 +7,8 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from typing_extensions import override
 
-from callbacks.figures import new_figure, plain_axes, save_figure
+from callbacks.figures import PART_COLORS, PART_LABELS, new_figure, plain_axes, save_figure
 
-COLORS = {"train": "#888888", "val": "#1f6fb4", "test": "#d1495b"}
-LABELS = {"train": "training", "val": "validation", "test": "test"}
 POINTS = 200
 
 
@@ -46,7 +44,7 @@ class FittedLine(L.Callback):
         slope, intercept = _line(grid[:, 0], curve)
         axes.plot(grid[:, 0], curve, color="#444444", linewidth=1, label=f"{slope:.4g} · x {intercept:+.4g}")
         for part, indices in data.split.parts().items():
-            axes.plot(inputs[indices], targets[indices], "o", color=COLORS[part], label=LABELS[part])
+            axes.plot(inputs[indices], targets[indices], "o", color=PART_COLORS[part], label=PART_LABELS[part])
         axes.set_xlabel("feature")
         axes.set_ylabel("target")
         axes.legend(frameon=False, fontsize=8)

@@ -79,7 +79,7 @@ def make_split(
         num_samples: N.
         official_test: Indices of the dataset's own test part; overrides `options`.
         official_val: Indices of its own validation part; overrides `options`, except `folds`.
-        names: ClassNames of the strata, for messages.
+        names: Names of the strata, for messages.
 
     Returns:
         Three disjoint, non-empty parts. With `folds`, the test part is the same for every fold.
@@ -94,10 +94,9 @@ def make_split(
         free = everything if official_val is None else np.setdiff1d(everything, official_val)
         count = _count("test", options.test_fraction, options.test_size, len(free))
         _, test = hold_out(free, strata, count, options.seed, part="test", names=names)
-        pool = np.setdiff1d(everything, test)
     else:
         test = np.unique(np.asarray(official_test, dtype=np.int64))
-        pool = np.setdiff1d(everything, test)
+    pool = np.setdiff1d(everything, test)
     if options.folds is not None:
         train, val = k_fold(pool, strata, options.folds, options.fold, options.seed, names=names)
     elif official_val is not None:
@@ -125,7 +124,7 @@ def hold_out(
         count: Size of the part held out, 1 to n - 1.
         seed: Seed of the draw.
         part: Name of the part, for messages.
-        names: ClassNames of the strata, for messages.
+        names: Names of the strata, for messages.
 
     Returns:
         (the rest, the part held out), both sorted.
@@ -159,7 +158,7 @@ def k_fold(
         folds: Number of folds, 2 to n.
         fold: The fold to validate on, 0 to `folds` - 1.
         seed: Seed of the shuffle; the folds of one seed are disjoint and cover `indices`.
-        names: ClassNames of the strata, for messages.
+        names: Names of the strata, for messages.
 
     Raises:
         DataError: `folds` or `fold` is out of range, or a class has fewer than `folds` samples.

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from scripts.cli.errors import UsageError
-from scripts.cli.flags import did_you_mean
+from scripts.cli.flags import CLASS_KEYS, RECIPE_ENDINGS, did_you_mean
 
 CONFIG = ("-c", "--config")
 HELP = ("-h", "--help")
 WITHOUT_VALUE = (*HELP, "--print_config")  # a value of --print_config follows "="
-RECIPE_ENDINGS = (".yaml", ".yml")
 NAMED_BY_FLAG = ("name", "runs_dir", "ckpt_path", "output")  # a recipe's value never wins over a flag
 
 
@@ -212,7 +211,7 @@ def _places(content: dict[str, Any]) -> list[str]:
             found.append(place)
             continue
         for key, item in value.items():
-            inside = place if key in ("init_args", "class_path") else f"{place}.{str(key).rstrip('+')}"
+            inside = place if key in CLASS_KEYS else f"{place}.{str(key).rstrip('+')}"
             waiting.append((inside, item))
     return found
 

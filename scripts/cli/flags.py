@@ -9,6 +9,7 @@ from scripts.cli.errors import UsageError
 FLAG = re.compile(r"--[A-Za-z][\w.-]*\+?(?==|$)")
 ANY_BELOW = ".*"  # `--model.*`: which flags there are depends on the classes chosen; the parser knows
 CLASS_KEYS = ("init_args", "class_path")
+RECIPE_ENDINGS = (".yaml", ".yml")
 
 
 def check_flags(words: Sequence[str], known: Sequence[str], below: Sequence[str]) -> None:

@@ -7,12 +7,11 @@ import re
 from collections.abc import Sequence
 
 from scripts.cli.errors import UsageError
-from scripts.cli.flags import CLASS_KEYS, check_flags, did_you_mean
+from scripts.cli.flags import CLASS_KEYS, RECIPE_ENDINGS, check_flags, did_you_mean
 from scripts.cli.help_text import job_help, overview
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.start_up_cache import StartUpCache
 
-RECIPE_ENDINGS = (".yaml", ".yml")
 Question = tuple[str, str | None]  # ("", None) asks for a job's help, ("model.network", "MLP") for that of a class
 
 
