@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from typing_extensions import override
 
+from callbacks.best_epoch import BestEpochCallback
 from callbacks.figures import PART_COLORS, PART_LABELS, epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row, epochs_done, shared_metrics
 from callbacks.lookup import run_folder, run_title
-from callbacks.monitor import resolve_mode
 from models.evaluated import Mode
 
 
@@ -49,7 +49,7 @@ def _panel(axes: Axes, rows: list[Row], name: str, best: float | None, label: st
     axes.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=8)  # lines may run behind it
 
 
-class Curves(L.Callback):
+class Curves(BestEpochCallback):
     """Draws `figures/curves.png` in the run folder, and into TensorBoard, when training ends.
 
     Args:
@@ -61,19 +61,8 @@ class Curves(L.Callback):
     changes_training: ClassVar[bool] = False
 
     def __init__(self, monitor: str = "val/loss", mode: Mode | None = None, metrics: list[str] | None = None) -> None:
-        self.monitor = monitor
-        self.stated_mode = mode
-        self.mode: Mode = mode or "min"
+        super().__init__(monitor, mode)
         self.metrics = metrics
-
-    @override
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        if stage == "fit":
-            History.of(trainer)
-
-    @override
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.mode = resolve_mode("curves", self.monitor, self.stated_mode, pl_module)
 
     @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -86,7 +75,7 @@ class Curves(L.Callback):
         present = [name for name in wanted if any(row.keys() & {f"train/{name}", f"val/{name}"} for row in rows)]
         if not present:
             return
-        best = history.best(self.monitor, self.mode)
+        best = self.best(trainer)
         labels = {"loss": getattr(pl_module, "loss_name", "loss")}
         figure = draw_curves(rows, present, None if best is None else epochs_done(best), run_title(folder), labels)
         save_figure(trainer, figure, "curves")

@@ -10,6 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
+from callbacks.best_epoch import BestEpochCallback
 from callbacks.checkpoints import Checkpoint
 from callbacks.early_stopping import EarlyStopping
 from callbacks.environment import describe_environment
@@ -17,7 +18,7 @@ from callbacks.files import display_path, write_text
 from callbacks.generalization_gap import gaps
 from callbacks.history import History, Row, epochs_done, shared_metrics
 from callbacks.lookup import callbacks_of, find_callback, run_folder
-from callbacks.monitor import at_epoch_end, resolve_mode
+from callbacks.monitor import at_epoch_end
 from callbacks.printing import metric_lines
 from models.evaluated import Mode
 
@@ -25,7 +26,7 @@ TRAINING = "training"
 BELOW_ZERO = "  (below 0: training is measured during the epoch, with regularization on)"
 
 
-class Summary(L.Callback):
+class Summary(BestEpochCallback):
     """Prints the best epoch, its metrics and the generalization gap, and writes them to `summary.json`.
 
     Any callback adds to it by methods that take the best epoch's metrics: `summary_lines(best)` returns lines to print,
@@ -42,19 +43,8 @@ class Summary(L.Callback):
     changes_training: ClassVar[bool] = False
 
     def __init__(self, monitor: str = "val/loss", mode: Mode | None = None) -> None:
-        self.monitor = monitor
-        self.stated_mode = mode
-        self.mode: Mode = mode or "min"
+        super().__init__(monitor, mode)
         self.reported = False
-
-    @override
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        if stage == "fit":
-            History.of(trainer)
-
-    @override
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.mode = resolve_mode("summary", self.monitor, self.stated_mode, pl_module)
 
     @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -63,7 +53,7 @@ class Summary(L.Callback):
         self.reported = True
         if not trainer.is_global_zero:
             return
-        best = history.best(self.monitor, self.mode)
+        best = self.best(trainer)
         summary: dict[str, Any] = {
             "epochs": len(history.rows),
             "stopped": _reason(trainer),

@@ -6,7 +6,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from callbacks.history import History, shared_metrics
+from callbacks.history import shared_metrics
 from callbacks.lookup import find_callback
 from callbacks.summary import Summary
 from scripts.cli.constructor import class_arguments
@@ -47,9 +47,8 @@ def log_hyperparameters(trainer: L.Trainer, settings: dict[str, Any]) -> None:
         trainer: The trainer, after training.
         settings: All settings of the run; arguments at their default are left out.
     """
-    history = find_callback(trainer, History)
     summary = find_callback(trainer, Summary)
-    best = history.best(summary.monitor, summary.mode) if history is not None and summary is not None else None
+    best = summary.best(trainer) if summary is not None else None
     if best is None:
         return
     names = [name for name in shared_metrics([best]) if f"val/{name}" in best]
