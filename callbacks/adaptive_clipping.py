@@ -41,7 +41,7 @@ def clipping_factor(weight: Tensor, gradient: Tensor, clip: float, eps: float) -
 
 
 class AdaptiveGradientClipping(L.Callback):
-    """Clips each unit's gradient norm to a multiple of its weights' norm (arXiv 2102.06171), except in the head.
+    """Keeps each unit's gradient small compared to its weights, in all layers but the head (arXiv 2102.06171).
 
     It acts before the Trainer's own clipping (`gradient_clip_val`), if both are on, and in both passes of SAM.
 

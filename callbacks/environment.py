@@ -41,7 +41,7 @@ def git_commit(folder: Path = Path(__file__).parent) -> str | None:
     """Return the commit of the code in a folder, with "+changes" if files differ from it; None if git has none.
 
     Args:
-        folder: The folder of the code; wherever a run is started, its commit is the one of its code.
+        folder: A folder of the code; by default this file's, whatever folder the run is started in.
     """
     try:
         if not _git(folder, "ls-files"):  # installed below somebody else's repository

@@ -75,7 +75,7 @@ def gaps(module: L.LightningModule, validated: Mapping[str, float], trained: Map
     A metric that does not say whether higher is better is left out.
 
     Args:
-        module: Knows the direction of its metrics.
+        module: The module that logs the metrics, and says which way each is better.
         validated: Validation metrics by name, without "val/".
         trained: Training metrics by the same names.
     """

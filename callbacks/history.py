@@ -36,8 +36,8 @@ class History(L.Callback):
     with whatever comes next: a checkpoint being written, the next epoch, the end of training.
 
     Attributes:
-        rows: One dictionary per epoch: "epoch" (from 0) and all metrics logged in it, those of its last validation if
-            it had several.
+        rows: One dictionary per epoch: "epoch" (from 0) and all metrics logged in it. After several validations, those
+            of the last.
         validations: One dictionary for each validation within an epoch except its last: "epoch", "epochs_done" (1.5 is
             halfway through the second) and the validation metrics.
         train_seconds: Time spent on training batches.

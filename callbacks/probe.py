@@ -59,7 +59,7 @@ class Probe(L.Callback, ABC):
         every_n_epochs: Measure in every nth epoch, and in the last.
 
     Attributes:
-        prefix: Prefix of the names of its metrics.
+        prefix: What the names of its metrics begin with, such as "gap/".
 
     Raises:
         ValueError: An argument is less than 1.

@@ -1,4 +1,4 @@
-"""Output during training: a header, and one line per epoch where there is no progress bar."""
+"""What training prints: a header, and a line for each epoch if there is no progress bar."""
 
 from typing import Any, ClassVar
 
