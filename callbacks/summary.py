@@ -30,7 +30,7 @@ class Summary(BestEpochCallback):
     """Prints the best epoch, its metrics and the generalization gap, and writes them to `summary.json`.
 
     Any callback adds to it by methods that take the best epoch's metrics: `summary_lines(best)` returns lines to print,
-    `summary(best)` keys of the file.
+    `summary(best)` keys of the file, and `command_lines(checkpoint)`, given the file of the best epoch, how to go on.
 
     Args:
         monitor: Metric that decides which epoch is the best.
@@ -83,7 +83,13 @@ class Summary(BestEpochCallback):
         for callback in callbacks_of(trainer):
             if hasattr(callback, "summary_lines"):
                 lines += callback.summary_lines(best)
-        print("\n".join(["", *lines, *file_lines(trainer)]), flush=True)
+        checkpoint = find_callback(trainer, Checkpoint)
+        path = display_path(checkpoint.best_model_path) if checkpoint is not None and checkpoint.best_model_path else ""
+        lines += file_lines(path, run_folder(trainer))
+        for callback in callbacks_of(trainer):
+            if path and hasattr(callback, "command_lines"):
+                lines += callback.command_lines(path)
+        print("\n".join(["", *lines]), flush=True)
 
     @override
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
@@ -133,11 +139,8 @@ def result_lines(summary: dict[str, Any]) -> list[str]:
     return lines
 
 
-def file_lines(trainer: L.Trainer) -> list[str]:
-    """Return the printed lines that say where the checkpoint and the figures lie, and how to test."""
-    checkpoint = find_callback(trainer, Checkpoint)
-    path = display_path(checkpoint.best_model_path) if checkpoint is not None and checkpoint.best_model_path else ""
-    figures = (run_folder(trainer) or Path()) / "figures"
-    lines = [f"checkpoint  {path}"] if path else []
-    lines += [f"figures     {display_path(figures)}"] if figures.is_dir() else []
-    return lines + ([f"test it     holdout test --ckpt_path {shlex.quote(path)}"] if path else [])
+def file_lines(checkpoint: str, folder: Path | None) -> list[str]:
+    """Return the printed lines that say where the checkpoint, if any, and the figures of a run's folder lie."""
+    figures = (folder or Path()) / "figures"
+    lines = [f"checkpoint  {checkpoint}"] if checkpoint else []
+    return lines + ([f"figures     {display_path(figures)}"] if figures.is_dir() else [])

@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from scripts.cli.errors import UsageError
@@ -16,6 +17,7 @@ MISTAKE = 2
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit status 2."""
     words = sys.argv[1:]
+    sys.path.append(str(Path.cwd()))  # a recipe may name a class in a file there; it shadows no installed module
     try:
         page = answer(words)
         if page is not None:

@@ -9,6 +9,7 @@ import yaml
 
 from callbacks import CheckpointError, load_checkpoint
 from scripts.cli.constructor import Argument, class_arguments, members
+from scripts.cli.runs import run_folder_of
 
 CONFIG_KEY = "holdout_config"
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
@@ -36,15 +37,23 @@ def read_config(path: Path) -> dict[str, Any]:
         if not _names_class(config.get(part)):
             raise CheckpointError(f"{path} has no recipe (its {part} is {config.get(part)!r}); give one with -c")
     kept = {"model": config["model"], "data": config["data"]}
-    for place, name in _importable(kept):
-        if name.split(".")[0] not in TRUSTED or not place.endswith("class_path"):
-            raise CheckpointError(
-                f"{path} names {name} at {place}; from a checkpoint only classes of {', '.join(TRUSTED)} are "
-                f"imported. If you trust it, give its recipe with -c"
-            )
+    for place, name in untrusted(config):
+        folder = run_folder_of(path)
+        recipe = f"-c {folder / 'config.yaml'}" if folder is not None else "-c RECIPE"
+        raise CheckpointError(
+            f"{path} names {name} at {place}; from a checkpoint only classes of {', '.join(TRUSTED)} are imported. "
+            f"If you trust it, give its recipe too: {recipe}"
+        )
     trainer = config.get("trainer")
     precision = trainer.get("precision") if isinstance(trainer, dict) else None
     return kept | ({"trainer": {"precision": str(precision)}} if precision is not None else {})
+
+
+def untrusted(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of all in a recipe's model and data that a checkpoint must not bring: a stranger wrote it."""
+    for place, name in _importable({"model": config["model"], "data": config["data"]}):
+        if name.split(".")[0] not in TRUSTED or not place.endswith("class_path"):
+            yield place, name
 
 
 def _names_class(value: Any) -> bool:

@@ -179,7 +179,8 @@ def _class_page(key: str, slot: Slot, cls: type) -> str:
     filled = [argument.name for argument in arguments if argument.name in linked]
     parts = [paragraph(f"{path_of(cls)}: {first_line(cls)}".removesuffix(": "))]
     if cls is not slot.single:
-        add = f"--{key}+ {cls.__name__}" if slot.several else f"--{key} {cls.__name__}"
+        name = cls.__name__ if cls in slot.own or cls in slot.others.values() else path_of(cls)
+        add = f"--{key}+ {name}" if slot.several else f"--{key} {name}"
         rows.insert(0, (add, "add it to the list; the flags below then set it" if slot.several else "choose it"))
     parts.append(columns(rows))
     if filled:

@@ -1,5 +1,7 @@
 """The callbacks of every training, beside the user's, and the one of them that keeps the recipe."""
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -9,7 +11,7 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, Summary
 from callbacks.files import write_text
 from callbacks.lookup import run_folder
-from scripts.cli.checkpoint_config import CONFIG_KEY
+from scripts.cli.checkpoint_config import CONFIG_KEY, untrusted
 from scripts.cli.hyperparameters import log_hyperparameters
 
 
@@ -54,6 +56,14 @@ class SaveConfig(Callback):
 
     def __init__(self, recipe: str) -> None:
         self.recipe = recipe
+
+    def command_lines(self, checkpoint: str) -> list[str]:
+        """Return the command that tests a checkpoint; with its recipe, if that names classes that are not trusted."""
+        path = Path(checkpoint)
+        recipe = path.parents[1] / "config.yaml"
+        trusted = next(untrusted(yaml.safe_load(self.recipe)), None) is None
+        given = "" if trusted else f"-c {shlex.quote(str(recipe))} "
+        return [f"test it     holdout test {given}--ckpt_path {shlex.quote(checkpoint)}"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file."""

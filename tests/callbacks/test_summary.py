@@ -76,7 +76,7 @@ def test_the_last_lines_say_what_a_person_wants(fit, tmp_path, capsys, monkeypat
     best = min(history.rows, key=lambda row: row["val/loss"])
     gap = best["val/loss"] - best["train/loss"]
     assert lines[0] == "best epoch 2 of 2 by val/loss (the last: it may not have converged yet)"
-    _, validated, again, trained, compared, *_, checkpoint, figures, command = lines
+    _, validated, again, trained, compared, *_, checkpoint, figures = lines
     for name in ("val/loss", "val/accuracy", "val/f1_macro", "val/calibration_error", "val/top5_accuracy"):
         assert f"{name} {best[name]:.4f}" in validated + again
     assert f"train/loss {best['train/loss']:.4f}" in trained
@@ -84,14 +84,19 @@ def test_the_last_lines_say_what_a_person_wants(fit, tmp_path, capsys, monkeypat
     assert f"loss {gap:+.4f}" in compared
     assert checkpoint.split() == ["checkpoint", "checkpoints/best.ckpt"]
     assert figures.split() == ["figures", "figures"]
-    assert command.endswith("holdout test --ckpt_path checkpoints/best.ckpt")
     assert max(map(len, lines)) <= 80
 
 
-def test_the_test_command_can_be_pasted_whatever_the_folder_is_called(fit, tmp_path, capsys, monkeypatch) -> None:
+def test_a_callback_says_how_to_go_on_with_the_best_checkpoint(fit, tmp_path, capsys, monkeypatch) -> None:
+    class Export(L.Callback):
+        def command_lines(self, checkpoint: str) -> list[str]:
+            return [f"export {checkpoint}"]
+
     monkeypatch.chdir(tmp_path)
-    fit(History(), Checkpoint(), Summary(), epochs=1, default_root_dir=tmp_path / "my runs")
-    assert shlex.split(reported(capsys)[-1])[-1] == "my runs/checkpoints/best.ckpt"
+    fit(Export(), History(), Checkpoint(), Summary(), epochs=1, default_root_dir=tmp_path / "my runs")
+    assert reported(capsys)[-1] == "export my runs/checkpoints/best.ckpt"
+    fit(Export(), History(), Summary(), epochs=1)
+    assert not any(line.startswith("export") for line in reported(capsys))
 
 
 def test_a_run_without_validation_says_so(fit, capsys) -> None:
@@ -192,7 +197,7 @@ def test_a_best_validation_within_an_epoch_is_called_by_its_place_and_has_no_gap
     assert best in history.validations
     lines = reported(capsys)
     assert lines[0] == "best epoch 2.27 of 3 by val/loss"
-    assert [line.split()[0] for line in lines] == ["best", "val/accuracy", "val/loss", "checkpoint", "figures", "test"]
+    assert [line.split()[0] for line in lines] == ["best", "val/accuracy", "val/loss", "checkpoint", "figures"]
 
 
 def test_the_best_of_an_earlier_epoch_is_not_called_the_last(fit, capsys) -> None:
