@@ -33,7 +33,7 @@ class DataModule(BatchedDataModule):
     Args:
         batch_size: Samples per training step, over all devices together.
         eval_batch_size: Samples per batch of validation, test and prediction; affects speed only.
-        split: Sizes of the parts, folds, seed and duplicates.
+        split: Sizes of the parts, folds, seed and duplicates; the attribute holds the parts' indices, after `setup`.
         mean: Mean for the normalisation, one value per channel or one for all; default: that of the training part.
         std: Standard deviation for the normalisation, in the same form.
         augmentation: Augmentations of the training batches, in order; default: the dataset's own.
@@ -51,7 +51,6 @@ class DataModule(BatchedDataModule):
             them; a subclass names its own.
         samples: All samples, after `setup`.
         targets: Targets for training: `samples.targets`, but for labels that are wrong on purpose.
-        split: Indices of the three parts, after `setup`.
         normalization: Mean and standard deviation for the normalisation, after `setup`.
         manifest: The dataset, the arguments of the split and the parts, as plain values, after `setup`.
     """
