@@ -1,5 +1,6 @@
 """Preprocessing: from the values that a dataset holds to the inputs of a network."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -72,8 +73,16 @@ class Preprocessing(nn.Module):
         return cropped
 
     def scale(self, values: Tensor) -> Tensor:
-        """Return values divided by `maximum`."""
-        return values if self.maximum == 1 else values / self.maximum
+        """Return values divided by `maximum`; warn of those that seem to be divided already."""
+        if self.maximum == 1:
+            return values
+        traced = torch.compiler.is_compiling()
+        if values.is_floating_point() and not traced and values.numel() and values.max() <= 1 < self.maximum:
+            warnings.warn(
+                f"the inputs lie in [0, 1], but the data's go up to {self.maximum:g}: give raw values, not scaled ones",
+                stacklevel=2,
+            )
+        return values / self.maximum
 
     def normalize(self, inputs: Inputs, dtype: torch.dtype | None = None) -> Inputs:
         """Map scaled inputs to the inputs of a network.

@@ -185,3 +185,13 @@ def test_a_network_is_given_sequences_by_name():
 
     model = Classifier(Lengths(), 2)
     assert model((torch.ones(3, 5, 1), torch.tensor([5, 2, 1]))).shape == (3, 2)
+
+
+def test_images_that_are_scaled_already_are_not_scaled_again_in_silence():
+    prepare = Preprocessing(255)
+    images = torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8)
+    with pytest.warns(UserWarning, match=r"lie in \[0, 1\], but the data's go up to 255: give raw values"):
+        prepare(images / 255)
+    with warnings.catch_warnings(action="error"):
+        assert torch.equal(prepare(images), prepare(images.float()))
+        prepare(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
