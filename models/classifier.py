@@ -56,7 +56,7 @@ class Classifier(Task):
         smoothing = next((type(item).__name__ for item in self.regularizers.members() if item.softens_labels), None)
         if smoothing and getattr(loss, "label_smoothing", None):
             raise ValueError(f"the loss's label_smoothing and {smoothing} both soften labels: leave one out")
-        self.num_classes = num_classes
+        self.num_classes = self.num_outputs = num_classes
         self.train_metrics = training_metrics(num_classes)
         self.val_metrics = evaluation_metrics(num_classes)
         self.test_metrics = test_metrics(num_classes)
@@ -74,6 +74,8 @@ class Classifier(Task):
     @override
     def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:
         labels, wanted = ("(N, T)", "(N, T, C)") if of_steps else ("(N,)", "(N, C)")
+        if outputs.ndim == len(wanted.split(",")):
+            return f"the network gives {outputs.shape[-1]} logits; the data has {self.num_classes} classes"
         return (
             f"the network gives logits {tuple(outputs.shape)}; labels {labels} need {wanted} "
             f"(Recurrent gives them with --model.network.output {'every' if of_steps else 'last'})"

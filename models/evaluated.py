@@ -46,7 +46,7 @@ class EvaluatedModule(L.LightningModule, ABC):
         self.val_metrics: MetricCollection
         self.test_metrics: MetricCollection
         self.validated: dict[str, float] = {}
-        self.num_outputs: int | None = None  # of the network, where it must be a certain number
+        self.num_outputs: int | None = None  # of the network; None takes any number
         self.recording = True
         self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
 
@@ -115,21 +115,24 @@ class EvaluatedModule(L.LightningModule, ABC):
         """Return the network's outputs, (N, ...), or those of the labelled steps, (M, ...).
 
         Raises:
-            TrainingError: They do not fit the targets, or the network does not take sequences of different lengths.
+            TrainingError: The network does not take the inputs, or its outputs do not fit the targets.
         """
         try:
             outputs: Tensor = self.network(inputs)
-        except (AttributeError, TypeError) as error:
-            if isinstance(inputs, Tensor):
-                raise
-            name = type(self.network).__name__
-            raise TrainingError(
-                f"{name} does not take sequences of different lengths; Recurrent does ({error})"
-            ) from error
+        except torch.OutOfMemoryError:
+            raise
+        except (AttributeError, TypeError, ValueError, IndexError, RuntimeError) as error:
+            raise TrainingError(self._inputs_mismatch(inputs, error)) from error
         right_number = self.num_outputs in (None, outputs.shape[-1])
         if outputs.ndim != (2 if steps is None else 3) or not right_number:
             raise TrainingError(self.outputs_mismatch(outputs, steps is not None))
         return outputs if steps is None else outputs[steps]
+
+    def _inputs_mismatch(self, inputs: Inputs, error: Exception) -> str:
+        name = type(self.network).__name__
+        if not isinstance(inputs, Tensor):
+            return f"{name} does not take sequences of different lengths; Recurrent does ({error})"
+        return f"network: {name} does not take inputs {tuple(inputs.shape)}: {error} (HOLDOUT_DEBUG=1 shows where)"
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return predictions and targets of a batch, as the metrics compare them; nothing is recorded."""

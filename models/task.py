@@ -19,6 +19,7 @@ from models.evaluated import Batch, EvaluatedModule
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
 from models.init_args import RecordsInitArgs, check_recorded, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
+from models.losses.classification_loss import check_scalar_loss
 from models.networks import Network
 from models.networks.weight_files import skip_initial_weights
 from models.optimization import schedules
@@ -73,8 +74,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         super().__init__(network)
         if not 0 < layer_decay <= 1:
             raise ValueError(f"layer_decay: {layer_decay} is not in (0, 1]")
-        if getattr(loss, "reduction", None) == "none":
-            raise ValueError("loss: reduction 'none' leaves one number per sample; set 'mean' or 'sum'")
+        check_scalar_loss(loss)
         check_factory("optimizer", optimizer)
         check_factory("lr_scheduler", lr_scheduler)
         self.loss = loss

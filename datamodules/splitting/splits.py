@@ -89,6 +89,8 @@ def make_split(
     """
     if not 0 <= options.seed < 2**32:
         raise DataError(f"split.seed: {options.seed} is not between 0 and {2**32 - 1}")
+    if options.folds is None and options.fold != 0:
+        raise DataError(f"split.fold: {options.fold} is a fold of none; set split.folds, the number of folds")
     everything = np.arange(num_samples, dtype=np.int64)
     if official_test is None:
         free = everything if official_val is None else np.setdiff1d(everything, official_val)

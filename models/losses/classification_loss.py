@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from models.init_args import RecordsInitArgs
 
@@ -13,6 +14,18 @@ class ClassificationLoss(RecordsInitArgs, nn.Module):
     Targets are labels (N,), int64, or class probabilities (N, C). The loss is computed in single precision, or in the
     logits' own if that is better.
     """
+
+
+def check_scalar_loss(loss: nn.Module) -> None:
+    """Check that a loss gives one number for a batch, and of this batch alone.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if getattr(loss, "reduction", None) == "none":
+        raise ValueError("loss: reduction 'none' leaves one number per sample; set 'mean' or 'sum'")
+    if isinstance(loss, Metric):
+        raise ValueError(f"loss: {type(loss).__name__} is a metric, which adds up what it has seen; give a loss")
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

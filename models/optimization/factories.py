@@ -19,12 +19,14 @@ def call_factory(argument: str, factory: Callable[..., Any], *values: Any, **nam
         The object that it makes.
 
     Raises:
-        ValueError: The factory raises it; the message names `argument`.
+        ValueError: The factory refuses its arguments; the message names `argument`.
     """
     try:
         return factory(*values, **named)
-    except ValueError as error:
-        raise ValueError(f"{argument} ({unwrap_factory(factory)[0].__name__}): {error}") from error
+    except (ValueError, ZeroDivisionError) as error:
+        # OneCycleLR and others divide by the length of their phases.
+        reason = "the run is too short for it" if isinstance(error, ZeroDivisionError) else error
+        raise ValueError(f"{argument} ({unwrap_factory(factory)[0].__name__}): {reason}") from error
 
 
 def check_factory(argument: str, factory: Any) -> None:

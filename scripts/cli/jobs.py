@@ -67,7 +67,7 @@ RUN = (
     Option("--config", "FILE", "a recipe, or an overlay that changes it; later ones win", short="-c"),
     Option("--name", "NAME", "name of the run (default: the recipe's)"),
     Option("--runs_dir", "FOLDER", "folder of all runs (default: runs)"),
-    Option("--seed_everything", "SEED", "seed of every random number (default: 0); true chooses one"),
+    Option("--seed_everything", "SEED", "seed of every random number (default: 0); false sets none"),
     Option("--print_config", "", "print all settings as a recipe and exit"),
 )
 MONITORS = (

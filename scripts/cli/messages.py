@@ -77,7 +77,7 @@ LINE_ROWS = (
     Row(
         "wrong class",
         r"Import path ([\w.]+) does not correspond to a subclass of (\w+)",
-        lambda match, _: f"{match[1]} is not a {match[2]}",
+        wordings.wrong_class,
     ),
     Row("not a class", WANTED_CLASS.pattern, wordings.not_a_class),
     Row(
@@ -102,7 +102,7 @@ LINE_ROWS = (
 LAST_ROWS = (
     Row(
         "reason",
-        r"^\s*- (?!Does not validate|Expected a <class|Expected a path|Expected a typing\.Literal|"
+        r"^\s*- (?!Does not validate|Import path|Expected a <class|Expected a path|Expected a typing\.Literal|"
         r"Type [\w.]+\.Callable|Problem with given class_path)(.+)$",
         lambda match, _: match[1],
     ),

@@ -63,8 +63,7 @@ class Session:
     def __init__(self, job: Job, invocation: Invocation, parser: Parser, config: Namespace) -> None:
         self.job, self.checkpoint = job, invocation.checkpoint
         if config.seed_everything is not False:
-            chosen = None if config.seed_everything is True else config.seed_everything
-            config.seed_everything = L.seed_everything(chosen, workers=True, verbose=False)
+            L.seed_everything(config.seed_everything, workers=True, verbose=False)
         recipe = parser.dump(config, skip_unset=False)
         self.settings: dict[str, Any] = yaml.safe_load(recipe)
         if self.checkpoint is not None:
@@ -73,7 +72,7 @@ class Session:
         try:
             # The checkpoint's weights replace those that the network begins with, whose file may be gone.
             with nullcontext() if self.checkpoint is None else skip_initial_weights():
-                built = parser.instantiate(config)
+                built = parser.build(config)
             self.model: Task = built.model
             self.data: DataModule = built.data
             self.folder = self._folder(invocation, built.trainer.fast_dev_run)

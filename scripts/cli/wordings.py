@@ -125,6 +125,12 @@ def not_a_class(_: re.Match[str], problem: Problem) -> str:
     return f"{path} is {kind}; give the path of a {wanted} class"
 
 
+def wrong_class(match: re.Match[str], problem: Problem) -> str | None:
+    """Word a class that does not fit, unless another type of a union takes it: then that one's reason counts."""
+    taken = re.search(rf"{re.escape(match[0])}\n\s*- (?!Import path|Expected a|Not a valid)", problem.message)
+    return None if taken else f"{match[1]} is not a {match[2]}"
+
+
 def wrong_factory(match: re.Match[str], _: Problem) -> str:
     """Word a class or function that does not make the objects wanted, such as optimizers."""
     names = re.sub(r"(?:Union\[|<class ')([\w, ]+)(?:\]|'>)", r"\1", match[2]).replace(", ", " or ")

@@ -9,6 +9,7 @@ from sklearn import metrics as reference
 from torch import nn
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
+from torchmetrics import MeanSquaredError
 
 from datamodules import Digits
 from models import Classifier, Preprocessing, TrainingError
@@ -121,6 +122,7 @@ def test_a_loss_is_that_of_labels_where_regularizers_made_probabilities_of_them(
     [
         (nn.CrossEntropyLoss(reduction="none"), r"^loss: reduction 'none' leaves one number per sample"),
         (nn.MultiMarginLoss(reduction="none"), r"^loss: reduction 'none' leaves one number per sample"),
+        (MeanSquaredError(), r"^loss: MeanSquaredError is a metric"),
         (nn.CrossEntropyLoss(ignore_index=0), r"^loss: ignore_index 0 is not supported"),
         (nn.CrossEntropyLoss(ignore_index=-1), r"^loss: ignore_index -1 is not supported"),
     ],

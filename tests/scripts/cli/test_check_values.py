@@ -11,6 +11,7 @@ RECIPE = ("fit", "-c", "configs/digits.yaml")
     [
         ("seed_everything", "-1", "-1 is not between 0 and 4294967295"),
         ("seed_everything", str(2**32), "not between 0 and"),
+        ("seed_everything", "true", "true is not between 0 and"),
         ("trainer.max_epochs", "0", "0 leaves nothing to train"),
         ("trainer.check_val_every_n_epoch", "0", "0 is less than 1"),
         ("trainer.gradient_clip_val", "-0.5", "-0.5 is less than 0"),
