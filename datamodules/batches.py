@@ -38,7 +38,6 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         balanced_batches: bool,
     ) -> None:
         super().__init__()
-        check_at_least(type(self).__name__, 1, batch_size=batch_size, eval_batch_size=eval_batch_size)
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         chosen = self.default_augmentation() if augmentation is None else augmentation
@@ -52,6 +51,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         self.split: Split | None = None
         self._on_device: Batch | None = None
         self._features: Tensor | None = None
+        check_at_least(type(self).__name__, 1, batch_size=batch_size, eval_batch_size=eval_batch_size)
 
     @abstractmethod
     def ensure_setup(self) -> Split:

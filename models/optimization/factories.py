@@ -23,7 +23,7 @@ def call_factory(argument: str, factory: Callable[..., Any], *values: Any, **nam
     """
     try:
         return factory(*values, **named)
-    except (ValueError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, ZeroDivisionError) as error:
         # OneCycleLR and others divide by the length of their phases.
         reason = "the run is too short for it" if isinstance(error, ZeroDivisionError) else error
         raise ValueError(f"{argument} ({unwrap_factory(factory)[0].__name__}): {reason}") from error

@@ -12,7 +12,6 @@ from typing import Any
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from models.init_args import unwrap_factory
 from models.optimization.factories import call_factory
 from models.optimization.parameter_groups import parameter_groups
 
@@ -57,9 +56,5 @@ def wrap_optimizer(wrapper: OptimizerWrapper, optimizer: Optimizer) -> Optimizer
     Raises:
         ValueError: The wrapper does not take an optimizer, or refuses this one.
     """
-    try:
-        wrapped: Optimizer = call_factory("model.optimizer_wrapper", wrapper, optimizer)
-    except TypeError as error:
-        name = unwrap_factory(wrapper)[0].__name__
-        raise ValueError(f"model.optimizer_wrapper: {name} does not wrap an optimizer ({error})") from error
+    wrapped: Optimizer = call_factory("model.optimizer_wrapper", wrapper, optimizer)
     return wrapped

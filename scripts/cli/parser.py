@@ -9,7 +9,6 @@ import lightning as L
 from jsonargparse import ActionConfigFile, Namespace, set_parsing_settings  # type: ignore[attr-defined]
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser
-from torch import nn
 from typing_extensions import override
 
 import models.losses
@@ -18,7 +17,6 @@ import models.regularizers  # noqa: F401  short class names resolve among import
 from callbacks import Checkpoint, EarlyStopping
 from datamodules import DataModule
 from models import Task
-from scripts.cli.constructor import REQUIRED, class_arguments
 from scripts.cli.errors import UsageError
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.invocation import Invocation
@@ -58,11 +56,6 @@ class Parser(LightningArgumentParser):
         settings: Namespace = super().parse_args(*args, **kwargs)
         return settings
 
-    def build(self, config: Namespace) -> Namespace:
-        """Return the objects that settings describe."""
-        built: Namespace = self.instantiate(config, instantiators=[(build_module, nn.Module, True)])
-        return built
-
     def flags(self) -> list[str]:
         """Return the flags that the parser has so far."""
         return [flag for action in self._actions for flag in action.option_strings]
@@ -72,18 +65,6 @@ class Parser(LightningArgumentParser):
         key = re.match(r"unknown key '(?:\w+\.)*(\w+)'", line)
         files = [path for path, text in self.recipes.items() if key and re.search(rf"\b{key[1]}\s*:", text)]
         return f"{files[0]}: " if files else ""
-
-
-def build_module(cls: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
-    """Build a module; jsonargparse forgets the class of an error that a constructor did not mean to raise."""
-    try:
-        return cls(*args, **kwargs)
-    except (TypeError, ValueError):
-        raise
-    except Exception as error:
-        unready = re.search(r"_modules|Module\.__init__", str(error))
-        hint = "; does its __init__ call super().__init__()?" if unready else ""
-        raise ValueError(f"{cls.__name__}: {type(error).__name__}: {error}{hint}") from error
 
 
 class RecipeAction(ActionConfigFile):
@@ -115,10 +96,7 @@ def parse(job: Job, invocation: Invocation) -> tuple[Parser, Namespace]:
     _add_arguments(parser, job)
     config = parser.parse_args(invocation.arguments)
     config.pop("ckpt_path", None)
-    settings = config.as_dict()
-    check_values(job.name, settings)
-    for key, value in settings.items():
-        check_required(key, value)
+    check_values(job.name, config.as_dict())
     return parser, config
 
 
@@ -167,30 +145,6 @@ def check_values(job: str, settings: Mapping[str, Any]) -> None:
         raise UsageError(f"trainer.check_val_every_n_epoch: {trainer['check_val_every_n_epoch']} is less than 1")
     if trainer["gradient_clip_val"] is not None and trainer["gradient_clip_val"] < 0:
         raise UsageError(f"trainer.gradient_clip_val: {trainer['gradient_clip_val']} is less than 0")
-
-
-def check_required(place: str, value: Any) -> None:
-    """Check that no argument without default and without type is null, which jsonargparse makes of one not given.
-
-    Args:
-        place: Where in the recipe the value is.
-        value: A setting: {"class_path", "init_args"}, a list of them, or any other, in which none is looked for.
-
-    Raises:
-        UsageError: A class needs an argument.
-    """
-    if isinstance(value, list):
-        for item in value:
-            check_required(place, item)
-    if not isinstance(value, dict) or "class_path" not in value:
-        return
-    known = class_arguments(value["class_path"])
-    linked = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
-    for name, given in (value.get("init_args") or {}).items():
-        missing = name in known and given is None and known[name].default is known[name].annotation is REQUIRED
-        if missing and name not in linked:
-            raise UsageError(f"{place}: {value['class_path'].rsplit('.', 1)[-1]} needs {name}")
-        check_required(f"{place}.{name}", given)
 
 
 def _check_accelerator(name: Any) -> None:

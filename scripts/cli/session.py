@@ -1,5 +1,7 @@
 """Trainer, model and data, built from the settings of a command line."""
 
+import inspect
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -12,6 +14,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
 from typing_extensions import override
 
 from callbacks import AtomicCheckpointIO, CheckpointError, MisclassifiedGallery
@@ -28,6 +31,8 @@ from scripts.cli.run_callbacks import training_callbacks
 from scripts.cli.runs import new_run_folder, run_folder_of
 from scripts.cli.trainer import Trainer
 
+BUILT = (nn.Module, L.LightningDataModule)  # what `build_object` builds
+
 
 class EventLogger(TensorBoardLogger):
     """TensorBoard's logger without Lightning's `hparams.yaml`: `config.yaml` holds a run's settings."""
@@ -36,6 +41,26 @@ class EventLogger(TensorBoardLogger):
     @rank_zero_only
     def save(self) -> None:
         super(TensorBoardLogger, self).save()
+
+
+def build_object(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
+    """Build an object for jsonargparse, which forgets the kind of an error that a constructor did not mean to raise.
+
+    Raises:
+        ValueError: The constructor fails, or was given null for an argument without type and default: jsonargparse
+            makes null of one that is not there.
+    """
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.default is parameter.annotation is parameter.empty and kwargs.get(name, cls) is None:
+            raise ValueError(f"{cls.__name__} needs {name}")
+    try:
+        return cls(*args, **kwargs)
+    except (TypeError, ValueError):
+        raise
+    except Exception as error:
+        unready = re.search(r"_modules|Module\.__init__", str(error))
+        hint = "; does its __init__ call super().__init__()?" if unready else ""
+        raise ValueError(f"{cls.__name__}: {type(error).__name__}: {error}{hint}") from error
 
 
 class Session:
@@ -72,7 +97,9 @@ class Session:
         try:
             # The checkpoint's weights replace those that the network begins with, whose file may be gone.
             with nullcontext() if self.checkpoint is None else skip_initial_weights():
-                built = parser.build(config)
+                built = parser.instantiate(
+                    config, instantiators=[(build_object, kind, True) for kind in (nn.Module, DataModule)]
+                )
             self.model: Task = built.model
             self.data: DataModule = built.data
             self.folder = self._folder(invocation, built.trainer.fast_dev_run)

