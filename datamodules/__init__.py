@@ -30,7 +30,8 @@ from datamodules.sequences.synthetic_sequences import AddingProblem, DelayedEcho
 from datamodules.splitting.imbalance import ExponentialImbalance, Imbalance, StepImbalance
 from datamodules.splitting.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
 from datamodules.splitting.splits import Split, SplitOptions, make_split
-from datamodules.tables.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
+from datamodules.tables.shipped import BreastCancer, Diabetes, Iris, Wine
+from datamodules.tables.tabular import Tabular
 from datamodules.tables.thermometer import Thermometer
 
 __all__ = [

@@ -47,6 +47,9 @@ class DataModule(BatchedDataModule):
         input_shape: Shape of one sample as the network receives it.
         maximum: Largest value of an input; inputs are divided by it.
         channel_axis: Dimension of a batch that holds the channels.
+        default_recipe: Name of the recipe, without ending, that trains on data of one's own where none is given.
+        named_after: The argument whose file or folder gives such a run its name.
+        file_endings: Endings of the files that `named_after` may name; none if it names a folder.
         may_change_on_resume: Arguments that a resumed run may change, since neither the split nor the batches depend on
             them; a subclass names its own.
         samples: All samples, after `setup`.
@@ -57,6 +60,9 @@ class DataModule(BatchedDataModule):
 
     input_shape: tuple[int, ...]
     channel_axis: ClassVar[int] = 1
+    default_recipe: ClassVar[str] = ""
+    named_after: ClassVar[str] = ""
+    file_endings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -196,7 +202,12 @@ class DataModule(BatchedDataModule):
         """
         self.ensure_setup()
         scale = {"maximum": float(self.maximum), **asdict(self.normalization), "channel_axis": self.channel_axis}
-        return {**scale, "size": None, "rows": False}
+        return {**scale, "size": None, "rows": False, "columns": None}
+
+    @property
+    def category_blocks(self) -> list[tuple[int, int]]:
+        """First input and number of inputs of each category of many values, which a network may embed."""
+        return []
 
     def __str__(self) -> str:  # Lightning's own fails on loaders that are not torch's
         return type(self).__name__ if self.split is None else f"{type(self).__name__}: {self.describe()}"

@@ -63,9 +63,12 @@ class BatchedDataModule(L.LightningDataModule, ABC):
 
     def fields(self) -> Batch:
         """Return the tensors to slice into batches: inputs first, targets last."""
-        inputs = self.samples.inputs if self._features is None else self._features
-        assert isinstance(inputs, Tensor)
-        return inputs, self.targets
+        return self.batch_inputs() if self._features is None else self._features, self.targets
+
+    def batch_inputs(self) -> Tensor:
+        """Return the inputs of all samples, as batches hold them before they are scaled."""
+        assert isinstance(self.samples.inputs, Tensor)
+        return self.samples.inputs
 
     def train_dataloader(self) -> BatchLoader:
         """Return shuffled batches of the training part."""

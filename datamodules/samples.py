@@ -50,7 +50,7 @@ class Samples:
     """All samples of a dataset.
 
     Args:
-        inputs: (N, C, ...), uint8 or float32; or a `Stream` if they do not fit in memory.
+        inputs: (N, C, ...), uint8, float32 or float64; or a `Stream` if they do not fit in memory.
         targets: Class labels (N,), int64; or one label per step of a sequence, (N, T), int64, `UNLABELLED` where there
             is none; or continuous targets (N, outputs), float32.
         official_test: Indices of the dataset's own test part, if it has one.
@@ -100,8 +100,8 @@ def check_samples(owner: str, samples: Samples, class_names: tuple[str, ...]) ->
     for name, value, allowed in (("inputs", inputs, (Tensor, Stream)), ("targets", targets, Tensor)):
         if not isinstance(value, allowed):
             raise DataError(f"{owner}: Samples.{name} is a {type(value).__name__}; it must be a tensor")
-    if isinstance(inputs, Tensor) and inputs.dtype not in (torch.uint8, torch.float32):
-        raise DataError(f"{owner}: Samples.inputs is {inputs.dtype}; it must be uint8 or float32")
+    if isinstance(inputs, Tensor) and inputs.dtype not in (torch.uint8, torch.float32, torch.float64):
+        raise DataError(f"{owner}: Samples.inputs is {inputs.dtype}; it must be uint8, float32 or float64")
     if len(inputs) != len(targets):
         raise DataError(f"{owner}: there are {len(inputs)} inputs and {len(targets)} targets")
     if class_names:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as image_functions
 
 from datamodules.sequences.sequence_data import Sequences
+from datamodules.tables.encoding import encode
 
 Inputs = Tensor | tuple[Tensor, Tensor]  # values; or the values of padded sequences (N, T, F) and their lengths (N,)
 
@@ -27,10 +28,12 @@ class Preprocessing(nn.Module):
         channel_axis: Axis of the channels: 1 for images and tables, -1 for sequences.
         size: Height and width of images. The shorter side of another image is resized, its centre cropped.
         rows: Turn normalised images (N, C, H, W) into sequences of their rows, (N, H, C · W).
+        columns: How each of K columns of a table becomes inputs, (K, 5); see `datamodules.tables.encoding.encode`.
     """
 
     mean: Tensor | None
     std: Tensor | None
+    columns: Tensor | None
 
     def __init__(
         self,
@@ -40,11 +43,13 @@ class Preprocessing(nn.Module):
         channel_axis: int = 1,
         size: Sequence[int] | None = None,
         rows: bool = False,
+        columns: Sequence[Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
         self.maximum = float(maximum)
         self.register_buffer("mean", None if mean is None else torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("std", None if std is None else torch.tensor(std, dtype=torch.float32))
+        self.register_buffer("columns", None if columns is None else torch.tensor(columns, dtype=torch.float64))
         self.channel_axis = channel_axis
         self.size = None if size is None else list(size)
         self.rows = rows
@@ -73,7 +78,9 @@ class Preprocessing(nn.Module):
         return cropped
 
     def scale(self, values: Tensor) -> Tensor:
-        """Return values divided by `maximum`; warn of those that seem to be divided already."""
+        """Return values divided by `maximum`, of tables encoded; warn of those that seem to be divided already."""
+        if self.columns is not None:
+            return encode(values, self.columns)
         if self.maximum == 1:
             return values
         traced = torch.compiler.is_compiling()
@@ -111,7 +118,7 @@ class Preprocessing(nn.Module):
         return {"maximum": self.maximum, **statistics, **geometry}
 
     def _statistics(self) -> dict[str, Tensor | None]:
-        return {"mean": self.mean, "std": self.std}
+        return {"mean": self.mean, "std": self.std, "columns": self.columns}
 
     def _as_tensors(self) -> dict[str, Tensor]:
         """Return the settings that are not buffers, for the state dict."""
@@ -133,7 +140,7 @@ class Preprocessing(nn.Module):
         for name, own in self._statistics().items():
             stored = state_dict.get(prefix + name)
             like = own if own is not None else torch.empty(0)
-            setattr(self, name, None if stored is None else like.new_empty(stored.shape))
+            setattr(self, name, None if stored is None else like.new_empty(stored.shape, dtype=stored.dtype))
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
         _, unexpected, errors = lists
         plain = {name: state_dict.get(prefix + name) for name in self._as_tensors()}

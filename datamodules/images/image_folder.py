@@ -51,6 +51,8 @@ class ImageFolder(DataModule):
         kwargs: Arguments of `DataModule`.
     """
 
+    default_recipe = "images"
+    named_after = "data_dir"
     may_change_on_resume = ("data_dir", "cache_dir", "num_workers")
 
     def __init__(
