@@ -86,7 +86,7 @@ def _read_text(path: Path, text: str) -> pd.DataFrame:
             quotechar=quote,
             header=None,
             dtype=str,
-            keep_default_na=False,  # only a cell that is not there is NaN
+            keep_default_na=False,
             skipinitialspace=True,
         )
     except pd.errors.EmptyDataError:
@@ -96,28 +96,22 @@ def _read_text(path: Path, text: str) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
     if len(cells) < 2:
         raise DataError(f"{path} has no rows below a header")
-    _check_rows(path, cells, separator, several_lines=quote in text and text.count("\n") > len(cells))
+    _check_rows(path, text, separator, quote)
     return cells.iloc[1:].set_axis(cells.iloc[0].str.strip().tolist(), axis=1).reset_index(drop=True)
 
 
-def _check_rows(path: Path, cells: pd.DataFrame, separator: str, several_lines: bool) -> None:
-    """Check that every row has all its values, and that no cell holds rows."""
-    short = cells.isna().any(axis=1)
-    if short.any():
-        number = int(short.argmax())
-        there = int(cells.iloc[number].notna().sum())
-        raise DataError(f"{path}, row {number + 1}: {there} values, but {cells.shape[1]} columns")
-    if not several_lines:
-        return
-    width = cells.shape[1]
-    for number, row in enumerate(cells.itertuples(index=False), start=1):
-        for cell in row:
-            lines = cell.count("\n")
-            rows = sum(line.count(separator) >= width - 1 for line in cell.split("\n")[1:-1]) if width > 1 else 0
-            if lines > MAX_LINES_IN_CELL or rows:
-                raise DataError(
-                    f"{path}, row {number}: a quote opens that is closed {lines} lines later; is it meant to?"
-                )
+def _check_rows(path: Path, text: str, separator: str, quote: str) -> None:
+    """Check that every row has all its values, which pandas does not, and that no cell holds rows."""
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator, quotechar=quote, skipinitialspace=True)
+    width, before = 0, 0
+    for row in reader:
+        lines, before = reader.line_num - before, reader.line_num
+        width = width or len(row)
+        if row and len(row) != width:
+            raise DataError(f"{path}, line {before}: {len(row)} values, but {width} columns")
+        inner = [line for cell in row for line in cell.split("\n")[1:-1]] if lines > 1 else []
+        if lines > MAX_LINES_IN_CELL or (width > 1 and any(line.count(separator) >= width - 1 for line in inner)):
+            raise DataError(f"{path}, line {before - lines + 1}: a quote opens here and closes {lines - 1} lines later")
 
 
 def _checked(path: Path, frame: pd.DataFrame) -> pd.DataFrame:

@@ -129,7 +129,7 @@ class Tabular(DataModule):
 
     @override
     def load(self) -> Samples:
-        """Return the targets, and inputs that `measure` replaces: what is a category is known after the split."""
+        """Return the targets, and inputs that `measure` replaces: what a category is, the split decides."""
         return Samples(torch.zeros(len(self.frame), len(self.columns)), torch.from_numpy(self.target.values.copy()))
 
     @override
@@ -149,7 +149,18 @@ class Tabular(DataModule):
         inputs = torch.from_numpy(raw)
         self.samples = Samples(inputs, self.samples.targets)
         self._encoded = encode(inputs, as_tensor(self.encodings))
+        self._check_finite()
         return Normalization([0.0], [1.0])
+
+    def _check_finite(self) -> None:
+        wrong = (~self._encoded.isfinite()).nonzero()
+        if len(wrong):
+            row, place = wrong[0].tolist()
+            ends = np.cumsum([encoding.width for encoding in self.encodings])
+            name = self.columns[int(np.searchsorted(ends, place, side="right"))].name
+            raise DataError(
+                f"{self.path}, row {row + 2}, column {name!r}: the number is too far from those of the training part"
+            )
 
     @override
     def setup(self, stage: str | None = None) -> None:

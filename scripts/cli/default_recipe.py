@@ -61,16 +61,18 @@ def _data_class(line: CommandLine) -> type[DataModule] | None:
     named = line.values.get("--data")
     if named:
         return next((cls for cls in candidates if cls.__name__ == named or find_class(named) is cls), None)
+    fitting = [cls for cls in candidates if _reads(cls, line.values.get(f"--data.{cls.named_after}"))]
     given = {name.split(".")[1].rstrip("+") for name in line.values if name.startswith("--data.")}
-    return next((cls for cls in candidates if _reads(cls, line, given)), None)
+    return min(
+        fitting, key=lambda cls: len(given - {argument.name for argument in constructor_arguments(cls)}), default=None
+    )
 
 
-def _reads(cls: type[DataModule], line: CommandLine, given: set[str]) -> bool:
-    """Return whether a datamodule takes the arguments that are given, and the file among them."""
-    source = line.values.get(f"--data.{cls.named_after}")
-    ending = Path(source or "").suffix.lower()
-    fits = ending in cls.file_endings or (source is not None and Path(source).is_dir() and not cls.file_endings)
-    return fits and given <= {argument.name for argument in constructor_arguments(cls)}
+def _reads(cls: type[DataModule], source: str | None) -> bool:
+    """Return whether a datamodule reads the file or folder that the command line gives."""
+    if source is None:
+        return False
+    return Path(source).suffix.lower() in cls.file_endings if cls.file_endings else Path(source).is_dir()
 
 
 def _task(job: Job, line: CommandLine) -> str:
