@@ -2,12 +2,11 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
+from models.finders import refuse_finders
 from models.init_args import RecordsInitArgs, check_recorded, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
@@ -25,7 +25,7 @@ from models.optimization import schedules
 from models.optimization.factories import check_factory
 from models.optimization.optimizers import OptimizerFactory, OptimizerWrapper, build_optimizer, wrap_optimizer
 from models.optimization.run_length import accumulate_from, check_batches, run_length
-from models.optimization.uncounted_step import check_passes, count_once, uncounted_pass
+from models.optimization.uncounted_step import check_passes, count_once
 from models.preprocessing import Inputs
 from models.regularizers import Regularizer, RegularizerChain, Step
 
@@ -121,12 +121,22 @@ class Task(RecordsInitArgs, EvaluatedModule):
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Step, then move the parameters back to where the regularizers allow them."""
-        super().optimizer_step(epoch, batch_idx, optimizer, count_once(optimizer_closure, self._uncounted))
+        counted = count_once(optimizer_closure, self, self.regularizers)
+        super().optimizer_step(epoch, batch_idx, optimizer, counted)
         self.regularizers.project(self.network)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Advance the schedule; the learning rates keep the ratios that `layer_decay` gave them."""
         schedules.advance(scheduler)  # one that watches a metric is advanced in `on_train_epoch_end`
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Refuse Lightning's finders, before anything is loaded; add no callback.
+
+        Raises:
+            TrainingError: There is one.
+        """
+        refuse_finders(self.trainer)
+        return []
 
     def on_fit_start(self) -> None:
         """Check that there is something to train and that the loss fits, before anything is trained.
@@ -202,16 +212,6 @@ class Task(RecordsInitArgs, EvaluatedModule):
             raise TrainingError(str(error)) from error
         self._schedule_length = getattr(schedule, "total_steps", getattr(schedule, "run_length", None))
         return [optimizer], [config]  # type: ignore[return-value]
-
-    @contextmanager
-    def _uncounted(self) -> Iterator[None]:
-        """Let an optimizer compute the training step again on the same batch without a trace."""
-        self.recording = False
-        try:
-            with uncounted_pass(self.network, self.regularizers):
-                yield
-        finally:
-            self.recording = True
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the split of the data, the state that an exact resume needs, and how to rebuild the task."""

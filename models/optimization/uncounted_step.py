@@ -1,7 +1,7 @@
 """Passes over a batch that was counted already, as SAM's second one; nothing but gradients may come of them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import LBFGS, Optimizer
 
+from models.evaluated import EvaluatedModule
 from models.optimization.run_length import accumulation_schedule
 from models.optimization.sam import SAM
 
@@ -36,11 +37,11 @@ def frozen_batch_norm_statistics(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def uncounted_pass(network: nn.Module, regularizers: nn.Module) -> Iterator[None]:
-    """Let a training step run again on the same batch without counting it twice.
+def uncounted_pass(task: EvaluatedModule, regularizers: nn.Module) -> Iterator[None]:
+    """Let a task's training step run again on the same batch without a trace.
 
     Args:
-        network: Its batch norms keep their running statistics.
+        task: It records nothing, and its network's batch norms keep their running statistics.
         regularizers: Their buffers end as they began.
     """
     kept = [
@@ -48,26 +49,29 @@ def uncounted_pass(network: nn.Module, regularizers: nn.Module) -> Iterator[None
         for module in regularizers.modules()
         for name, buffer in module.named_buffers(recurse=False)
     ]
+    task.recording = False
     try:
-        with frozen_batch_norm_statistics(network):
+        with frozen_batch_norm_statistics(task.network):
             yield
     finally:
+        task.recording = True
         with torch.no_grad():
             for module, name, buffer, value in kept:
                 setattr(module, name, buffer.copy_(value))
 
 
-def count_once(closure: Callable[[], Any], uncounted: Callable[[], AbstractContextManager[None]]) -> Callable[[], Any]:
-    """Return a closure for one optimizer step whose first call counts; all others run within `uncounted()`.
+def count_once(closure: Callable[[], Any], task: EvaluatedModule, regularizers: nn.Module) -> Callable[[], Any]:
+    """Return a closure for one optimizer step whose first call counts; the others leave no trace.
 
     Args:
         closure: Computes the loss of a batch and its gradient.
-        uncounted: Makes the context of the calls after the first.
+        task: The task whose training step it runs.
+        regularizers: The task's regularizers.
     """
     calls = count()
 
     def counted() -> Any:
-        with uncounted() if next(calls) else nullcontext():
+        with uncounted_pass(task, regularizers) if next(calls) else nullcontext():
             return closure()
 
     return counted
