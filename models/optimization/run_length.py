@@ -33,7 +33,7 @@ def run_length(trainer: L.Trainer, interval: Literal["epoch", "step"]) -> float:
 
 
 def check_batches(trainer: L.Trainer) -> None:
-    """Check that there are batches to train on, and that one setting says how many make a step.
+    """Check that there are batches to train on, and that settings which count them fit together.
 
     Raises:
         TrainingError: It is not so.
@@ -41,6 +41,7 @@ def check_batches(trainer: L.Trainer) -> None:
     if trainer.limit_train_batches == 0:
         raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
     gradient_accumulation(trainer)
+    steps_to_validation(trainer)
 
 
 def batches_per_epoch(trainer: L.Trainer) -> float:
@@ -60,6 +61,28 @@ def batches_per_epoch(trainer: L.Trainer) -> float:
     if not batches:
         raise TrainingError(f"trainer.limit_train_batches: {limit} of {available} batches leaves no batch to train on")
     return batches
+
+
+def steps_to_validation(trainer: L.Trainer) -> float:
+    """Return the number of optimizer steps before the first validation; 0 where that is unknown.
+
+    Raises:
+        TrainingError: `trainer.val_check_interval` is longer than an epoch.
+    """
+    interval, every = trainer.val_check_interval, trainer.check_val_every_n_epoch
+    datamodule = trainer.datamodule  # type: ignore[attr-defined]
+    if not isinstance(interval, int | float) or not isinstance(datamodule, DataModule) or not trainer.limit_val_batches:
+        return 0
+    batches, factor = batches_per_epoch(trainer), gradient_accumulation(trainer)
+    before = interval if isinstance(interval, int) else int(batches * interval)
+    if every is not None and before > batches:
+        raise TrainingError(
+            f"trainer.val_check_interval: {interval} batches are more than the {batches} of an epoch; lower it, or set "
+            f"trainer.check_val_every_n_epoch to null to count batches across epochs"
+        )
+    epochs, within = divmod(before, batches) if every is None else (every - 1, before)
+    whole = sum(math.ceil(batches / factor(epoch)) for epoch in range(int(epochs)))
+    return whole + within // factor(int(epochs)) + (within == batches and batches % factor(int(epochs)) > 0)
 
 
 def _batches_of_any_loader(trainer: L.Trainer) -> float:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from datamodules import Digits
 from models import Classifier, TrainingError, WarmupCosine
 from models.networks import Linear
+from models.optimization.run_length import steps_to_validation
 
 ROOT = Path(__file__).parents[3]
 to_zero = functools.partial(WarmupCosine, warmup_fraction=0)
@@ -221,3 +222,45 @@ def test_a_fraction_of_a_batch_is_refused(fit):
     message = r"^trainer\.limit_train_batches: 0\.01 of 7 batches leaves no batch to train on"
     with pytest.raises(TrainingError, match=message):
         fit(task(), digits(), limit_train_batches=0.01)
+
+
+class FirstValidation(L.Callback):
+    """Keeps the number of steps before the first validation."""
+
+    def __init__(self):
+        self.steps = None
+
+    def on_validation_start(self, trainer, pl_module):
+        if not trainer.sanity_checking and self.steps is None:
+            self.steps = trainer.global_step
+
+
+@pytest.mark.parametrize("accumulation", [{}, {"accumulate_grad_batches": 2}, accumulating({0: 2, 1: 3, 2: 1})])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"check_val_every_n_epoch": 3},
+        {"val_check_interval": 3},
+        {"val_check_interval": 4, "check_val_every_n_epoch": 2},
+        {"val_check_interval": 7},
+        {"val_check_interval": 0.5},
+        {"val_check_interval": 10, "check_val_every_n_epoch": None},
+        {"val_check_interval": 14, "check_val_every_n_epoch": None},
+    ],
+)
+def test_the_first_validation_comes_after_the_steps_foreseen(fit, options, accumulation):
+    first, foreseen = FirstValidation(), []
+
+    class Foresee(L.Callback):
+        def on_fit_start(self, trainer, pl_module):
+            foreseen.append(steps_to_validation(trainer))
+
+    callbacks = [first, Foresee(), *accumulation.get("callbacks", [])]
+    fit(task(), digits(), **{"max_epochs": 3, **options, **accumulation, "callbacks": callbacks})
+    assert foreseen == [first.steps]
+
+
+def test_an_interval_longer_than_an_epoch_is_refused(fit):
+    with pytest.raises(TrainingError, match=r"^trainer\.val_check_interval: 8 batches are more than the 7 of an epoch"):
+        fit(task(), digits(), val_check_interval=8)
