@@ -1,14 +1,12 @@
 """The training step under a list of regularizers, the optimizer and its schedule: what every task shares."""
 
-import sys
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -17,6 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
+from models.finders import refuse_finders
 from models.init_args import RecordsInitArgs, check_recorded, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
@@ -25,8 +24,8 @@ from models.networks.weight_files import skip_initial_weights
 from models.optimization import schedules
 from models.optimization.factories import check_factory
 from models.optimization.optimizers import OptimizerFactory, OptimizerWrapper, build_optimizer, wrap_optimizer
-from models.optimization.sam import SAM
-from models.optimization.uncounted_step import check_sam, uncounted_pass
+from models.optimization.run_length import accumulate_from, check_batches, run_length
+from models.optimization.uncounted_step import check_passes, count_once
 from models.preprocessing import Inputs
 from models.regularizers import Regularizer, RegularizerChain, Step
 
@@ -120,10 +119,24 @@ class Task(RecordsInitArgs, EvaluatedModule):
         self.record(objective, outputs, targets)
         return objective
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Step, then move the parameters back to where the regularizers allow them."""
-        super().optimizer_step(*args, **kwargs)
+        counted = count_once(optimizer_closure, self, self.regularizers)
+        super().optimizer_step(epoch, batch_idx, optimizer, counted)
         self.regularizers.project(self.network)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Advance the schedule; the learning rates keep the ratios that `layer_decay` gave them."""
+        schedules.advance(scheduler)  # one that watches a metric is advanced in `on_train_epoch_end`
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Refuse Lightning's finders, before anything is loaded; add no callback.
+
+        Raises:
+            TrainingError: There is one.
+        """
+        refuse_finders(self.trainer)
+        return []
 
     def on_fit_start(self) -> None:
         """Check that there is something to train and that the loss fits, before anything is trained.
@@ -131,8 +144,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         Raises:
             TrainingError: No batch is left to train on, or the loss does not fit.
         """
-        if self.trainer.limit_train_batches == 0:
-            raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
+        check_batches(self.trainer)
         if self.trainer.is_global_zero:
             self.regularizers.warn_unfinished_ramps(self.trainer.max_epochs)
         if isinstance(self.loss, ClassCountLoss):
@@ -155,10 +167,9 @@ class Task(RecordsInitArgs, EvaluatedModule):
             TrainingError: The run is longer than a schedule that came with the checkpoint.
         """
         self.reset_training_metrics()
-        for config in self.trainer.lr_scheduler_configs:
-            schedules.check_length(config.scheduler, self._schedule_length)
         then, now = self._resumed.get(LENGTH_KEY), self._schedule_length
-        schedules.warn_of_another_length(then, now, self.lr_scheduler_interval)
+        schedules.check_resumed(self.trainer, then, now, self.lr_scheduler_interval)
+        accumulate_from(self.trainer, self.current_epoch)
         restore(self, self._resumed)
         self._resumed = {}
         self.regularizers.start_epoch(self.current_epoch)
@@ -175,7 +186,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         # Lightning would step it after the checkpoint is written, and a resumed run would lose that step.
         for config in self.trainer.lr_scheduler_configs:
             if isinstance(config.scheduler, ReduceLROnPlateau) and self.lr_scheduler_monitor in measured:
-                config.scheduler.step(measured[self.lr_scheduler_monitor])
+                schedules.advance(config.scheduler, measured[self.lr_scheduler_monitor])
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer and the schedule.
@@ -188,31 +199,19 @@ class Task(RecordsInitArgs, EvaluatedModule):
             optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
             if self.optimizer_wrapper is not None:
                 optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
-            if isinstance(optimizer, SAM):
-                check_sam(self.trainer)
-                optimizer.second_pass = self._uncounted
+            check_passes(optimizer, self.trainer)
             if self.lr_scheduler_factory is None:
                 return optimizer
-            length = schedules.run_length(self.trainer, self.lr_scheduler_interval)
+            length = run_length(self.trainer, self.lr_scheduler_interval)
             schedule = schedules.build_scheduler(self.lr_scheduler_factory, optimizer, length)
             config: dict[str, Any] = {"scheduler": schedule, "interval": self.lr_scheduler_interval}
             if isinstance(schedule, ReduceLROnPlateau):
-                schedules.check_plateau(schedule, self.lr_scheduler_monitor, self.metric_modes(), self.trainer)
-                config |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": sys.maxsize}
+                monitor = self.lr_scheduler_monitor
+                config |= schedules.watch(schedule, monitor, self.metric_modes(), self.trainer)
         except ValueError as error:
             raise TrainingError(str(error)) from error
         self._schedule_length = getattr(schedule, "total_steps", getattr(schedule, "run_length", None))
         return [optimizer], [config]  # type: ignore[return-value]
-
-    @contextmanager
-    def _uncounted(self) -> Iterator[None]:
-        """Let an optimizer compute the training step again on the same batch without a trace."""
-        self.recording = False
-        try:
-            with uncounted_pass(self.network, self.regularizers):
-                yield
-        finally:
-            self.recording = True
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the split of the data, the state that an exact resume needs, and how to rebuild the task."""

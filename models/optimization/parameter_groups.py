@@ -1,10 +1,10 @@
 """Parameter groups: parameters that weight decay spares, and learning rates that fall from the head downwards."""
 
+import math
 from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from models.networks.stages import stages
 
@@ -43,23 +43,14 @@ def parameter_groups(
     return [found[key] for key in sorted(found)]
 
 
-def scale_group_rates(schedule: LRScheduler, optimizer: Optimizer) -> None:
-    """Scale the learning rates that a schedule sets itself, the same for all groups, by each group's factor.
+def keep_ratios(optimizer: Optimizer) -> None:
+    """Give each group the first group's learning rate times the ratio of their factors.
 
-    Raises:
-        ValueError: It has a minimum rate that cannot differ between groups.
+    Many schedules set rates that are the same for all groups, or do so within another schedule. Rates whose ratio holds
+    up to rounding stay as they are.
     """
-    factors = [group.get(FACTOR, 1.0) for group in optimizer.param_groups]
-    if any(factor != 1 for factor in factors) and getattr(schedule, "eta_min", 0.0) > 0:
-        raise ValueError(
-            f"model.layer_decay: the eta_min of {type(schedule).__name__} is the same for all layers and would raise "
-            f"the rates of the lower ones; set it to 0"
-        )
-    if isinstance(schedule, ReduceLROnPlateau):
-        schedule.min_lrs = [rate * factor for rate, factor in zip(schedule.min_lrs, factors, strict=True)]
-    if isinstance(schedule, CyclicLR):
-        schedule.base_lrs = [rate * factor for rate, factor in zip(schedule.base_lrs, factors, strict=True)]
-        schedule.max_lrs = [rate * factor for rate, factor in zip(schedule.max_lrs, factors, strict=True)]
-    if isinstance(schedule, CyclicLR | OneCycleLR):
-        for group, factor in zip(optimizer.param_groups, factors, strict=True):
-            group |= {key: group[key] * factor for key in ("lr", "initial_lr", "max_lr", "min_lr") if key in group}
+    first, *others = optimizer.param_groups
+    for group in others:
+        rate = first["lr"] * (group.get(FACTOR, 1.0) / first.get(FACTOR, 1.0))
+        if FACTOR in group and not math.isclose(group["lr"], rate):
+            group["lr"] = rate

@@ -39,6 +39,7 @@ NOISE = (
     r".*smaller than the logging interval.*",
     r"Checkpoint directory .* exists and is not empty",
     r".*does not have many workers.*",
+    r"When using `Trainer\(accumulate_grad_batches != 1\)` and overriding",  # the task counts on it
     r"Found \d+ module\(s\) in eval mode",  # frozen modules stay in eval mode on purpose
     r".*callbacks used to create the checkpoint need to be provided.*",  # an evaluation needs none of them
 )
