@@ -23,8 +23,9 @@ from datamodules.images.image_folder import ImageFolder
 from datamodules.images.mnist import MNIST, FashionMNIST
 from datamodules.loader import InMemoryLoader, Order
 from datamodules.samples import Samples, Stream
+from datamodules.sequences.ragged import RaggedSequences, Sequences
 from datamodules.sequences.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
-from datamodules.sequences.sequence_data import SequenceDataModule, Sequences
+from datamodules.sequences.sequence_data import SequenceDataModule
 from datamodules.sequences.sequence_files import SequenceFiles
 from datamodules.sequences.synthetic_sequences import AddingProblem, DelayedEcho
 from datamodules.splitting.imbalance import ExponentialImbalance, Imbalance, StepImbalance
@@ -62,6 +63,7 @@ __all__ = [
     "MatrixNoise",
     "Order",
     "PairNoise",
+    "RaggedSequences",
     "RandAugment",
     "RandomAffine",
     "RandomErasing",

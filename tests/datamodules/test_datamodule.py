@@ -284,7 +284,7 @@ def test_an_attribute_that_a_dataset_does_not_state_is_named(attribute):
         ),
         (Own(Samples(torch.rand(40, 3), torch.rand(40))), r"labels \(Samples.targets\) are torch.float32; .* int64"),
         (Own(Samples(torch.rand(40, 3), (torch.arange(40) % 2).int())), "are torch.int32; they must be int64"),
-        (Own(Samples(torch.rand(40, 3).double(), torch.arange(40) % 2)), "Samples.inputs is torch.float64"),
+        (Own(Samples(torch.rand(40, 3).half(), torch.arange(40) % 2)), "Samples.inputs is torch.float16"),
         (Own(Samples(torch.rand(40, 3).numpy(), torch.arange(40) % 2)), "Samples.inputs is a ndarray"),
         (Own(Samples(torch.rand(40, 3), [0] * 40)), "Samples.targets is a list; it must be a tensor"),
         (Own(Samples(torch.rand(40, 3), torch.arange(39) % 2)), "there are 40 inputs and 39 targets"),
