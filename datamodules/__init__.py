@@ -28,6 +28,8 @@ from datamodules.sequences.row_sequences import DigitRows, FashionMNISTRows, MNI
 from datamodules.sequences.sequence_data import SequenceDataModule
 from datamodules.sequences.sequence_files import SequenceFiles
 from datamodules.sequences.synthetic_sequences import AddingProblem, DelayedEcho
+from datamodules.sequences.text_sequences import TextSequences
+from datamodules.sequences.vocabulary import Vocabulary
 from datamodules.splitting.imbalance import ExponentialImbalance, Imbalance, StepImbalance
 from datamodules.splitting.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
 from datamodules.splitting.splits import Split, SplitOptions, make_split
@@ -82,8 +84,10 @@ __all__ = [
     "Stream",
     "SymmetricNoise",
     "Tabular",
+    "TextSequences",
     "Thermometer",
     "TrivialAugment",
+    "Vocabulary",
     "Wine",
     "make_split",
 ]

@@ -171,6 +171,11 @@ class DataModule(BatchedDataModule):
         return self.num_classes or self._training_targets().shape[-1]
 
     @property
+    def num_tokens(self) -> int:
+        """Number of token ids that inputs may hold; 0 if inputs are not token ids."""
+        return 0
+
+    @property
     def target_mean(self) -> list[float]:
         """Mean of each continuous target over the training part; empty if there are classes."""
         return [] if self.class_names else target_statistics(self._training_targets()).mean

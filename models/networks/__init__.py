@@ -8,5 +8,17 @@ from models.networks.pretrained import Pretrained
 from models.networks.recurrent import Recurrent
 from models.networks.resnet import ResNet
 from models.networks.tiny_conv import TinyConv
+from models.networks.token_recurrent import TokenRecurrent
 
-__all__ = ["CNN", "MLP", "AlexNet", "Linear", "Network", "Pretrained", "Recurrent", "ResNet", "TinyConv"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "AlexNet",
+    "Linear",
+    "Network",
+    "Pretrained",
+    "Recurrent",
+    "ResNet",
+    "TinyConv",
+    "TokenRecurrent",
+]

@@ -20,6 +20,7 @@ RECIPES = sorted((ROOT / "configs").glob("*.yaml"))
 OVERLAYS = sorted((ROOT / "configs").glob("*/*.yaml"))
 NEEDS_GPU = ("trainer/gpu.yaml", "trainer/ddp.yaml")
 BRIEF = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2")
+OWN_FILES = {"sequences": "sequences.csv", "text": "text.csv"}  # recipes for a user's own data
 BEGUN_WITH = {"cifar10_transfer": "cifar10_five_classes"}  # the recipe that makes the weights of another
 
 
@@ -39,6 +40,10 @@ def small_data(tmp_path_factory) -> Path:
         write_idx(folder / f"{name}-images-idx3-ubyte.gz", images[part])
         write_idx(folder / f"{name}-labels-idx1-ubyte.gz", targets[part])
     write_cifar(folder, batches=small_cifar(train=500))
+    rows = [f"{n},{step},{n * step % 7},{'ab'[n % 2]}" for n in range(60) for step in range(4)]
+    (folder / "sequences.csv").write_text("\n".join(["sequence,time,x,target", *rows]))
+    texts = [f"a {('bad', 'good')[n % 2]} film {n},{'ab'[n % 2]}" for n in range(60)]
+    (folder / "text.csv").write_text("\n".join(["text,target", *texts]))
     return folder
 
 
@@ -55,6 +60,8 @@ def small_enough(recipe: Path, data: Path) -> list[str]:
     arguments = settings["data"].get("init_args", {})
     network = settings["model"]["init_args"]["network"].get("init_args", {})
     flags: list[str] = []
+    if recipe.stem in OWN_FILES:
+        flags += ["--data.path", str(data / OWN_FILES[recipe.stem])]
     if "check_val_every_n_epoch" in settings.get("trainer", {}):
         flags += ["--trainer.check_val_every_n_epoch", "1"]
     if any(name in settings["data"]["class_path"] for name in ("MNIST", "CIFAR")):
@@ -104,6 +111,8 @@ def test_overlay_stacks_on_the_recipe_that_it_names(overlay, new_desk, small_dat
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_recipe_splits_its_real_data(recipe, monkeypatch, tmp_path):
     """`pytest -m real_data -rs` lists the recipes whose data are not in `data/`."""
+    if recipe.stem in OWN_FILES:
+        pytest.skip("it is for a user's own data")
     monkeypatch.chdir(tmp_path)
     if (ROOT / "data").is_dir():
         (tmp_path / "data").symlink_to(ROOT / "data")
