@@ -1,7 +1,7 @@
 """Regression of continuous targets, of samples or of the steps of sequences."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +86,14 @@ class Regressor(Task):
         """Return outputs in the unit of the targets, (N, outputs): float32, float64 where that would round them."""
         precision = self.precision
         return outputs.to(precision) * self.target_std.to(precision) + self.target_mean.to(precision)
+
+    @override
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        exact = self.target_mean, self.target_std
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        # Conversion to half precision must not round them.
+        self.target_mean, self.target_std = (values.to(self.target_mean.device) for values in exact)
+        return self
 
     @override
     def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:

@@ -47,7 +47,7 @@ def read_columns(path: Path) -> "pd.DataFrame":
         raise DataError(f"{path} does not exist") from error
     except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors
         reason = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read as a table in UTF-8: {reason}") from error
+        raise DataError(f"{path} cannot be read as a table (CSV in UTF-8, or Parquet): {reason}") from error
     names = [str(name) for name in frame.columns]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None:

@@ -58,8 +58,8 @@ class SequenceDataModule(DataModule):
             remedy = "cut it into shorter ones, or lower data.batch_size and data.eval_batch_size"
             check_padded_size(owner, count, inputs.lengths, inputs.values[0].nbytes, remedy)
         steps = self.true_steps(torch.arange(len(inputs)))
-        if steps.dtype == torch.float64:
-            check_precision(owner, self.feature_names(), steps, self.normalization)
+        if steps.is_floating_point():
+            check_precision(owner, self.feature_names(), steps.flatten(1), self.normalization)
 
     def true_steps(self, indices: Tensor) -> Tensor:
         """Return the steps of the sequences at `indices` without padding, (steps, F)."""
@@ -87,7 +87,10 @@ class SequenceDataModule(DataModule):
     @override
     def measure(self, indices: Tensor) -> Normalization:
         """Return mean and standard deviation of each feature over the true steps of the given sequences."""
-        return channel_statistics(self.true_steps(indices), self.maximum)
+        try:
+            return channel_statistics(self.true_steps(indices), self.maximum)
+        except DataError as error:
+            raise DataError(f"{self.origin()}: {error}") from error
 
     def _is_exact(self) -> bool:
         inputs = self.samples.inputs

@@ -41,6 +41,8 @@ def test_what_float32_cannot_hold_even_standardised_is_refused_by_name():
     normalization = channel_statistics(values, 1.0)
     with pytest.raises(DataError, match=r"f\.csv: float32 keeps \d+ of 100 different values of b"):
         check_precision("f.csv", ["a", "b"], values, normalization)
+    with pytest.raises(DataError, match=r"f\.csv: float32 keeps 2 of 100 different values of b"):
+        check_precision("f.csv", ["a", "b"], values.float(), normalization)
     values[0, 1] = 1e300
     with pytest.raises(DataError, match=r"the values reach 1e\+300"):
         channel_statistics(values, 1.0)

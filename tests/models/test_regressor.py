@@ -204,3 +204,9 @@ def test_a_sequence_without_any_target_is_refused(monkeypatch):
     monkeypatch.setattr(Sums, "load", lambda self: samples)
     with pytest.raises(DataError, match="Sums: sample 4 has no label at any step"):
         Sums().setup()
+
+
+def test_half_precision_does_not_round_the_unit_of_the_targets():
+    task = Regressor(Linear((2,), 1), [1234.567], [3.21]).bfloat16()
+    assert task.network.head.weight.dtype == torch.bfloat16
+    assert task.to_predictions(torch.zeros(1, 1, dtype=torch.bfloat16)).item() == pytest.approx(1234.567, rel=1e-6)

@@ -148,7 +148,7 @@ def test_what_cannot_be_read_is_refused_in_one_line_that_names_it(tmp_path, fram
         ("sequence,x,target\na,1,2,3\n", "Expected 3 columns, got 4"),
         ("sequence,x,x\na,1,2\n", "two columns 'x'"),
         ('sequence,x,target\na,1,"2\nb,1,2\n', r"a quote .* in column 'target', row 2, is never closed"),
-        ("sequence,x,target\na,1,é\n".encode("latin-1"), "in UTF-8"),
+        ("sequence,x,target\na,1,é\n".encode("latin-1"), "CSV in UTF-8, or Parquet"),
     ],
 )
 def test_broken_files_are_refused_in_one_line(tmp_path, text, message):

@@ -371,3 +371,25 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, spoil, message):
     with pytest.raises(DataError, match=message) as refused:
         SequenceFiles(str(spoil(tmp_path)))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.r_[np.arange(599.0), 1e30], r"d\.npz: float32 keeps 2 of 600 different values of feature 0"),
+        (np.arange(600) * 1e299, r"d\.npz: the values reach .*e\+301"),
+    ],
+)
+def test_values_that_float32_cannot_hold_are_refused(tmp_path, values, message):
+    np.savez(tmp_path / "d.npz", values=values, lengths=np.full(100, 6), targets=np.arange(100) % 2)
+    data = SequenceFiles(str(tmp_path / "d.npz"), split=SplitOptions(seed=3))  # the outlier is in the training part
+    with pytest.raises(DataError, match=message):
+        data.setup()
+
+
+def test_half_precision_that_would_round_exact_values_first_is_refused(tmp_path, quiet_trainer):
+    values = 1.7e9 + 10 * np.arange(600.0)
+    np.savez(tmp_path / "d.npz", values=values, lengths=np.full(100, 6), targets=np.arange(100) % 2)
+    data = SequenceFiles(str(tmp_path / "d.npz"))
+    with pytest.raises(DataError, match=r"trainer\.precision: half precision rounds the values"):
+        quiet_trainer(max_epochs=1, precision="bf16-true").fit(Classifier(Recurrent((6, 1), 2), 2), data)
