@@ -177,7 +177,8 @@ def clean_subset(data: DataModule, count: int) -> Tensor:
     """Return a stratified subset of the training samples with true labels, (n,), int64, n at most `count`."""
     assert data.split is not None
     targets, train = data.samples.targets.numpy(), data.split.train
-    true = (targets[train] == data.targets.numpy()[train]).reshape(len(train), -1).all(axis=1)
+    same = torch.isclose(data.samples.targets[train], data.targets[train], rtol=0, atol=0, equal_nan=True)
+    true = same.reshape(len(train), -1).all(1).numpy()
     return stratified_subset(data, train[true], data.strata(targets), count)
 
 

@@ -23,10 +23,13 @@ from datamodules.images.image_folder import ImageFolder
 from datamodules.images.mnist import MNIST, FashionMNIST
 from datamodules.loader import InMemoryLoader, Order
 from datamodules.samples import Samples, Stream
+from datamodules.sequences.ragged import RaggedSequences, Sequences
 from datamodules.sequences.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
-from datamodules.sequences.sequence_data import SequenceDataModule, Sequences
+from datamodules.sequences.sequence_data import SequenceDataModule
 from datamodules.sequences.sequence_files import SequenceFiles
 from datamodules.sequences.synthetic_sequences import AddingProblem, DelayedEcho
+from datamodules.sequences.text_sequences import TextSequences
+from datamodules.sequences.vocabulary import Vocabulary
 from datamodules.splitting.imbalance import ExponentialImbalance, Imbalance, StepImbalance
 from datamodules.splitting.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
 from datamodules.splitting.splits import Split, SplitOptions, make_split
@@ -63,6 +66,7 @@ __all__ = [
     "MatrixNoise",
     "Order",
     "PairNoise",
+    "RaggedSequences",
     "RandAugment",
     "RandomAffine",
     "RandomErasing",
@@ -81,8 +85,10 @@ __all__ = [
     "Stream",
     "SymmetricNoise",
     "Tabular",
+    "TextSequences",
     "Thermometer",
     "TrivialAugment",
+    "Vocabulary",
     "Wine",
     "make_split",
 ]

@@ -28,7 +28,7 @@ class DataModule(BatchedDataModule):
 
     A subclass states `class_names`, `input_shape`, `maximum` and `load`. Batches are (inputs, targets). Inputs are
     float32 (N, C, ...), scaled to [0, 1] and, while training, augmented; the task normalises them (`preprocessing`).
-    Targets are int64 (N,), or float32 (N, outputs).
+    Where float32 would lose differences they are float64 until then. Targets are int64 (N,), or float32 (N, outputs).
 
     Args:
         batch_size: Samples per training step, over all devices together.
@@ -174,7 +174,12 @@ class DataModule(BatchedDataModule):
     @property
     def num_outputs(self) -> int:
         """Number of outputs of a network for this data: one per class or per continuous target."""
-        return self.num_classes or self._training_targets().shape[1]
+        return self.num_classes or self._training_targets().shape[-1]
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of token ids that inputs may hold; 0 if inputs are not token ids."""
+        return 0
 
     @property
     def target_mean(self) -> list[float]:

@@ -128,7 +128,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         """Scale a batch to [0, 1] on its device and, while training, augment it."""
         inputs, *rest = batch
         if self._features is None:
-            inputs = inputs.float() / self.maximum
+            inputs = scaled(inputs, self.maximum)
             if self.trainer is not None and self.trainer.training:
                 for step in self.augmentation:
                     step.epoch = self.trainer.current_epoch  # type: ignore[assignment]
@@ -142,3 +142,10 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue with the shuffle of a checkpoint."""
         self.shuffle_seed = state_dict["shuffle_seed"]
+
+
+def scaled(inputs: Tensor, maximum: float) -> Tensor:
+    """Return inputs divided by `maximum`, float32, or float64 if they are; token ids, int64, as they are."""
+    if inputs.dtype == torch.int64:
+        return inputs
+    return inputs.to(torch.promote_types(inputs.dtype, torch.float32)) / maximum

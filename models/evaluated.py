@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
-from datamodules.samples import UNLABELLED
+from datamodules.samples import labelled_steps
 from models.errors import TrainingError
 from models.preprocessing import Inputs, Preprocessing
 
@@ -23,7 +23,7 @@ FLUSH_EVERY = 50  # batches kept before metrics are updated at once: per-step up
 class EvaluatedModule(L.LightningModule, ABC):
     """A network with the metrics that measure it; it knows nothing of training losses and regularizers.
 
-    Where the labels belong to steps of sequences, (N, T), each labelled step counts as a sample.
+    Where the targets belong to steps of sequences, each step that has one counts as a sample.
 
     A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which compare predictions with data's targets.
     A metric with several values is logged under the name of each class.
@@ -102,13 +102,14 @@ class EvaluatedModule(L.LightningModule, ABC):
         """
 
     def unpack(self, batch: Batch) -> tuple[Inputs, Tensor, LabelledSteps | None]:
-        """Return normalised inputs, targets, and None; of labels of steps (N, T) those that exist, (M,), and where."""
+        """Return normalised inputs, targets, and None; of targets of steps those that exist, (M, ...), and where."""
         inputs, targets = batch
         prepare = UNCHANGED if getattr(self.network, "inputs_are_features", False) else self.preprocessing
         inputs = prepare.normalize(inputs, self.network_dtype)
-        if targets.ndim == 1 or targets.is_floating_point():
+        labelled = labelled_steps(targets)
+        if labelled is None:
             return inputs, targets, None
-        steps = (targets != UNLABELLED).nonzero(as_tuple=True)
+        steps = labelled.nonzero(as_tuple=True)
         return inputs, targets[steps], steps
 
     def compute_outputs(self, inputs: Inputs, steps: LabelledSteps | None) -> Tensor:

@@ -9,5 +9,18 @@ from models.networks.recurrent import Recurrent
 from models.networks.resnet import ResNet
 from models.networks.table_mlp import TableMLP
 from models.networks.tiny_conv import TinyConv
+from models.networks.token_recurrent import TokenRecurrent
 
-__all__ = ["CNN", "MLP", "AlexNet", "Linear", "Network", "Pretrained", "Recurrent", "ResNet", "TableMLP", "TinyConv"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "AlexNet",
+    "Linear",
+    "Network",
+    "Pretrained",
+    "Recurrent",
+    "ResNet",
+    "TableMLP",
+    "TinyConv",
+    "TokenRecurrent",
+]

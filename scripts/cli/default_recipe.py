@@ -11,7 +11,7 @@ from datamodules import DataModule
 from models import Classifier, Regressor
 from scripts.cli.choices import exported, path_of
 from scripts.cli.command_line import CommandLine, Flag, Recipe
-from scripts.cli.constructor import constructor_arguments, find_class
+from scripts.cli.constructor import REQUIRED, constructor_arguments, find_class
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import Job
 from scripts.cli.parser import Parser, parse
@@ -63,9 +63,13 @@ def _data_class(line: CommandLine) -> type[DataModule] | None:
         return next((cls for cls in candidates if cls.__name__ == named or find_class(named) is cls), None)
     fitting = [cls for cls in candidates if _reads(cls, line.values.get(f"--data.{cls.named_after}"))]
     given = {name.split(".")[1].rstrip("+") for name in line.values if name.startswith("--data.")}
-    return min(
-        fitting, key=lambda cls: len(given - {argument.name for argument in constructor_arguments(cls)}), default=None
-    )
+    return min(fitting, key=lambda cls: _misfit(cls, given), default=None)
+
+
+def _misfit(cls: type[DataModule], given: set[str]) -> tuple[int, int]:
+    """Return how many of the given arguments a datamodule does not take, and how many that it needs are not given."""
+    needed = {argument.name: argument.default is REQUIRED for argument in constructor_arguments(cls)}
+    return len(given - needed.keys()), sum(required and name not in given for name, required in needed.items())
 
 
 def _reads(cls: type[DataModule], source: str | None) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor
 from callbacks import load_checkpoint
 from callbacks.files import write_text
 from callbacks.weight_averaging import WEIGHTS_KEY
-from datamodules.samples import UNLABELLED
+from datamodules.samples import labelled_steps
 from scripts.cli.session import Session
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
@@ -94,15 +94,16 @@ def prediction_rows(indices: Tensor, targets: Tensor, count: int) -> tuple[dict[
 
     Args:
         indices: Index of each sample in the dataset, (N,).
-        targets: (N, ...); with labels of steps, (N, T), there is one prediction per labelled step.
+        targets: (N, ...); with targets of steps there is one prediction per step that has one.
         count: Number of predictions.
 
     Returns:
         Column "index", for steps also "step", from 0; targets (count, ...).
     """
-    if targets.ndim == 1 or targets.is_floating_point():
+    labelled = labelled_steps(targets)
+    if labelled is None:
         return {"index": indices[:count].tolist()}, targets[:count]
-    samples, steps = (targets != UNLABELLED).nonzero()[:count].unbind(1)
+    samples, steps = labelled.nonzero()[:count].unbind(1)
     return {"index": indices[samples].tolist(), "step": steps.tolist()}, targets[samples, steps]
 
 

@@ -17,6 +17,7 @@ NETWORK_LINKS = {
     "num_outputs": "num_classes",
     "input_shape": "input_shape",
     "category_blocks": "category_blocks",
+    "num_tokens": "num_tokens",
 }
 
 

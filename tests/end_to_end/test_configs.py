@@ -24,6 +24,8 @@ BRIEF = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--t
 OWN_DATA = {  # the flags that a recipe for data of one's own needs
     "images": "--data.data_dir DATA/photos",
     "tables": "--data.path DATA/table.csv --data.target kind",
+    "sequences": "--data.path DATA/sequences.csv",
+    "text": "--data.path DATA/text.csv --data.text text --data.target target",
 }
 BEGUN_WITH = {"cifar10_transfer": "cifar10_five_classes"}  # the recipe that makes the weights of another
 
@@ -50,6 +52,10 @@ def small_data(tmp_path_factory) -> Path:
         Image.fromarray(image).save(path)
     rows = [f"{number % 7},{'xyz'[number % 3]},{'ab'[number % 2]}" for number in range(80)]
     (folder / "table.csv").write_text("\n".join(["size,shape,kind", *rows]) + "\n")
+    rows = [f"{n},{step},{n * step % 7},{'ab'[n % 2]}" for n in range(60) for step in range(4)]
+    (folder / "sequences.csv").write_text("\n".join(["sequence,time,x,target", *rows]))
+    texts = [f"a {('bad', 'good')[n % 2]} film {n},{'ab'[n % 2]}" for n in range(60)]
+    (folder / "text.csv").write_text("\n".join(["text,target", *texts]))
     return folder
 
 
