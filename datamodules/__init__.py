@@ -29,7 +29,8 @@ from datamodules.sequences.sequence_files import SequenceFiles
 from datamodules.sequences.synthetic_sequences import AddingProblem, DelayedEcho
 from datamodules.splitting.imbalance import ExponentialImbalance, Imbalance, StepImbalance
 from datamodules.splitting.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
-from datamodules.splitting.splits import Split, SplitOptions, make_split
+from datamodules.splitting.options import SplitOptions
+from datamodules.splitting.splits import Split, make_split
 from datamodules.tables.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
 from datamodules.tables.thermometer import Thermometer
 

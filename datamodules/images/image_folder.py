@@ -1,11 +1,13 @@
 """A folder of images with one subfolder per class: decoded once and kept, or streamed if they do not fit in memory."""
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torchvision.transforms import v2
@@ -135,6 +137,27 @@ class ImageFolder(DataModule):
     def digests(self) -> Digests:
         """Return a digest of each file's bytes, (N,): the same for kept and streamed images."""
         return self.decoded.digests
+
+    @override
+    def sample_files(self) -> list[str]:
+        files = self.listing.files
+        return [files[number].path.relative_to(self.listing.root).as_posix() for number in self.decoded.readable]
+
+    @override
+    def sample_values(self, name: str) -> npt.NDArray[np.str_]:
+        try:
+            pattern = re.compile(name)
+        except re.error as error:
+            raise DataError(f"{name!r} is not a regular expression: {error}") from error
+        found = {file: pattern.search(file) for file in self.sample_files()}
+        values = {file: match and match[min(pattern.groups, 1)] for file, match in found.items()}
+        unmatched = [file for file, value in values.items() if value is None]
+        if unmatched:
+            raise DataError(
+                f"the pattern {name!r} does not match {unmatched[0]} below {self.listing.root} "
+                f"({len(unmatched)} of {len(values)} files do not)"
+            )
+        return np.array(list(values.values()))
 
     @property
     @override

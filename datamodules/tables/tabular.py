@@ -27,7 +27,8 @@ class Tabular(DataModule):
         path: The file, in UTF-8.
         target: Name of the target column.
         continuous: The target is a number to predict, not a class.
-        features: Names of the columns to use; default: all but the target.
+        features: Names of the columns to use; default: all but the target and those
+            that the split goes by.
         stratify_bins: Number of quantile bins of a continuous target to stratify the split by; None for a plain random
             split.
         kwargs: Arguments of `DataModule`.
@@ -53,11 +54,13 @@ class Tabular(DataModule):
         if stratify_bins is not None and not continuous:
             raise DataError("stratify_bins is for continuous targets only; classes are stratified without it")
         self.stratify_bins = stratify_bins
+        self.path = path
         header, rows = _read(Path(path))
         for name in (target, *(features or [])):
             if name not in header:
                 raise DataError(f"{path} has no column {name!r}; there are {', '.join(header)}")
-        used = [name for name in header if name != target] if features is None else features
+        not_features = (target, *self.split_options.columns())
+        used = [name for name in header if name not in not_features] if features is None else features
         if target in used:
             raise DataError(f"features: {target!r} is the target and cannot be a feature")
         if len(set(used)) < len(used):
@@ -79,12 +82,19 @@ class Tabular(DataModule):
                 )
             self.class_names = tuple(str(name) for name in names)
             targets = torch.from_numpy(labels).long()
+        self.columns = columns
         self.table = Samples(torch.from_numpy(inputs).float(), targets)
         self.input_shape = (len(used),)
 
     def load(self) -> Samples:
         """Return the table; the constructor has read it, because it decides the number of classes."""
         return self.table
+
+    @override
+    def sample_values(self, name: str) -> npt.NDArray[Any]:
+        if name not in self.columns:
+            raise DataError(f"{self.path} has no column {name!r}; there are {', '.join(self.columns)}")
+        return np.array(self.columns[name])
 
     @override
     def strata(self, targets: npt.NDArray[Any]) -> Indices | None:

@@ -9,7 +9,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from datamodules import Digits
-from datamodules.splitting.splits import SplitOptions
+from datamodules.splitting.options import SplitOptions
 
 RUN = "runs/digits/version_0"
 
