@@ -1,7 +1,6 @@
 """A folder of images with one subfolder per class: decoded once and kept, or streamed if they do not fit in memory."""
 
 import os
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from datamodules.images.image_files import list_images
 from datamodules.images.image_stream import StreamedImages
 from datamodules.samples import Samples
 from datamodules.splitting.duplicates import Digests
+from datamodules.splitting.path_values import values_in_paths
 from datamodules.splitting.subsets import Indices
 
 
@@ -145,19 +145,7 @@ class ImageFolder(DataModule):
 
     @override
     def sample_values(self, name: str) -> npt.NDArray[np.str_]:
-        try:
-            pattern = re.compile(name)
-        except re.error as error:
-            raise DataError(f"{name!r} is not a regular expression: {error}") from error
-        found = {file: pattern.search(file) for file in self.sample_files()}
-        values = {file: match and match[min(pattern.groups, 1)] for file, match in found.items()}
-        unmatched = [file for file, value in values.items() if value is None]
-        if unmatched:
-            raise DataError(
-                f"the pattern {name!r} does not match {unmatched[0]} below {self.listing.root} "
-                f"({len(unmatched)} of {len(values)} files do not)"
-            )
-        return np.array(list(values.values()))
+        return values_in_paths(name, self.sample_files(), self.listing.root)
 
     @property
     @override

@@ -43,7 +43,8 @@ class SequenceFiles(SequenceDataModule):
         path: An .npz file or a folder. The file holds `values`, all sequences one after the other, (sum T, F) or
             (sum T,); `lengths`, the number of steps of each, (N,); and `targets`: integer labels of sequences, (N,),
             or of steps, (sum T,), with -100 for unlabelled ones; or floats, (N,) or (N, outputs). It may hold
-            `class_names`, (C,); by default the greatest label decides the number of classes. The folder holds one
+            `class_names`, (C,); by default the greatest label decides the number of classes; and arrays (N,) that the
+            split goes by, such as `data.split.groups patient`. The folder holds one
             subfolder per class with one .npy file per sequence, (T, F) or (T,).
         kwargs: Arguments of `DataModule`.
 
@@ -70,6 +71,15 @@ class SequenceFiles(SequenceDataModule):
         if not isinstance(targets, Tensor):
             targets = pad_sequence(targets, batch_first=True, padding_value=UNLABELLED)
         return Samples(inputs, targets, lengths=lengths)
+
+    @override
+    def sample_values(self, name: str) -> Array:
+        arrays = None if self.path.is_dir() else _load(self.path)
+        if not isinstance(arrays, dict):
+            return super().sample_values(name)
+        if name not in arrays:
+            raise DataError(f"{self.path} has no array {name!r}; there are {', '.join(sorted(arrays))}")
+        return arrays[name]
 
 
 def read_npz(path: Path) -> Recorded:

@@ -64,7 +64,10 @@ def read_criteria(options: SplitOptions, num_samples: int, source: Source | None
         elif source is None:
             raise DataError(f"split.{option}: {chosen!r} needs a datamodule that knows it; give one value per sample")
         else:
-            values = np.asarray(source.values(chosen))
+            try:
+                values = np.asarray(source.values(chosen))
+            except DataError as error:
+                raise DataError(f"split.{option}: {error}") from error
         if values.shape != (num_samples,):
             raise DataError(f"split.{option}: {values.shape} values for {num_samples} samples; it needs one for each")
         return values

@@ -9,7 +9,7 @@ SCALE = 2**20  # costs are whole numbers of 1 / SCALE: sums are then the same in
 ABSENT = 2**48  # cost of a class that a part has too few groups of; above any cost of sizes
 PAIRS = 200_000  # values compared at once; bounds the memory
 WORK = 20_000_000  # values compared in all; bounds the time
-DEALS = 8  # deals tried; the best is kept
+DEALS = 4  # deals tried; the best is kept
 
 Costs = npt.NDArray[np.int64]
 
@@ -68,9 +68,12 @@ class _Deal:
         self.work = 0
         alone = self.counts[order, -1] == 1
         parts = np.arange(len(sizes))
+        costs = self.cost(parts, self.samples, self.groups)
         for group in order[~alone]:
             more = self.cost(parts, self.samples + self.counts[group], self.groups + self.holds[group])
-            self._add(group, int((more - self.cost(parts, self.samples, self.groups)).argmin()))
+            part = int((more - costs).argmin())
+            costs[part] = more[part]
+            self._add(group, part)
         self._fill(order[alone])
         self.work = 0
 

@@ -135,5 +135,5 @@ def test_folds_of_a_given_validation_part_are_refused():
 
 
 def test_a_name_that_no_datamodule_knows_is_refused():
-    with pytest.raises(DataError, match="Digits has no column or pattern 'patient'"):
+    with pytest.raises(DataError, match=r"^split\.groups: Digits has no column or pattern 'patient'"):
         ready(groups="patient")

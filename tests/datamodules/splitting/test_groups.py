@@ -60,6 +60,7 @@ def best_of_random(counts, wanted, draws, seed):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @settings(max_examples=1000, deadline=None)
 @given(data_seed=seeds, seed=seeds, spread=st.sampled_from([0.5, 3.0, 30.0]))
 def test_300_groups_with_rare_classes_are_balanced_as_the_best_of_1000_random_assignments(data_seed, seed, spread):
