@@ -160,7 +160,7 @@ class DataModule(BatchedDataModule):
             imbalance=self.imbalance,
             label_noise=self.label_noise,
             values=self.sample_values,
-            files=self.sample_files(),
+            files=self.sample_files,
         )
         self.normalization = self.stated_normalization or self.measure(torch.from_numpy(split.train))
         values, channels = len(self.normalization.mean), samples.inputs.shape[self.channel_axis]

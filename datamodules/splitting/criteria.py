@@ -34,14 +34,14 @@ class Source:
     Attributes:
         name: Its name.
         values: Returns the value of each sample, (N,), under the name of a column or pattern.
-        files: Path of each sample's file; None if samples are not files.
+        files: Returns the path of each sample's file, N; None if samples are not files.
         digests: Digest of each sample, (N,).
         sha256: Hash of the whole.
     """
 
     name: str
     values: Callable[[str], Values]
-    files: list[str] | None
+    files: Callable[[], list[str] | None]
     digests: npt.NDArray[np.void]
     sha256: str
 
@@ -81,7 +81,7 @@ def read_criteria(options: SplitOptions, num_samples: int, source: Source | None
     given = None
     if options.given is not None:
         if isinstance(options.given, str) and source is not None and is_table(options.given):
-            table = read_table(Path(options.given), num_samples, source.files, source.sha256, source.name)
+            table = read_table(Path(options.given), num_samples, source.files(), source.sha256, source.name)
             given = read_parts(table, options.given)
         else:
             origin = options.given if isinstance(options.given, str) else "the list"

@@ -97,10 +97,15 @@ def check_groups(
         DataError: There are not enough groups, or not enough of a class, for the parts to be drawn, or parts that are
             given divide a group; the message names the groups, or the class.
     """
+    owner = "split.groups" if options.groups is not None else "split.duplicates"
     free = everything
     for part, fixed in (("test", test), ("validation", val)):
         if fixed is not None:
-            _check_fixed(groups, np.setdiff1d(everything, fixed), fixed, part, is_given=options.given is not None)
+            others = np.setdiff1d(everything, fixed)
+            if options.given is not None:
+                _refuse_across(groups, others, fixed, part, owner)
+            elif options.groups is not None:  # duplicates have a warning of their own
+                _warn_of_across(groups, others, fixed, part)
             free = np.setdiff1d(free, fixed)
     drawn = ["the test part"] if test is None else []
     if options.folds is not None:
@@ -108,37 +113,47 @@ def check_groups(
         drawn += [f"fold {fold}" for fold in range(options.folds)]
     elif val is None:
         drawn += ["the validation part"]
-    if drawn and options.folds is None:
-        drawn.append("the training part")
     if drawn:
-        _check_enough(groups, free, strata, drawn, names)
+        _check_enough(groups, free, strata, drawn if options.folds else [*drawn, "the training part"], owner, names)
 
 
-def _check_fixed(groups: Groups, others: Indices, fixed: Indices, part: str, *, is_given: bool) -> None:
+def _across(groups: Groups, others: Indices, fixed: Indices, part: str) -> str | None:
     count, samples = groups.across(others, fixed)
     if not count:
-        return
+        return None
     first = groups.names[np.intersect1d(groups.of[others], groups.of[fixed])[0]]
-    message = f"{count} groups lie both in the {part} part and outside it, where they have {samples} samples"
-    if is_given:
-        raise DataError(f"split.given: {message}; the first is {first!r}: mend the parts, or leave split.groups out")
-    rank_zero_warn(f"split.groups: {message}; the part is the dataset's own and stays as it is (the first: {first!r})")
+    lie = "1 group lies" if count == 1 else f"{count} groups lie"
+    return f"{lie} both in the {part} part and outside it, with {samples} samples there (the first: {first!r})"
 
 
-def _check_enough(groups: Groups, free: Indices, strata: Indices | None, drawn: list[str], names: ClassNames) -> None:
+def _refuse_across(groups: Groups, others: Indices, fixed: Indices, part: str, owner: str) -> None:
+    across = _across(groups, others, fixed, part)
+    if across:
+        raise DataError(f"split.given: {across}; mend the parts, or leave {owner} out")
+
+
+def _warn_of_across(groups: Groups, others: Indices, fixed: Indices, part: str) -> None:
+    across = _across(groups, others, fixed, part)
+    if across:
+        rank_zero_warn(f"split.groups: {across}; the {part} part is the dataset's own and stays as it is")
+
+
+def _check_enough(
+    groups: Groups, free: Indices, strata: Indices | None, drawn: list[str], owner: str, names: ClassNames
+) -> None:
     """Check that there is a group, and a group of each class, for each part that is drawn."""
     needed = f"{len(drawn)} folds and parts" if len(drawn) > 3 else f"{', '.join(drawn[:-1])} and {drawn[-1]}"
     present = np.unique(groups.of[free])
     if len(present) < len(drawn):
-        raise DataError(f"split.groups: there is only {_listed(groups, present)}; {needed} need a group each")
+        raise DataError(f"{owner}: there is only {_listed(groups, present)}; {needed} need a group each")
     if strata is None:
         return
     for label in np.unique(strata[free]):
         present = np.unique(groups.of[free[strata[free] == label]])
         if len(present) < len(drawn):
             raise DataError(
-                f"split.groups: class {class_label(label, names)} is only in {_listed(groups, present)}; {needed} need "
-                "a group of it each: leave the class out, or join it with another"
+                f"{owner}: class {class_label(label, names)} is only in {_listed(groups, present)}; {needed} need a "
+                "group of it each: leave the class out, or join it with another"
             )
 
 

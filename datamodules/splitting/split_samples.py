@@ -45,7 +45,7 @@ def split_samples(
     imbalance: Imbalance | None = None,
     label_noise: LabelNoise | None = None,
     values: Callable[[str], Values],
-    files: list[str] | None = None,
+    files: Callable[[], list[str] | None],
 ) -> SplitSamples:
     """Split samples, and make the training part imbalanced and its labels wrong if asked to.
 
@@ -59,7 +59,7 @@ def split_samples(
         imbalance: Makes classes of the training part rare.
         label_noise: Makes training labels wrong.
         values: Returns the value of each sample, (N,), under a name in `options`.
-        files: Path of each sample's file; None if samples are not files.
+        files: Returns the path of each sample's file, N; None if samples are not files.
 
     Raises:
         DataError: The samples cannot be split as asked.

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from callbacks import SaveSplit
 from datamodules import DataError, Digits, Samples, SplitOptions, make_split
@@ -124,8 +125,20 @@ def test_given_parts_go_before_official_ones():
 
 def test_given_parts_that_divide_a_group_are_refused_with_the_group():
     values, groups = np.repeat(["train", "val", "test"], 10), np.repeat(np.arange(5), 6)
-    with pytest.raises(DataError, match=r"split\.given: 1 groups lie both in the test part .*the first is '3'"):
+    with pytest.raises(DataError, match=r"split\.given: 1 group lies both in the test part .*the first: '3'"):
         make_split(None, SplitOptions(given=values, groups=groups), num_samples=30)
+
+
+def test_a_class_that_a_given_part_lacks_does_not_stop_training_and_evaluation(quiet_trainer):
+    labels = load_digits().target
+    values = np.where(labels == 9, "train", np.resize(["train", "val", "test", "train"], len(labels)))
+    data = Digits(split=SplitOptions(given=values.tolist()))
+    trainer, task = quiet_trainer(max_epochs=1), Classifier(Linear((1, 8, 8), 10), 10)
+    with pytest.warns(UserWarning, match="class '9' has no sample in the val part"):
+        trainer.fit(task, data)
+    (metrics,) = trainer.test(task, data, verbose=False)
+    assert 0 < metrics["test/accuracy"] < 1
+    assert 0 < metrics["test/f1_macro"] < 1
 
 
 def test_folds_of_a_given_validation_part_are_refused():

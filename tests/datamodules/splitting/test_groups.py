@@ -192,9 +192,7 @@ def test_a_part_far_from_its_size_is_warned_of_with_the_largest_group():
 
 def test_groups_across_an_official_border_are_warned_of_and_counted():
     groups, official = np.repeat(np.arange(20), 5), np.arange(88, 100)
-    with pytest.warns(
-        UserWarning, match=r"1 groups lie both in the test part and outside it, where they have 3 samples"
-    ):
+    with pytest.warns(UserWarning, match=r"1 group lies both in the test part and outside it, with 3 samples there"):
         split = make_split(None, SplitOptions(groups=groups), num_samples=100, official_test=official)
     assert np.array_equal(split.test, official)
     assert not set(groups[split.train]) & set(groups[split.val])
