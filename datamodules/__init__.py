@@ -32,7 +32,8 @@ from datamodules.sequences.text_sequences import TextSequences
 from datamodules.sequences.vocabulary import Vocabulary
 from datamodules.splitting.imbalance import ExponentialImbalance, Imbalance, StepImbalance
 from datamodules.splitting.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
-from datamodules.splitting.splits import Split, SplitOptions, make_split
+from datamodules.splitting.options import SplitOptions
+from datamodules.splitting.splits import Split, make_split
 from datamodules.tables.shipped import BreastCancer, Diabetes, Iris, Wine
 from datamodules.tables.tabular import Tabular
 from datamodules.tables.thermometer import Thermometer

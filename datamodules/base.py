@@ -17,9 +17,10 @@ from datamodules.samples import UNLABELLED, Samples, Stream, check_samples
 from datamodules.splitting.duplicates import Digests, sample_digests
 from datamodules.splitting.imbalance import Imbalance
 from datamodules.splitting.label_noise import LabelNoise
-from datamodules.splitting.manifest import Manifest, check_same_split
+from datamodules.splitting.manifest import Manifest, check_same_split, criteria_words
+from datamodules.splitting.options import SplitOptions
 from datamodules.splitting.split_samples import split_samples
-from datamodules.splitting.splits import PARTS, Split, SplitOptions
+from datamodules.splitting.splits import PARTS, Split
 from datamodules.splitting.subsets import Indices
 
 
@@ -33,7 +34,7 @@ class DataModule(BatchedDataModule):
     Args:
         batch_size: Samples per training step, over all devices together.
         eval_batch_size: Samples per batch of validation, test and prediction; affects speed only.
-        split: Sizes of the parts, folds, seed and duplicates; the attribute holds the parts' indices, after `setup`.
+        split: Sizes of the parts, folds, groups, seed and so on; the attribute holds the parts' indices, after `setup`.
         mean: Mean for the normalisation, one value per channel or one for all; default: that of the training part.
         std: Standard deviation for the normalisation, in the same form.
         augmentation: Augmentations of the training batches, in order; default: the dataset's own.
@@ -115,6 +116,23 @@ class DataModule(BatchedDataModule):
         """
         return targets if self.class_names and targets.ndim == 1 else None
 
+    def sample_values(self, name: str) -> npt.NDArray[Any]:
+        """Return a value per sample, (N,): of the column, or by the pattern, that `split.groups` and others name.
+
+        Called after `load`. A subclass whose samples have columns or files returns their values, of any type.
+
+        Raises:
+            DataError: There is no such column or pattern.
+        """
+        raise DataError(
+            f"{type(self).__name__} has no column or pattern {name!r}; in Python, SplitOptions takes a list of values, "
+            "one per sample"
+        )
+
+    def sample_files(self) -> list[str] | None:
+        """Return the path of each sample's file below the data's folder, N; None if samples are not files."""
+        return None
+
     def digests(self) -> Digests:
         """Return a digest of each sample's bytes, (N,)."""
         assert isinstance(self.samples.inputs, Tensor)
@@ -147,6 +165,8 @@ class DataModule(BatchedDataModule):
             class_names=self.class_names,
             imbalance=self.imbalance,
             label_noise=self.label_noise,
+            values=self.sample_values,
+            files=self.sample_files,
         )
         self.normalization = self.stated_normalization or self.measure(torch.from_numpy(split.train))
         values, channels = len(self.normalization.mean), samples.inputs.shape[self.channel_axis]
@@ -222,7 +242,7 @@ class DataModule(BatchedDataModule):
         self.ensure_setup()
         parts, options = self.manifest["parts"], self.split_options
         facts = [f"{self.num_classes} classes" if self.class_names else "continuous targets"]
-        facts += ["stratified"] if "class_counts" in parts["train"] else []
+        facts += criteria_words(self.manifest)
         facts += [f"{self.manifest['label_noise']['wrong_labels']:,} labels wrong"] if self.label_noise else []
         facts += [type(self.imbalance).__name__] if self.imbalance else []
         facts.append(f"split seed {options.seed}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torchvision.transforms import v2
@@ -21,6 +22,7 @@ from datamodules.images.image_files import list_images
 from datamodules.images.image_stream import StreamedImages
 from datamodules.samples import Samples
 from datamodules.splitting.duplicates import Digests
+from datamodules.splitting.path_values import values_in_paths
 from datamodules.splitting.subsets import Indices
 
 
@@ -137,6 +139,15 @@ class ImageFolder(DataModule):
     def digests(self) -> Digests:
         """Return a digest of each file's bytes, (N,): the same for kept and streamed images."""
         return self.decoded.digests
+
+    @override
+    def sample_files(self) -> list[str]:
+        files = self.listing.files
+        return [files[number].path.relative_to(self.listing.root).as_posix() for number in self.decoded.readable]
+
+    @override
+    def sample_values(self, name: str) -> npt.NDArray[np.str_]:
+        return values_in_paths(name, self.sample_files(), self.listing.root)
 
     @property
     @override

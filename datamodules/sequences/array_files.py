@@ -120,6 +120,19 @@ def _load(path: Path) -> Array | dict[str, Array]:
         raise DataError(f"{path} cannot be read as arrays without objects: {error}") from error
 
 
+def read_array(path: Path, name: str) -> Array:
+    """Return one array of an .npz file.
+
+    Raises:
+        DataError: There is no such array.
+    """
+    arrays = _load(path)
+    if not isinstance(arrays, dict) or name not in arrays:
+        there = ", ".join(sorted(arrays)) if isinstance(arrays, dict) else "one array"
+        raise DataError(f"{path} has no array {name!r}; there are {there}")
+    return arrays[name]
+
+
 def _read_npy(file: Path) -> Array:
     array = _load(file)
     if isinstance(array, dict):

@@ -59,6 +59,21 @@ def read_long_table(
     return Recorded(str(path), values, lengths, targets, of_steps, found.class_names, [f"{name!r}" for name in used])
 
 
+def values_of_sequences(path: Path, sequence: str, name: str) -> Array:
+    """Return the value of a column for each sequence, (N,), in the order in which they appear.
+
+    Raises:
+        DataError: There is no such column, or it changes within a sequence.
+    """
+    frame = read_columns(path)
+    check_column(path, frame, name, "split")
+    groups = frame.groupby(texts(frame[sequence]), sort=False)[name]
+    several = groups.nunique(dropna=False) > 1
+    if several.any():
+        raise DataError(f"{path}: the column {name!r} changes within the sequence {several.idxmax()!r}")
+    return np.asarray(groups.first())
+
+
 def _feature(path: Path, column: "pd.Series") -> Array:
     try:
         return numbers(path, column)

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 from typing_extensions import override
 
 from datamodules.errors import DataError
 from datamodules.samples import Samples
-from datamodules.sequences.array_files import read_folder, read_npz
+from datamodules.sequences.array_files import read_array, read_folder, read_npz
 from datamodules.sequences.columns import PARQUET
-from datamodules.sequences.long_table import read_long_table
+from datamodules.sequences.long_table import read_long_table, values_of_sequences
 from datamodules.sequences.recorded import Recorded
 from datamodules.sequences.sequence_data import SequenceDataModule
 
@@ -34,7 +35,8 @@ class SequenceFiles(SequenceDataModule):
     standardised before it is cast.
 
     Args:
-        path: An .npz file, a folder, or a long table.
+        path: An .npz file, a folder, or a long table. The split may go by arrays (N,) of the file, or by columns of
+            the table that are the same in all rows of a sequence: `data.split.groups patient`.
         target: Of a long table, the target column. If all rows of each sequence hold the same value, targets are of
             sequences, else of steps; an empty cell is a step without a target.
         sequence: Of a long table, the column that says which sequence a row belongs to.
@@ -66,6 +68,7 @@ class SequenceFiles(SequenceDataModule):
     ) -> None:
         super().__init__(**kwargs)
         self.path = Path(path)
+        self.sequence = sequence
         if self.path.suffix.lower() in TABLES and not self.path.is_dir():
             self._recorded = read_long_table(self.path, target, sequence, time, features, continuous)
         else:
@@ -87,6 +90,14 @@ class SequenceFiles(SequenceDataModule):
     @override
     def origin(self) -> str:
         return str(self.path)
+
+    @override
+    def sample_values(self, name: str) -> npt.NDArray[Any]:
+        if self.path.is_dir():
+            return super().sample_values(name)
+        if self.path.suffix.lower() in TABLES:
+            return values_of_sequences(self.path, self.sequence, name)
+        return read_array(self.path, name)
 
     @override
     def feature_names(self) -> list[str]:

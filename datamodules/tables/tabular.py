@@ -36,8 +36,8 @@ class Tabular(DataModule):
         target: Name of the target column; or of several columns of numbers.
         continuous: Whether the target is a number to predict; by default a column of texts, or of up to 20 different
             whole numbers, holds classes.
-        features: Names of the columns to use; by default all but the target and those that are constant, or count or
-            name the rows.
+        features: Names of the columns to use; by default all but the target, those that the split goes by, and those
+            that are constant, or count or name the rows.
         scaling: "standard" uses mean and standard deviation; "robust" the median and the range between the quartiles,
             which outliers do not move.
         stratify_bins: Number of quantile bins of a continuous target to stratify the split by; None for a plain random
@@ -108,7 +108,8 @@ class Tabular(DataModule):
 
     def _choose_features(self, target: list[str]) -> list[Column]:
         """Return the columns that are features; warn of those that are left out."""
-        found = [self._column(name) for name in self.frame.columns if name not in target]
+        others = (*target, *self.split_options.columns())
+        found = [self._column(name) for name in self.frame.columns if name not in others]
         reasons = {column.name: reason_to_leave_out(column) for column in found}
         for name, reason in reasons.items():
             if reason is not None:
@@ -131,6 +132,11 @@ class Tabular(DataModule):
     def load(self) -> Samples:
         """Return the targets, and inputs that `measure` replaces: what a category is, the split decides."""
         return Samples(torch.zeros(len(self.frame), len(self.columns)), torch.from_numpy(self.target.values.copy()))
+
+    @override
+    def sample_values(self, name: str) -> npt.NDArray[Any]:
+        self._check_columns([name], None)
+        return np.asarray(self.frame[name])
 
     @override
     def digests(self) -> Digests:
