@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from datamodules.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
+# Pillow's own list has formats that run other programs (EPS starts Ghostscript) or follow what a file says.
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+if find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
+    FORMATS = (*FORMATS, "AVIF")
 BACKGROUND = (255, 255, 255)  # pages show transparent images on white; their hidden colours are arbitrary
 
 
@@ -86,7 +91,7 @@ def open_rgb(data: bytes, least: tuple[int, int] | None = None) -> Image.Image:
     if not data:
         raise BrokenImageError("the file is empty")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if least is not None:
                 image.draft(None, least)
             ImageOps.exif_transpose(image, in_place=True)
@@ -94,7 +99,7 @@ def open_rgb(data: bytes, least: tuple[int, int] | None = None) -> Image.Image:
     except BrokenImageError:
         raise
     except UnidentifiedImageError as error:
-        raise BrokenImageError("not an image that Pillow can read") from error
+        raise BrokenImageError(f"not an image ({', '.join(FORMATS)})") from error
     except Exception as error:  # decoders raise many kinds on damaged bytes: OSError, SyntaxError, ...
         raise BrokenImageError(f"{error or type(error).__name__}") from error
 
