@@ -29,8 +29,8 @@ from tqdm import tqdm
 
 from datamodules.atomic_write import atomic_write
 from datamodules.errors import DataError
+from datamodules.images.class_files import ImageFile
 from datamodules.images.image_decoding import BrokenImageError, ImageFormat, Pixels
-from datamodules.images.image_files import ImageFile
 from datamodules.splitting.duplicates import DIGEST_BYTES, Digests
 from datamodules.splitting.subsets import Indices
 
@@ -180,6 +180,8 @@ def _decode(image: ImageFile, form: ImageFormat, keep: bool) -> tuple[bytes, Pix
     try:
         data = image.path.read_bytes()
     except OSError as error:
+        if image.path.is_symlink() and not image.path.exists():
+            raise BrokenImageError(f"{image.path} is a link that leads nowhere; replace or delete it") from error
         raise DataError(f"{image.path} cannot be opened ({error.strerror})") from error
     try:
         pixels = form.decode(data) if keep else None

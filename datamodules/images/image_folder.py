@@ -27,10 +27,11 @@ from datamodules.splitting.subsets import Indices
 class ImageFolder(DataModule):
     """Images of any size and kind in `data_dir`/<class>/, or in `data_dir`/train/<class>/, val/<class>/, test/<class>/.
 
-    The folders train, val (also valid, validation) and test are those parts; a part without a folder is split off,
-    stratified. Files in subfolders of a class folder count too; hidden files, and files without an image's suffix, are
-    ignored and counted. All images (grey, palette, 16 bits, transparent, rotated by EXIF) become upright RGB
-    (3, size, size); transparent ones are laid on white.
+    The folders train, val (also valid, validation, dev, eval) and test are those parts, in any case ("Training",
+    "test_set"); a part without a folder is split off, stratified. Files in subfolders of a class folder count too, and
+    links are followed; what is left out, such as hidden files and those without an image's suffix, is counted. All
+    images (grey, palette, 16 bits, transparent, rotated by EXIF) become upright RGB (3, size, size); transparent ones
+    are laid on white.
 
     Up to `memory_limit_gb`, images are decoded once into a file (see `datamodules.images.image_cache`) in
     `data_dir`/.cache, which is mapped into memory. Beyond it, every image is checked once, then decoded whenever it is
@@ -144,6 +145,5 @@ class ImageFolder(DataModule):
 
     @override
     def extra_facts(self) -> list[str]:
-        count = self.listing.ignored
-        ignored = [f"{count} other file{'s' * (count > 1)} ignored"] if count else []
+        ignored = [f"{count} {kind}{'s' * (count > 1)} ignored" for kind, count in self.listing.left_out.items()]
         return [*ignored, *(["streamed from disk"] if self.streamed else [])]

@@ -283,6 +283,16 @@ def test_a_broken_file_is_refused_or_skipped(root):
         assert sum(names.values()) == 19
 
 
+def test_a_link_that_leads_nowhere_is_a_broken_image(root):
+    (root / "b" / "001.png").unlink()
+    (root / "b" / "001.png").symlink_to(root / "gone.png")
+    for limit in (0, 4):
+        with pytest.raises(DataError, match=r"b/001\.png is a link that leads nowhere.*data\.broken skip"):
+            ready(root, size=8, memory_limit_gb=limit)
+        with pytest.warns(UserWarning, match="1 of 60 images cannot be read"):
+            assert len(ready(root, size=8, memory_limit_gb=limit, broken="skip", num_workers=0).targets) == 59
+
+
 def test_a_skipped_file_shifts_no_part_and_no_target(tmp_path):
     for part, count in (("train", 30), ("val", 9), ("test", 12)):
         write_images(tmp_path / part, count)
@@ -322,6 +332,11 @@ def test_ignored_files_are_told(root):
     assert "1 other file ignored" in ready(root).describe()
     (root / "a" / ".hidden.png").write_text("no image")
     assert "2 other files ignored" in ready(root).describe()
+    (root / "a" / "up").symlink_to(root)
+    (root / "stray.png").write_bytes((root / "a" / "000.png").read_bytes())
+    described = ready(root).describe()
+    assert "1 repeated link ignored" in described
+    assert "1 stray image ignored" in described
 
 
 @pytest.mark.parametrize(
