@@ -36,7 +36,8 @@ class DataModule(BatchedDataModule):
         split: Sizes of the parts, folds, seed and duplicates; the attribute holds the parts' indices, after `setup`.
         mean: Mean for the normalisation, one value per channel or one for all; default: that of the training part.
         std: Standard deviation for the normalisation, in the same form.
-        augmentation: Augmentations of the training batches, in order; default: the dataset's own.
+        augmentation: Augmentations of the training batches, in order; default: the dataset's own, for which None stands
+            in a list too. `augmentation+` appends.
         drop_last: Leave out an epoch's incomplete last training batch.
         label_noise: Makes training labels wrong on purpose; validation and test keep the true labels.
         imbalance: Makes some classes rare in the training part.
@@ -65,7 +66,7 @@ class DataModule(BatchedDataModule):
         split: SplitOptions = SplitOptions(),
         mean: list[float] | None = None,
         std: list[float] | None = None,
-        augmentation: list[Augmentation] | None = None,
+        augmentation: list[Augmentation | None] | None = None,
         drop_last: bool = False,
         label_noise: LabelNoise | None = None,
         imbalance: Imbalance | None = None,

@@ -12,7 +12,7 @@ from datamodules.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
 # Pillow's own list has formats that run other programs (EPS starts Ghostscript) or follow what a file says.
-FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS: tuple[str, ...] = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 if find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
     FORMATS = (*FORMATS, "AVIF")
 BACKGROUND = (255, 255, 255)  # pages show transparent images on white; their hidden colours are arbitrary

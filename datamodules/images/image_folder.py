@@ -12,6 +12,7 @@ from torchvision.transforms import v2
 from typing_extensions import override
 
 from datamodules.augmentation import Augmentation, HorizontalFlip
+from datamodules.augmentation.base import with_default
 from datamodules.base import DataModule
 from datamodules.checks import check_at_least, check_coefficient
 from datamodules.errors import DataError
@@ -46,7 +47,8 @@ class ImageFolder(DataModule):
         broken: How to treat a broken image file: "fail" with its name, or "skip" it with a warning.
         cache_dir: Folder of the decoded images, default `data_dir`/.cache; it may be deleted at any time.
         train_transforms: torchvision v2 transforms of a streamed training image before it is resized, default
-            RandomResizedCrop(size). They draw from torch's generator, which is seeded with (seed, epoch, index).
+            RandomResizedCrop(size), for which None stands in a list too. They draw from torch's generator, which is
+            seeded with (seed, epoch, index).
         num_workers: Worker processes that decode streamed images, default one per processor, 8 at most; affects speed
             only.
         kwargs: Arguments of `DataModule`.
@@ -61,7 +63,7 @@ class ImageFolder(DataModule):
         memory_limit_gb: float = 4.0,
         broken: Broken = "fail",
         cache_dir: str | None = None,
-        train_transforms: list[nn.Module] | None = None,
+        train_transforms: list[nn.Module | None] | None = None,
         num_workers: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -78,7 +80,7 @@ class ImageFolder(DataModule):
         self.streamed = len(self.listing.files) * int(np.prod(self.input_shape)) > memory_limit_gb * 1e9
         if train_transforms is not None and not self.streamed:
             raise DataError("train_transforms are for streamed images only; set memory_limit_gb 0 to stream")
-        chosen = [v2.RandomResizedCrop(self.form.shape[1:])] if train_transforms is None else train_transforms
+        chosen = with_default(train_transforms, lambda: [v2.RandomResizedCrop(self.form.shape[1:])])
         self.train_transforms = v2.Compose(chosen) if chosen else None
         first = next(iter(self.augmentation), None)
         if self.streamed and chosen and getattr(first, "needs_originals", False):
