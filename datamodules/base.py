@@ -115,6 +115,14 @@ class DataModule(BatchedDataModule):
         assert isinstance(self.samples.inputs, Tensor)
         return sample_digests(self.samples.inputs)
 
+    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
+        """Return what a user knows samples by, for a table of predictions: columns of n values.
+
+        Args:
+            indices: The samples, (n,), int64.
+        """
+        return {"index": indices.tolist()}
+
     def measure(self, indices: Tensor) -> Normalization:
         """Return mean and standard deviation of each channel over the given samples."""
         inputs = self.samples.inputs

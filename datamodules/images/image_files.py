@@ -33,6 +33,10 @@ class ImageFiles:
     parts: dict[str, Indices]
     left_out: dict[str, int]
 
+    def names(self, numbers: list[int]) -> list[str]:
+        """Return the paths of some files below `root`, with forward slashes."""
+        return [self.files[number].path.relative_to(self.root).as_posix() for number in numbers]
+
 
 def list_images(root: Path) -> ImageFiles:
     """List the images of `root`/<class>/, or of `root`/train/<class>/ and, if they exist, val/ and test/.

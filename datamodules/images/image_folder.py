@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.transforms import v2
 from typing_extensions import override
 
@@ -134,6 +134,11 @@ class ImageFolder(DataModule):
     def _stream(self, readable: Indices) -> StreamedImages:
         paths = [self.listing.files[number].path for number in readable]
         return StreamedImages(paths, self.form, self.train_transforms, self.num_workers)
+
+    @override
+    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
+        numbers = self.decoded.readable[indices.numpy()].tolist()
+        return {"index": numbers, "file": self.listing.names(numbers)}
 
     def digests(self) -> Digests:
         """Return a digest of each file's bytes, (N,): the same for kept and streamed images."""
