@@ -21,6 +21,7 @@ from datamodules.splitting.manifest import Manifest, check_same_split
 from datamodules.splitting.split_samples import split_samples
 from datamodules.splitting.splits import PARTS, Split, SplitOptions
 from datamodules.splitting.subsets import Indices
+from datamodules.value_range import check_values
 
 
 class DataModule(BatchedDataModule):
@@ -123,6 +124,9 @@ class DataModule(BatchedDataModule):
         """
         return {"index": indices.tolist()}
 
+    def fit_maximum(self, indices: Tensor) -> None:
+        """Set `maximum` by the given training samples where it is not known before."""
+
     def measure(self, indices: Tensor) -> Normalization:
         """Return mean and standard deviation of each channel over the given samples."""
         inputs = self.samples.inputs
@@ -134,7 +138,7 @@ class DataModule(BatchedDataModule):
         """Load and split the data; a second call changes nothing.
 
         Raises:
-            DataError: The data cannot be read or split as asked.
+            DataError: The data cannot be read or split as asked, or all training samples are equal.
         """
         if self.split is not None:
             return
@@ -151,7 +155,10 @@ class DataModule(BatchedDataModule):
             imbalance=self.imbalance,
             label_noise=self.label_noise,
         )
-        self.normalization = self.stated_normalization or self.measure(torch.from_numpy(split.train))
+        train = torch.from_numpy(split.train)
+        self.fit_maximum(train)
+        check_values(type(self).__name__, samples, train, self.maximum)
+        self.normalization = self.stated_normalization or self.measure(train)
         values, channels = len(self.normalization.mean), samples.inputs.shape[self.channel_axis]
         if values not in (1, channels):
             raise DataError(f"mean and std: {values} values for {channels} channels")

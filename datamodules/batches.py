@@ -23,7 +23,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     """
 
     class_names: tuple[str, ...]
-    maximum: ClassVar[float] = 255.0
+    maximum: float = 255.0
     may_change_on_resume: ClassVar[tuple[str, ...]] = ("eval_batch_size",)  # a subclass adds to it
     allow_zero_length_dataloader_with_multiple_devices = False
     samples: Samples

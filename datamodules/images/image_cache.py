@@ -45,7 +45,7 @@ class DecodedImages:
     """The content of N image files, M of them readable.
 
     Attributes:
-        pixels: (M, 3, H, W), uint8, mapped from disk; on the device "meta" if the files were only checked.
+        pixels: (M, 3, H, W), of the form's type, mapped from disk; on the device "meta" if the files were only checked.
         digests: Digest of the bytes of each readable file, (M,).
         readable: Indices of the readable files, (M,), int64.
     """
@@ -109,12 +109,14 @@ def _read(file: BinaryIO, form: ImageFormat, keep: bool) -> DecodedImages:
     np.lib.format.read_magic(file)
     shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     start = file.tell()
-    file.seek(math.prod(shape), os.SEEK_CUR)
+    file.seek(math.prod(shape) * dtype.itemsize, os.SEEK_CUR)
     digests, readable = np.load(file), np.load(file)
     if not keep:
-        pixels = torch.empty((len(readable), *form.shape), dtype=torch.uint8, device="meta")
+        kind = torch.from_numpy(np.empty(0, form.dtype)).dtype
+        pixels = torch.empty((len(readable), *form.shape), dtype=kind, device="meta")
     elif isinstance(file, io.BytesIO):
-        pixels = torch.frombuffer(file.getbuffer(), dtype=torch.uint8, offset=start, count=math.prod(shape))
+        values = np.frombuffer(file.getbuffer(), dtype, offset=start, count=math.prod(shape))
+        pixels = torch.from_numpy(values)
     else:  # mapped copy-on-write, because torch does not accept read-only memory; nothing is ever written
         pixels = torch.from_numpy(np.memmap(file, dtype, "c", start, shape))
     return DecodedImages(pixels.view(-1, *form.shape)[: len(readable)], digests, readable)
@@ -138,7 +140,7 @@ def _build(path: Path, files: list[ImageFile], form: ImageFormat, broken: Broken
 def _write(file: BinaryIO, files: list[ImageFile], form: ImageFormat, broken: Broken, keep: bool) -> None:
     """Write three arrays: pixels (N, 3, H, W), with the first M used; digests (M,); readable (M,)."""
     shape = (len(files) if keep else 0, *form.shape)
-    header = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8))}
+    header = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(form.dtype)}
     np.lib.format.write_array_header_1_0(file, header)
     start = file.tell()
     digests: list[bytes] = []
@@ -148,7 +150,7 @@ def _write(file: BinaryIO, files: list[ImageFile], form: ImageFormat, broken: Br
         readable.append(number)
         if pixels is not None:
             file.write(pixels.tobytes())
-    file.seek(start + math.prod(shape))
+    file.seek(start + math.prod(shape) * form.dtype.itemsize)
     np.save(file, np.frombuffer(b"".join(digests), DIGEST))
     np.save(file, np.array(readable, dtype=np.int64))
 

@@ -1,6 +1,7 @@
 """A folder of images with one subfolder per class: decoded once and kept, or streamed if they do not fit in memory."""
 
 import os
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from datamodules.base import DataModule
 from datamodules.checks import check_at_least, check_coefficient
 from datamodules.errors import DataError
 from datamodules.images.image_cache import Broken, DecodedImages, decode_images
-from datamodules.images.image_decoding import BrokenImageError, ImageFormat, open_rgb
+from datamodules.images.image_decoding import BrokenImageError
 from datamodules.images.image_files import list_images
+from datamodules.images.image_headers import Headers, choose_format, read_headers
 from datamodules.images.image_stream import StreamedImages
-from datamodules.samples import Samples
+from datamodules.samples import Samples, Stream
 from datamodules.splitting.duplicates import Digests
+from datamodules.splitting.manifest import Manifest
 from datamodules.splitting.subsets import Indices
 
 
@@ -32,7 +35,7 @@ class ImageFolder(DataModule):
     "test_set"); a part without a folder is split off, stratified. Files in subfolders of a class folder count too, and
     links are followed; what is left out, such as hidden files and those without an image's suffix, is counted. All
     images (grey, palette, 16 bits, transparent, rotated by EXIF) become upright RGB (3, size, size); transparent ones
-    are laid on white.
+    are laid on white. 16-bit grey is divided by the largest value in the training part, which `maximum` then holds.
 
     Up to `memory_limit_gb`, images are decoded once into a file (see `datamodules.images.image_cache`) in
     `data_dir`/.cache, which is mapped into memory. Beyond it, every image is checked once, then decoded whenever it is
@@ -41,8 +44,9 @@ class ImageFolder(DataModule):
 
     Args:
         data_dir: The folder.
-        size: Height and width: the shorter side is scaled, the centre cropped. Required unless all images have one
-            size.
+        size: Height and width: the shorter side is scaled, the centre cropped. By default images of one size keep it;
+            others get the median of the shorter sides of up to 1,000 training images, rounded to a multiple of 32, from
+            32 to 224.
         memory_limit_gb: Largest size of the decoded images to keep, in gigabytes (10⁹ bytes); 0 always streams.
         broken: How to treat a broken image file: "fail" with its name, or "skip" it with a warning.
         cache_dir: Folder of the decoded images, default `data_dir`/.cache; it may be deleted at any time.
@@ -75,9 +79,12 @@ class ImageFolder(DataModule):
         check_coefficient("ImageFolder", memory_limit_gb=memory_limit_gb)
         self.listing = list_images(Path(data_dir))
         self.class_names = self.listing.class_names
-        self.form = ImageFormat(size, size, resize=True) if size is not None else self._common_format()
+        self.headers = self._read_headers(size)
+        self.form = choose_format(self.headers, size)
+        self.chosen_size = size is None and len(set(self.headers.sizes)) > 1
         self.input_shape = self.form.shape
-        self.streamed = len(self.listing.files) * int(np.prod(self.input_shape)) > memory_limit_gb * 1e9
+        values = len(self.listing.files) * int(np.prod(self.input_shape))
+        self.streamed = values * self.form.dtype.itemsize > memory_limit_gb * 1e9
         if train_transforms is not None and not self.streamed:
             raise DataError("train_transforms are for streamed images only; set memory_limit_gb 0 to stream")
         chosen = with_default(train_transforms, lambda: [v2.RandomResizedCrop(self.form.shape[1:])])
@@ -89,13 +96,16 @@ class ImageFolder(DataModule):
         self.cache_dir = Path(cache_dir) if cache_dir is not None else Path(data_dir) / ".cache"
         self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers
 
-    def _common_format(self) -> ImageFormat:
-        first = self.listing.files[0].path
-        try:
-            image = open_rgb(first.read_bytes())
-        except (OSError, BrokenImageError) as error:
-            raise DataError(f"{first} cannot be read ({error}), and no size is given: set data.size") from error
-        return ImageFormat(image.height, image.width, resize=False)
+    def _read_headers(self, size: int | None) -> Headers:
+        parts = self.listing.parts
+        held_out = {number for part in ("val", "test") for number in map(int, parts.get(part, ()))}
+        files = [file for number, file in enumerate(self.listing.files) if number not in held_out]
+        headers = read_headers(files)
+        if size is None and not headers.sizes:
+            raise DataError(f"{files[0].path} is not an image, nor is any other that was looked at")
+        others = read_headers([self.listing.files[number] for number in sorted(held_out)])
+        same = others.complete and set(others.sizes) <= set(headers.sizes)
+        return replace(headers, complete=headers.complete and same)
 
     @override
     def default_augmentation(self) -> list[Augmentation]:
@@ -136,6 +146,32 @@ class ImageFolder(DataModule):
         return StreamedImages(paths, self.form, self.train_transforms, self.num_workers)
 
     @override
+    def setup(self, stage: str | None = None) -> None:
+        super().setup(stage)
+        self.manifest["images"] = {"height": self.form.height, "width": self.form.width, "maximum": self.maximum}
+
+    @override
+    def fit_maximum(self, indices: Tensor) -> None:
+        if self.form.deep:
+            inputs = self.samples.inputs
+            chunks = (
+                [inputs.sample(indices)]
+                if isinstance(inputs, Stream)
+                else (inputs[some] for some in torch.split(indices, 64))
+            )
+            self.maximum = max(1.0, *(float(chunk.max()) for chunk in chunks))
+
+    @override
+    def check_same_split(self, recorded: Manifest) -> None:
+        self.ensure_setup()
+        then, now = recorded.get("images"), self.manifest["images"]
+        same_data = recorded["source"] == self.manifest["source"]
+        if same_data and then is not None and (then["height"], then["width"]) != (now["height"], now["width"]):
+            sizes = [f"{images['height']}×{images['width']}" for images in (then, now)]
+            raise DataError(f"the images were {sizes[0]} in training, now they are {sizes[1]}; set data.size as it was")
+        super().check_same_split(recorded)
+
+    @override
     def identify(self, indices: Tensor) -> dict[str, list[Any]]:
         numbers = self.decoded.readable[indices.numpy()].tolist()
         return {"index": numbers, "file": self.listing.names(numbers)}
@@ -153,4 +189,7 @@ class ImageFolder(DataModule):
     @override
     def extra_facts(self) -> list[str]:
         ignored = [f"{count} {kind}{'s' * (count > 1)} ignored" for kind, count in self.listing.left_out.items()]
-        return [*ignored, *(["streamed from disk"] if self.streamed else [])]
+        size = f"{self.form.height}×{self.form.width}"
+        facts = [f"several sizes made {size}, their median: --data.size chooses another"] if self.chosen_size else []
+        facts += [f"16 bits, divided by {self.maximum:,.0f}"] if self.form.deep else []
+        return [*facts, *ignored, *(["streamed from disk"] if self.streamed else [])]

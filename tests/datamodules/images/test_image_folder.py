@@ -313,20 +313,6 @@ def test_a_class_without_a_readable_image_is_named(root):
         ready(root, size=8, broken="skip")
 
 
-def test_images_of_several_sizes_need_a_size(root):
-    Image.new("RGB", (13, 10)).save(root / "c" / "999.png")
-    for limit in (0, 4):
-        with pytest.raises(DataError, match=r"c/999\.png is 13×10 pixels, not 12×10.*data\.size"):
-            ready(root, memory_limit_gb=limit)
-        assert ready(root, size=8, memory_limit_gb=limit, num_workers=0).input_shape == (3, 8, 8)
-
-
-def test_a_broken_first_file_and_no_size_is_an_error(root):
-    (root / "a" / "000.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"a/000\.png cannot be read \(the file is empty\).*data\.size"):
-        ImageFolder(str(root), broken="skip")
-
-
 def test_ignored_files_are_told(root):
     (root / "a" / "notes.txt").write_text("no image")
     assert "1 other file ignored" in ready(root).describe()
