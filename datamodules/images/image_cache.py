@@ -3,7 +3,8 @@
 The name of the cache holds a hash of its inputs: each file's name, size and time of writing, the size of the images,
 and the version of Pillow. The content of the files is not part of it, because reading gigabytes of photographs takes
 minutes at every start (for the 60,000 files of CIFAR-10, 0.7 s of a warm and 2 s of a cold start). It is hashed while
-it is decoded, and the cache holds these digests, which splits are compared by.
+it is decoded, and the cache holds these digests, which splits are compared by. A start compares those of up to 256
+files, other ones for another seed, and all of them if asked to.
 
 Two processes that build at once do the work twice, and the second replaces the first's file by an equal one. Without a
 lock, nothing is left behind by a kill or fails on a network file system.
@@ -38,6 +39,7 @@ Broken = Literal["fail", "skip"]
 VERSION = 1  # of the layout of the file and of the decoding
 DIGEST = np.dtype(f"V{DIGEST_BYTES}")
 CHUNK = 256  # images decoded ahead of the writing; bounds the memory
+SAMPLED_FILES, SAMPLED_BYTES = 256, 2**26  # compared with a cache at every start
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,14 @@ class DecodedImages:
 
 
 def decode_images(
-    files: list[ImageFile], form: ImageFormat, folder: Path, *, root: Path, broken: Broken = "fail", keep: bool = True
+    files: list[ImageFile],
+    form: ImageFormat,
+    folder: Path,
+    *,
+    root: Path,
+    broken: Broken = "fail",
+    keep: bool = True,
+    verify: bool = False,
 ) -> DecodedImages:
     """Decode image files, or map the cache of an earlier run.
 
@@ -67,13 +76,19 @@ def decode_images(
         root: Folder of the files; the cache stays valid if it is moved.
         broken: How to treat a broken file: "fail" with its name, or "skip" it with a warning.
         keep: Keep the pixels; otherwise files are only read and checked.
+        verify: Compare the content of all files with a cache, rather than that of a few.
 
     Raises:
         BrokenImageError: A file is broken, and `broken` is "fail".
         DataError: An image has another size and resizing is off, or no file is readable.
     """
     path = folder / f"{'images' if keep else 'checked'}-{_key(files, form, root)}.npy"
-    decoded = _open(path, form, keep) or _build(path, files, form, broken, keep)
+    decoded = _open(path, form, keep)
+    changed = None if decoded is None else _first_changed(files, decoded, form, verify)
+    if changed is not None:
+        rank_zero_warn(f"{changed} has other content than {path} was made from: it is made anew")
+    if decoded is None or changed is not None:
+        decoded = _build(path, files, form, broken, keep)
     missing = np.setdiff1d(np.arange(len(files)), decoded.readable)
     if len(missing):
         first = files[missing[0]]
@@ -91,6 +106,34 @@ def _key(files: list[ImageFile], form: ImageFormat, root: Path) -> str:
     stamps = [(image.path.relative_to(root).as_posix(), image.size, image.modified) for image in files]
     made_from = json.dumps([VERSION, PIL.__version__, asdict(form), stamps])
     return hashlib.sha256(made_from.encode()).hexdigest()[:24]
+
+
+def _first_changed(files: list[ImageFile], decoded: DecodedImages, form: ImageFormat, verify: bool) -> Path | None:
+    """Return the first file whose content is not what was decoded, among all or a random sample; None if none is."""
+    digests: dict[int, bytes] = dict(zip(decoded.readable.tolist(), map(bytes, decoded.digests), strict=True))
+    numbers = list(range(len(files)))
+    if not verify:
+        # The processes of a run have the same seed, and must agree on whether to build the cache again.
+        order = np.random.default_rng(torch.initial_seed()).permutation(len(files))[:SAMPLED_FILES]
+        read = np.cumsum([files[number].size for number in order])
+        numbers = order[: max(int(np.searchsorted(read, SAMPLED_BYTES)), 1)].tolist()
+
+    def changed(number: int) -> bool:
+        try:
+            if number in digests:
+                return _digest(files[number].path.read_bytes()) != digests[number]
+            form.check(files[number].path.read_bytes())
+        except (OSError, DataError):
+            return number in digests  # and it was readable; another is as broken as before
+        return True
+
+    with ThreadPoolExecutor() as pool:
+        bar = tqdm(pool.map(changed, numbers), total=len(numbers), desc="verify", disable=None if verify else True)
+        return next((files[number].path for number, other in zip(numbers, bar, strict=False) if other), None)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
 
 
 def _open(path: Path, form: ImageFormat, keep: bool) -> DecodedImages | None:
@@ -193,4 +236,4 @@ def _decode(image: ImageFile, form: ImageFormat, keep: bool) -> tuple[bytes, Pix
         raise BrokenImageError(f"{image.path} cannot be read as an image ({error}); replace or delete it") from error
     except DataError as error:
         raise DataError(f"{image.path} {error}") from error
-    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest(), pixels
+    return _digest(data), pixels

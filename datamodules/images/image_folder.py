@@ -50,6 +50,8 @@ class ImageFolder(DataModule):
         memory_limit_gb: Largest size of the decoded images to keep, in gigabytes (10⁹ bytes); 0 always streams.
         broken: How to treat a broken image file: "fail" with its name, or "skip" it with a warning.
         cache_dir: Folder of the decoded images, default `data_dir`/.cache; it may be deleted at any time.
+        verify: Compare the content of all files with what was decoded in an earlier run, rather than that of up to 256
+            (names, sizes and times are always compared); what has changed is decoded again.
         train_transforms: torchvision v2 transforms of a streamed training image before it is resized, default
             RandomResizedCrop(size), for which None stands in a list too. They draw from torch's generator, which is
             seeded with (seed, epoch, index).
@@ -58,7 +60,7 @@ class ImageFolder(DataModule):
         kwargs: Arguments of `DataModule`.
     """
 
-    may_change_on_resume = ("data_dir", "cache_dir", "num_workers")
+    may_change_on_resume = ("data_dir", "cache_dir", "verify", "num_workers")
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class ImageFolder(DataModule):
         memory_limit_gb: float = 4.0,
         broken: Broken = "fail",
         cache_dir: str | None = None,
+        verify: bool = False,
         train_transforms: list[nn.Module | None] | None = None,
         num_workers: int | None = None,
         **kwargs: Any,
@@ -93,6 +96,7 @@ class ImageFolder(DataModule):
         if self.streamed and chosen and getattr(first, "needs_originals", False):
             raise DataError(f"{type(first).__name__} needs the original images; set train_transforms []")
         self.broken: Broken = broken
+        self.verify = verify
         self.cache_dir = Path(cache_dir) if cache_dir is not None else Path(data_dir) / ".cache"
         self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers
 
@@ -122,6 +126,7 @@ class ImageFolder(DataModule):
                 root=self.listing.root,
                 broken=self.broken,
                 keep=not self.streamed,
+                verify=self.verify,
             )
         except BrokenImageError as error:
             raise DataError(f"{error}, or set data.broken skip") from error
