@@ -194,6 +194,8 @@ class ImageFolder(DataModule):
     @override
     def extra_facts(self) -> list[str]:
         ignored = [f"{count} {kind}{'s' * (count > 1)} ignored" for kind, count in self.listing.left_out.items()]
+        broken = len(self.listing.files) - len(self.decoded.readable)
+        ignored += [f"{broken} broken image{'s' * (broken > 1)} left out"] if broken else []
         size = f"{self.form.height}×{self.form.width}"
         facts = [f"several sizes made {size}, their median: --data.size chooses another"] if self.chosen_size else []
         facts += [f"16 bits, divided by {self.maximum:,.0f}"] if self.form.deep else []

@@ -277,6 +277,7 @@ def test_a_broken_file_is_refused_or_skipped(root):
             ready(root, size=8, memory_limit_gb=limit)
         with pytest.warns(UserWarning, match="1 of 60 images cannot be read"):
             data = ready(root, size=8, memory_limit_gb=limit, broken="skip", num_workers=0)
+        assert "1 broken image left out" in data.describe()
         assert data.manifest["source"]["samples"] == 59
         assert data.samples.targets.bincount().tolist() == [20, 19, 20]
         names = {part: facts["class_counts"]["b"] for part, facts in data.manifest["parts"].items()}
