@@ -22,6 +22,7 @@ from datamodules.splitting.options import SplitOptions
 from datamodules.splitting.split_samples import split_samples
 from datamodules.splitting.splits import PARTS, Split
 from datamodules.splitting.subsets import Indices
+from datamodules.value_range import check_values
 
 
 class DataModule(BatchedDataModule):
@@ -37,7 +38,8 @@ class DataModule(BatchedDataModule):
         split: Sizes of the parts, folds, groups, seed and so on; the attribute holds the parts' indices, after `setup`.
         mean: Mean for the normalisation, one value per channel or one for all; default: that of the training part.
         std: Standard deviation for the normalisation, in the same form.
-        augmentation: Augmentations of the training batches, in order; default: the dataset's own.
+        augmentation: Augmentations of the training batches, in order; default: the dataset's own, for which None stands
+            in a list too. `augmentation+` appends.
         drop_last: Leave out an epoch's incomplete last training batch.
         label_noise: Makes training labels wrong on purpose; validation and test keep the true labels.
         imbalance: Makes some classes rare in the training part.
@@ -72,7 +74,7 @@ class DataModule(BatchedDataModule):
         split: SplitOptions = SplitOptions(),
         mean: list[float] | None = None,
         std: list[float] | None = None,
-        augmentation: list[Augmentation] | None = None,
+        augmentation: list[Augmentation | None] | None = None,
         drop_last: bool = False,
         label_noise: LabelNoise | None = None,
         imbalance: Imbalance | None = None,
@@ -138,6 +140,17 @@ class DataModule(BatchedDataModule):
         assert isinstance(self.samples.inputs, Tensor)
         return sample_digests(self.samples.inputs)
 
+    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
+        """Return what a user knows samples by, for a table of predictions: columns of n values.
+
+        Args:
+            indices: The samples, (n,), int64.
+        """
+        return {"index": indices.tolist()}
+
+    def fit_maximum(self, indices: Tensor) -> None:
+        """Set `maximum` by the given training samples where it is not known before."""
+
     def measure(self, indices: Tensor) -> Normalization:
         """Return mean and standard deviation of each channel over the given samples."""
         inputs = self.samples.inputs
@@ -149,7 +162,7 @@ class DataModule(BatchedDataModule):
         """Load and split the data; a second call changes nothing.
 
         Raises:
-            DataError: The data cannot be read or split as asked.
+            DataError: The data cannot be read or split as asked, or all training samples are equal.
         """
         if self.split is not None:
             return
@@ -168,7 +181,10 @@ class DataModule(BatchedDataModule):
             values=self.sample_values,
             files=self.sample_files,
         )
-        self.normalization = self.stated_normalization or self.measure(torch.from_numpy(split.train))
+        train = torch.from_numpy(split.train)
+        self.fit_maximum(train)
+        check_values(type(self).__name__, samples, train, self.maximum)
+        self.normalization = self.stated_normalization or self.measure(train)
         values, channels = len(self.normalization.mean), samples.inputs.shape[self.channel_axis]
         if values not in (1, channels):
             raise DataError(f"mean and std: {values} values for {channels} channels")

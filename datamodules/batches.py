@@ -8,7 +8,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from datamodules.augmentation.base import Augmentation
+from datamodules.augmentation.base import Augmentation, with_default
 from datamodules.checks import check_at_least
 from datamodules.errors import DataError
 from datamodules.loader import Batch, BatchLoader, InMemoryLoader, Order
@@ -23,7 +23,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     """
 
     class_names: tuple[str, ...]
-    maximum: ClassVar[float] = 255.0
+    maximum: float = 255.0
     may_change_on_resume: ClassVar[tuple[str, ...]] = ("eval_batch_size",)  # a subclass adds to it
     allow_zero_length_dataloader_with_multiple_devices = False
     samples: Samples
@@ -33,14 +33,14 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         self,
         batch_size: int,
         eval_batch_size: int,
-        augmentation: list[Augmentation] | None,
+        augmentation: list[Augmentation | None] | None,
         drop_last: bool,
         balanced_batches: bool,
     ) -> None:
         super().__init__()
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
-        chosen = self.default_augmentation() if augmentation is None else augmentation
+        chosen = with_default(augmentation, self.default_augmentation)
         for step in chosen[1:]:
             if getattr(step, "needs_originals", False):
                 raise DataError(f"augmentation: {type(step).__name__} must come first: it needs the original images")

@@ -49,7 +49,7 @@ def predict(session: Session) -> None:
     path = Path(session.settings["output"] or (session.folder or Path()) / "predictions.csv")
     assert data.split is not None
     indices = torch.from_numpy(data.split.test)
-    rows, targets = prediction_rows(indices, data.samples.targets[indices], len(predicted))
+    rows, targets = prediction_rows(data.identify(indices), data.samples.targets[indices], len(predicted))
     columns = session.model.prediction_columns(predicted, targets, data.class_names)
     write_predictions(path, {**rows, **columns})
     print(f"{len(predicted):,} predictions: {path}")
@@ -89,22 +89,25 @@ def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> No
     write_text(path, text.getvalue())
 
 
-def prediction_rows(indices: Tensor, targets: Tensor, count: int) -> tuple[dict[str, list[int]], Tensor]:
+def prediction_rows(
+    names: Mapping[str, Sequence[object]], targets: Tensor, count: int
+) -> tuple[dict[str, list[object]], Tensor]:
     """Return the columns that identify the first predictions, and their targets.
 
     Args:
-        indices: Index of each sample in the dataset, (N,).
+        names: What identifies each sample, by column, (N,).
         targets: (N, ...); with targets of steps there is one prediction per step that has one.
         count: Number of predictions.
 
     Returns:
-        Column "index", for steps also "step", from 0; targets (count, ...).
+        The columns of `names`, for steps also "step", from 0; targets (count, ...).
     """
     labelled = labelled_steps(targets)
     if labelled is None:
-        return {"index": indices[:count].tolist()}, targets[:count]
+        return {column: list(values[:count]) for column, values in names.items()}, targets[:count]
     samples, steps = labelled.nonzero()[:count].unbind(1)
-    return {"index": indices[samples].tolist(), "step": steps.tolist()}, targets[samples, steps]
+    named = {column: [values[sample] for sample in samples.tolist()] for column, values in names.items()}
+    return {**named, "step": steps.tolist()}, targets[samples, steps]
 
 
 def in_dataset_order(outputs: list[Tensor], rank: int, world_size: int) -> Tensor:

@@ -54,7 +54,7 @@ def test_rows_are_grouped_by_a_column(tmp_path):
 
 def test_a_column_that_the_split_goes_by_is_not_a_feature(tmp_path):
     (tmp_path / "rows.csv").write_text(
-        "patient,width,kind\n" + "".join(f"{row % 30},{row},{row % 2}\n" for row in range(300))
+        "patient,width,kind\n" + "".join(f"{row % 30},{row * row % 97},{row % 2}\n" for row in range(300))
     )
     path = str(tmp_path / "rows.csv")
     assert Tabular(path, "kind").input_shape == (2,)
