@@ -28,7 +28,7 @@ class DataModule(BatchedDataModule):
 
     A subclass states `class_names`, `input_shape`, `maximum` and `load`. Batches are (inputs, targets). Inputs are
     float32 (N, C, ...), scaled to [0, 1] and, while training, augmented; the task normalises them (`preprocessing`).
-    Targets are int64 (N,), or float32 (N, outputs).
+    Targets are int64 (N,), or float32 or float64 (N, outputs).
 
     Args:
         batch_size: Samples per training step, over all devices together.

@@ -70,5 +70,6 @@ def stated_normalization(mean: list[float] | None, std: list[float] | None) -> N
 def target_statistics(targets: Tensor) -> Normalization:
     """Return mean and standard deviation of each column of continuous targets (n, outputs); 1 for a constant one."""
     values = targets.double()
-    std = values.std(0, correction=0)
-    return Normalization(values.mean(0).tolist(), torch.where(std > 0, std, torch.ones_like(std)).tolist())
+    mean, std = values.mean(0), values.std(0, correction=0)
+    varies = std > 8 * torch.finfo(std.dtype).eps * mean.abs()  # the mean of equal values may be rounded
+    return Normalization(mean.tolist(), torch.where(varies, std, torch.ones_like(std)).tolist())

@@ -52,7 +52,7 @@ class Samples:
     Args:
         inputs: (N, C, ...), uint8 or float32; or a `Stream` if they do not fit in memory.
         targets: Class labels (N,), int64; or one label per step of a sequence, (N, T), int64, `UNLABELLED` where there
-            is none; or continuous targets (N, outputs), float32.
+            is none; or continuous targets (N, outputs), float32 or float64.
         official_test: Indices of the dataset's own test part, if it has one.
         official_val: Indices of the dataset's own validation part, if it has one.
         lengths: Number of true steps of each sequence, (N,), int64; None if there is no padding.
@@ -108,10 +108,10 @@ def check_samples(owner: str, samples: Samples, class_names: tuple[str, ...]) ->
         if targets.dtype != torch.int64:
             raise DataError(f"{owner}: labels (Samples.targets) are {targets.dtype}; they must be int64")
         _check_labels(owner, targets, len(class_names))
-    elif targets.dtype != torch.float32 or targets.ndim != 2:
+    elif targets.dtype not in (torch.float32, torch.float64) or targets.ndim != 2:
         raise DataError(
             f"{owner}: Samples.targets is {targets.dtype} {tuple(targets.shape)}; without class_names, targets are "
-            "continuous and must be float32 (N, outputs)"
+            "continuous and must be float32 or float64 (N, outputs)"
         )
 
 

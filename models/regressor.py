@@ -1,6 +1,6 @@
 """Regression of continuous targets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from models.losses import ClassificationLoss
+from models.metrics.mean_loss import SUM_DTYPE
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
 from models.task import Task
@@ -54,12 +55,20 @@ class Regressor(Task):
         self.regularizers.setup(network, num_classes=0)
         if len(target_mean) != len(target_std) or not all(std > 0 for std in target_std):
             raise ValueError(f"target_mean {target_mean} and target_std {target_std} do not fit each other")
-        self.register_buffer("target_mean", torch.tensor(target_mean))
-        self.register_buffer("target_std", torch.tensor(target_std))
+        self.register_buffer("target_mean", torch.tensor(target_mean, dtype=SUM_DTYPE))
+        self.register_buffer("target_std", torch.tensor(target_std, dtype=SUM_DTYPE))
         self.num_outputs = len(target_mean)
         self.train_metrics = training_metrics()
-        self.val_metrics = evaluation_metrics()
-        self.test_metrics = evaluation_metrics()
+        self.val_metrics = evaluation_metrics(self.num_outputs)
+        self.test_metrics = evaluation_metrics(self.num_outputs)
+
+    @override
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Regressor":
+        exact = {"target_mean": self.target_mean, "target_std": self.target_std}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # half precision would round them
+        for name, values in exact.items():
+            setattr(self, name, values.to(getattr(self, name).device))
+        return self
 
     @override
     def example(self) -> tuple[Tensor, Tensor]:
@@ -68,13 +77,13 @@ class Regressor(Task):
 
     @override
     def soft_targets(self, targets: Tensor) -> Tensor:
-        """Return standardised targets, (N, outputs)."""
-        return (targets - self.target_mean) / self.target_std
+        """Return standardised targets, (N, outputs), float32; standardised in double precision."""
+        return ((targets.to(SUM_DTYPE) - self.target_mean) / self.target_std).float()
 
     @override
     def to_predictions(self, outputs: Tensor) -> Tensor:
-        """Return outputs in the unit of the targets, (N, outputs), float32."""
-        return outputs.float() * self.target_std + self.target_mean
+        """Return outputs in the unit of the targets, (N, outputs), in double precision."""
+        return outputs.to(SUM_DTYPE) * self.target_std + self.target_mean
 
     @override
     def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:
@@ -98,4 +107,5 @@ class Regressor(Task):
 
 def _columns(name: str, values: Tensor) -> dict[str, list[str]]:
     names = [name] if values.shape[1] == 1 else [f"{name}_{number}" for number in range(values.shape[1])]
-    return {name: [f"{value:.6g}" for value in values[:, k].tolist()] for k, name in enumerate(names)}
+    # NumPy writes the fewest digits that give the value back.
+    return {name: [str(value) for value in values[:, k].numpy()] for k, name in enumerate(names)}

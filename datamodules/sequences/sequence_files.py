@@ -27,7 +27,7 @@ class Recorded:
 
     Attributes:
         sequences: N sequences, each (T, F), float32.
-        targets: (N,), int64; or N labels (T,), int64, one per step; or (N, outputs), float32.
+        targets: (N,), int64; or N labels (T,), int64, one per step; or (N, outputs), float64.
         class_names: C names; none if targets are continuous.
     """
 
@@ -99,7 +99,7 @@ def read_npz(path: Path) -> Recorded:
             raise DataError(
                 f"{path}: targets {targets.shape} must be finite numbers, one row for each of {len(lengths)} sequences"
             )
-        return Recorded(sequences, torch.from_numpy(targets.astype(np.float32)).view(len(lengths), -1), ())
+        return Recorded(sequences, torch.from_numpy(targets.astype(np.float64)).view(len(lengths), -1), ())
     if targets.dtype.kind not in "iu" or targets.shape not in ((len(lengths),), (len(values),)):
         raise DataError(
             f"{path}: targets are {targets.dtype} {targets.shape}; they must be integers or floats, one for each of "

@@ -68,7 +68,7 @@ class Tabular(DataModule):
         inputs = np.stack([_numbers(path, name, columns[name]) for name in used], axis=1)
         if continuous:
             self.class_names = ()
-            targets = torch.from_numpy(_numbers(path, target, columns[target])).float().view(-1, 1)
+            targets = torch.from_numpy(_numbers(path, target, columns[target])).view(-1, 1)
         else:
             _check_missing(path, target, columns[target])
             names, labels = np.unique(columns[target], return_inverse=True)
@@ -149,7 +149,8 @@ class EmbeddedTable(DataModule):
 
         inputs, targets = getattr(datasets, self.loader_name)(return_X_y=True)
         labels = torch.from_numpy(targets)
-        return Samples(torch.from_numpy(inputs).float(), labels.long() if self.class_names else labels.float()[:, None])
+        labels = labels.long() if self.class_names else labels.double()[:, None]
+        return Samples(torch.from_numpy(inputs).float(), labels)
 
 
 class BreastCancer(EmbeddedTable):

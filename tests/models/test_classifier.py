@@ -71,6 +71,15 @@ def test_the_accuracy_of_each_class_is_logged_under_its_name(quiet_trainer, netw
     assert "test/class_accuracy/seven" in metrics
 
 
+def test_a_class_without_test_samples_is_left_out(quiet_trainer):
+    class Wider(Digits):
+        class_names = (*map(str, range(10)), "ten")
+
+    (metrics,) = quiet_trainer().test(Classifier(MLP((1, 8, 8), 11), 11), Wider(), verbose=False)
+    assert {f"test/class_accuracy/{digit}" for digit in range(10)} < set(metrics)
+    assert "test/class_accuracy/ten" not in metrics
+
+
 def test_a_test_needs_no_datamodule(quiet_trainer, network):
     data = Digits()
     data.setup()
