@@ -289,7 +289,10 @@ def test_an_attribute_that_a_dataset_does_not_state_is_named(attribute):
         (Own(Samples(torch.rand(40, 3), [0] * 40)), "Samples.targets is a list; it must be a tensor"),
         (Own(Samples(torch.rand(40, 3), torch.arange(39) % 2)), "there are 40 inputs and 39 targets"),
         (Own(Samples(torch.rand(40, 3), torch.arange(40) % 3)), "sample 2 has label 2; there are 2 classes"),
-        (Numbers(), r"Samples.targets is torch.int64 \(40,\); without class_names, .* float32 or float64 \(N, outputs\)"),
+        (
+            Numbers(),
+            r"Samples.targets is torch.int64 \(40,\); without class_names, .* float32 or float64 \(N, outputs\)",
+        ),
     ],
 )
 def test_samples_that_do_not_fit_are_refused_by_the_attributes_name(data, message):
