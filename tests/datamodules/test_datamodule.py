@@ -233,6 +233,16 @@ def test_overfitting_some_batches_shows_the_same_in_every_epoch(run, batches, ea
     assert len(set(shown[0][1].tolist())) == 10, "drawn at random, whatever the dataset's order"
 
 
+@pytest.mark.parametrize(("batches", "each"), [(1, 1), (3, 3), (0.5, 1)])
+@pytest.mark.filterwarnings("error:You requested to overfit")
+def test_overfitting_some_batches_validates_on_as_many_of_the_validation_part(run, batches, each):
+    data = Digits(batch_size=100, eval_batch_size=50)  # 3 batches of validation
+    record = run(data, overfit_batches=batches, max_epochs=2, num_sanity_val_steps=0)
+    validated = data.targets[data.split.val[: 50 * each]]
+    assert torch.equal(record.targets("val"), torch.cat([validated, validated]))
+    assert len(record.targets("test")) == len(data.split.test)
+
+
 def test_without_overfitting_every_epoch_begins_with_another_batch(run):
     record = run(Digits(batch_size=100), limit_train_batches=1, max_epochs=3)
     assert len({tuple(targets.tolist()) for _, targets in record.seen["train"]}) == 3
