@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from models.losses import ClassificationLoss
+from models.losses.trial import Trial, check_value_loss
 from models.metrics.mean_loss import SUM_DTYPE
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
@@ -71,9 +72,8 @@ class Regressor(Task):
         return self
 
     @override
-    def example(self) -> tuple[Tensor, Tensor]:
-        values = torch.zeros(2, len(self.target_mean), device=self.device)
-        return values, values
+    def check_loss(self, trial: Trial, outputs: Tensor) -> None:
+        check_value_loss(trial, outputs.shape[-1])
 
     @override
     def soft_targets(self, targets: Tensor) -> Tensor:

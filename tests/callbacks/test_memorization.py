@@ -63,7 +63,7 @@ def test_the_fractions_are_of_the_wrong_labels_of_the_training_part(quiet_traine
 @pytest.mark.parametrize("rate", [0.05, 0.9])  # few wrong labels, or few true ones
 def test_the_accuracy_on_true_labels_is_of_at_most_the_samples_asked_for(quiet_trainer, rate):
     data = Digits(batch_size=500, label_noise=SymmetricNoise(rate))
-    trainer, task, _ = trained(quiet_trainer, data, functools.partial(SGD, lr=0.1), samples=97)
+    trainer, *_ = trained(quiet_trainer, data, functools.partial(SGD, lr=0.1), samples=97)
     accuracy = trainer.callback_metrics["memorization/clean_accuracy"].item()
     right = 97 * accuracy
     assert right == pytest.approx(round(right), abs=1e-4)

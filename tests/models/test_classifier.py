@@ -149,11 +149,11 @@ def test_labels_become_probabilities_for_the_chain():
 @pytest.mark.parametrize(
     ("loss", "regularizers", "said"),
     [
-        (nn.MSELoss(), [], r"loss: MSELoss does not take outputs \(2, 10\) with targets \(2,\)"),
+        (nn.MSELoss(), [], r"loss: MSELoss does not take outputs \(7, 10\) with targets \(7,\)"),
         (
             nn.MultiMarginLoss(),
             [LabelSmoothing(0.1)],
-            r"loss: MultiMarginLoss does not take outputs \(2, 10\) with targets \(2, 10\)",
+            r"loss: MultiMarginLoss does not take outputs \(7, 10\) with targets \(7, 10\)",
         ),
     ],
 )
