@@ -34,7 +34,8 @@ class Classifier(Task):
         network: Maps inputs (N, ...) to logits (N, num_classes), or (N, T, num_classes).
         num_classes: Number of classes, C.
         loss: Maps logits and targets (labels (N,), or probabilities (N, C) with regularizers) to a scalar to minimise;
-            cross entropy if not given.
+            cross entropy if not given. It must be lowest where the network is right: losses of log-probabilities, such
+            as `torch.nn.NLLLoss`, need a network that ends in `torch.nn.LogSoftmax`.
         kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
 
     Raises:

@@ -27,7 +27,8 @@ class Regressor(Task):
         target_mean: Mean of each target over the training part; filled in from the data.
         target_std: Standard deviation of each target over the training part, above 0; filled in from the data.
         loss: Maps outputs and standardised targets, (N, outputs) each, to a scalar to minimise; mean squared error if
-            not given. `torch.nn.L1Loss` and `torch.nn.HuberLoss` give outliers less weight.
+            not given. `torch.nn.L1Loss` and `torch.nn.HuberLoss` give outliers less weight. It must be lowest where
+            outputs equal the targets.
         kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
 
     Raises:
