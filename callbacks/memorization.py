@@ -47,8 +47,9 @@ class Memorization(Probe):
     With `label_noise` in the data (Zhang et al., arXiv 1611.03530; Arpit et al., arXiv 1706.05394), a sample that is
     predicted as its wrong label was memorised: nothing else leads there more often than chance. One that is predicted
     as its true label was learnt from the others. `memorization/wrong_label`, `/true_label` and `/neither` are fractions
-    of those samples; `/clean_accuracy` is the accuracy on as many training samples with true labels. All are evaluated
-    as validation is: in evaluation mode, without augmentation. Draws `figures/memorization.png` when training ends.
+    of those samples; `/clean_accuracy` is the accuracy on training samples with true labels, of which there may be more
+    or fewer. All are evaluated as validation is: in evaluation mode, without augmentation. Draws
+    `figures/memorization.png` when training ends.
 
     Args:
         samples: Largest number of samples with wrong labels, and of samples with true ones.

@@ -10,10 +10,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from datamodules.augmentation.base import Augmentation
-from datamodules.batches import BatchedDataModule
 from datamodules.errors import DataError
-from datamodules.normalization import Normalization, channel_statistics, stated_normalization, target_statistics
-from datamodules.samples import UNLABELLED, Samples, Stream, check_samples
+from datamodules.normalization import Normalization, channel_statistics, stated_normalization
+from datamodules.samples import Samples, Stream, check_samples
 from datamodules.splitting.duplicates import Digests, sample_digests
 from datamodules.splitting.imbalance import Imbalance
 from datamodules.splitting.label_noise import LabelNoise
@@ -22,15 +21,17 @@ from datamodules.splitting.options import SplitOptions
 from datamodules.splitting.split_samples import split_samples
 from datamodules.splitting.splits import PARTS, Split
 from datamodules.splitting.subsets import Indices
+from datamodules.task_facts import TaskFacts
 from datamodules.value_range import check_values
 
 
-class DataModule(BatchedDataModule):
+class DataModule(TaskFacts):
     """A dataset that is split into train, val and test; base class of all datasets.
 
     A subclass states `class_names`, `input_shape`, `maximum` and `load`. Batches are (inputs, targets). Inputs are
     float32 (N, C, ...), scaled to [0, 1] and, while training, augmented; the task normalises them (`preprocessing`).
-    Where float32 would lose differences they are float64 until then. Targets are int64 (N,), or float32 (N, outputs).
+    Where float32 would lose differences they are float64 until then. Targets are int64 (N,), or float32 or float64
+    (N, outputs).
 
     Args:
         batch_size: Samples per training step, over all devices together.
@@ -198,41 +199,6 @@ class DataModule(BatchedDataModule):
         assert self.split is not None
         return self.split
 
-    def _training_targets(self) -> Tensor:
-        train = self.ensure_setup().train  # which sets the targets
-        return self.targets[torch.from_numpy(train)]
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes; 0 if targets are continuous."""
-        return len(self.class_names)
-
-    @property
-    def num_outputs(self) -> int:
-        """Number of outputs of a network for this data: one per class or per continuous target."""
-        return self.num_classes or self._training_targets().shape[-1]
-
-    @property
-    def num_tokens(self) -> int:
-        """Number of token ids that inputs may hold; 0 if inputs are not token ids."""
-        return 0
-
-    @property
-    def target_mean(self) -> list[float]:
-        """Mean of each continuous target over the training part; empty if there are classes."""
-        return [] if self.class_names else target_statistics(self._training_targets()).mean
-
-    @property
-    def target_std(self) -> list[float]:
-        """Standard deviation of each continuous target over the training part, 1 if it is constant."""
-        return [] if self.class_names else target_statistics(self._training_targets()).std
-
-    @property
-    def class_counts(self) -> list[int]:
-        """Number of training labels of each class, wrong ones included."""
-        labels = self._training_targets().flatten()
-        return torch.bincount(labels[labels != UNLABELLED], minlength=self.num_classes).tolist()
-
     @property
     def preprocessing(self) -> dict[str, Any]:
         """Plain values with which a task turns raw inputs, or this data's batches, into inputs of its network.
@@ -244,11 +210,6 @@ class DataModule(BatchedDataModule):
         self.ensure_setup()
         scale = {"maximum": float(self.maximum), **asdict(self.normalization), "channel_axis": self.channel_axis}
         return {**scale, "size": None, "rows": False, "columns": None}
-
-    @property
-    def category_blocks(self) -> list[tuple[int, int]]:
-        """First input and number of inputs of each category of many values, which a network may embed."""
-        return []
 
     def __str__(self) -> str:  # Lightning's own fails on loaders that are not torch's
         return type(self).__name__ if self.split is None else f"{type(self).__name__}: {self.describe()}"

@@ -113,10 +113,10 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
         inputs = self.samples.inputs
         if isinstance(inputs, Stream):
-            return inputs.loader(self.targets, indices, batch_size, order, device)
+            return inputs.loader(supported(self.targets, device), indices, batch_size, order, device)
         if self._on_device is None or self._on_device[0].device != device:
             # Raw data that fits in memory fits on an accelerator too, where slicing costs nothing.
-            self._on_device = tuple(field.to(device) for field in self.fields())
+            self._on_device = tuple(supported(field, device).to(device) for field in self.fields())
         return InMemoryLoader(self._on_device, indices, batch_size, order)
 
     def replace_inputs(self, features: Tensor | None) -> None:
@@ -149,3 +149,8 @@ def scaled(inputs: Tensor, maximum: float) -> Tensor:
     if inputs.dtype == torch.int64:
         return inputs
     return inputs.to(torch.promote_types(inputs.dtype, torch.float32)) / maximum
+
+
+def supported(values: Tensor, device: torch.device) -> Tensor:
+    """Return values in a precision that a device has: Apple's GPUs have no double precision."""
+    return values.float() if device.type == "mps" and values.dtype == torch.float64 else values

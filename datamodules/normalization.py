@@ -89,5 +89,6 @@ def target_statistics(targets: Tensor) -> Normalization:
     """
     values = targets.double().flatten(0, -2)
     values = values[~values.isnan().any(-1)] if targets.ndim > 2 else values
-    std = values.std(0, correction=0)
-    return Normalization(values.mean(0).tolist(), torch.where(std > 0, std, torch.ones_like(std)).tolist())
+    mean, std = values.mean(0), values.std(0, correction=0)
+    varies = std > 8 * torch.finfo(std.dtype).eps * mean.abs()  # the mean of equal values may be rounded
+    return Normalization(mean.tolist(), torch.where(varies, std, torch.ones_like(std)).tolist())

@@ -11,6 +11,7 @@ from torchmetrics import Metric, MetricCollection
 
 from datamodules.samples import labelled_steps
 from models.errors import TrainingError
+from models.objective import check_objective
 from models.preprocessing import Inputs, Preprocessing
 
 Batch = tuple[Inputs, Tensor]  # inputs, scaled but not normalised, and targets
@@ -26,7 +27,8 @@ class EvaluatedModule(L.LightningModule, ABC):
     Where the targets belong to steps of sequences, each step that has one counts as a sample.
 
     A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which compare predictions with data's targets.
-    A metric with several values is logged under the name of each class.
+    A metric with several values is logged under the name of each class, without those that are NaN: a class that no
+    sample has, say.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
@@ -57,6 +59,9 @@ class EvaluatedModule(L.LightningModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Take the preprocessing from the data: before training always, before an evaluation if there is none yet."""
+        if self._trainer is not None:
+            # In half precision Lightning would round raw inputs and targets; `unpack` rounds normalised inputs.
+            self._trainer.precision_plugin.convert_input = _unchanged  # type: ignore[assignment,method-assign]
         settings = getattr(self.datamodule, "preprocessing", None)
         if settings is None or not (stage == "fit" or self.preprocessing.settings() == UNCHANGED.settings()):
             return
@@ -218,7 +223,8 @@ class EvaluatedModule(L.LightningModule, ABC):
         for name, several in computed.items():
             if several.ndim:
                 classes = getattr(self.datamodule, "class_names", range(len(several)))
-                values |= {f"{stage}/{name}/{label}": value for label, value in zip(classes, several, strict=True)}
+                of_classes = zip(classes, several.unbind(), strict=True)
+                values |= {f"{stage}/{name}/{label}": value for label, value in of_classes if not value.isnan()}
         for name, value in values.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
             in_bar = stage == "val" and name.removeprefix("val/") in self.train_metrics
@@ -232,16 +238,5 @@ def mode(metric: Metric | MetricCollection) -> Mode | None:
     return None if higher is None else "max" if higher else "min"
 
 
-def check_objective(objectives: Tensor, steps: Sequence[int], epoch: int) -> None:
-    """Check the objectives of training steps, (steps,).
-
-    Raises:
-        TrainingError: One is NaN or infinite.
-    """
-    finite = objectives.isfinite()
-    if not bool(finite.all()):
-        first = int(finite.int().argmin())
-        raise TrainingError(
-            f"the loss is {objectives[first].item()} at step {steps[first]}, epoch {epoch + 1}: "
-            f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)"
-        )
+def _unchanged(batch: Any) -> Any:
+    return batch

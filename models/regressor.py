@@ -1,19 +1,18 @@
 """Regression of continuous targets, of samples or of the steps of sequences."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from datamodules.precision import EXACT
 from models.losses import ClassificationLoss
+from models.losses.trial import Trial, check_value_loss
+from models.metrics.mean_loss import SUM_DTYPE
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
 from models.task import Task
-
-SHARPEST = 1000  # mean of targets, in standard deviations, up to which float32 tells them apart
 
 
 class Regressor(Task):
@@ -31,7 +30,8 @@ class Regressor(Task):
         target_mean: Mean of each target over the training part; filled in from the data.
         target_std: Standard deviation of each target over the training part, above 0; filled in from the data.
         loss: Maps outputs and standardised targets, (N, outputs) each, to a scalar to minimise; mean squared error if
-            not given. `torch.nn.L1Loss` and `torch.nn.HuberLoss` give outliers less weight.
+            not given. `torch.nn.L1Loss` and `torch.nn.HuberLoss` give outliers less weight. It must be lowest where
+            outputs equal the targets.
         kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
 
     Raises:
@@ -60,40 +60,35 @@ class Regressor(Task):
         self.regularizers.setup(network, num_classes=0)
         if len(target_mean) != len(target_std) or not all(std > 0 for std in target_std):
             raise ValueError(f"target_mean {target_mean} and target_std {target_std} do not fit each other")
-        self.register_buffer("target_mean", torch.tensor(target_mean, dtype=EXACT))
-        self.register_buffer("target_std", torch.tensor(target_std, dtype=EXACT))
-        pairs = zip(target_mean, target_std, strict=True)
-        self.precision = EXACT if any(abs(mean) > SHARPEST * std for mean, std in pairs) else torch.float32
+        self.register_buffer("target_mean", torch.tensor(target_mean, dtype=SUM_DTYPE))
+        self.register_buffer("target_std", torch.tensor(target_std, dtype=SUM_DTYPE))
         self.num_outputs = len(target_mean)
         self.train_metrics = training_metrics()
-        self.val_metrics = evaluation_metrics()
-        self.test_metrics = evaluation_metrics()
+        self.val_metrics = evaluation_metrics(self.num_outputs)
+        self.test_metrics = evaluation_metrics(self.num_outputs)
 
     @override
-    def example(self) -> tuple[Tensor, Tensor]:
-        values = torch.zeros(2, len(self.target_mean), dtype=torch.float32, device=self.device)
-        return values, values
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Regressor":
+        exact = {"target_mean": self.target_mean, "target_std": self.target_std}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # half precision would round them
+        for name, values in exact.items():
+            setattr(self, name, values.to(getattr(self, name).device))
+        return self
+
+    @override
+    def check_loss(self, trial: Trial, outputs: Tensor) -> None:
+        check_value_loss(trial, outputs.shape[-1])
 
     @override
     def soft_targets(self, targets: Tensor) -> Tensor:
         """Return standardised targets, (N, outputs), in the network's precision, float32 or more."""
-        mean, std = self.target_mean.to(targets.dtype), self.target_std.to(targets.dtype)
-        network = self.network_dtype or torch.float32
-        return ((targets - mean) / std).to(torch.promote_types(network, torch.float32))
+        precision = torch.promote_types(self.network_dtype or torch.float32, torch.float32)
+        return ((targets.to(SUM_DTYPE) - self.target_mean) / self.target_std).to(precision)
 
     @override
     def to_predictions(self, outputs: Tensor) -> Tensor:
-        """Return outputs in the unit of the targets, (N, outputs): float32, float64 where that would round them."""
-        precision = self.precision
-        return outputs.to(precision) * self.target_std.to(precision) + self.target_mean.to(precision)
-
-    @override
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        exact = self.target_mean, self.target_std
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        # Conversion to half precision must not round them.
-        self.target_mean, self.target_std = (values.to(self.target_mean.device) for values in exact)
-        return self
+        """Return outputs in the unit of the targets, (N, outputs), in double precision."""
+        return outputs.to(SUM_DTYPE) * self.target_std + self.target_mean
 
     @override
     def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:

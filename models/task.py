@@ -1,6 +1,5 @@
 """The training step under a list of regularizers, the optimizer and its schedule: what every task shares."""
 
-import warnings
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -19,8 +18,10 @@ from models.finders import refuse_finders
 from models.init_args import RecordsInitArgs, check_recorded, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
+from models.losses.trial import Trial, try_loss
 from models.networks import Network
 from models.networks.weight_files import skip_initial_weights
+from models.objective import whole_batch_objective
 from models.optimization import schedules
 from models.optimization.factories import check_factory
 from models.optimization.optimizers import OptimizerFactory, OptimizerWrapper, build_optimizer, wrap_optimizer
@@ -89,6 +90,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         self.layer_decay = layer_decay
         self._resumed: dict[str, Any] = {}
         self._schedule_length: int | None = None
+        self._loss_untried = False
 
     @abstractmethod
     def soft_targets(self, targets: Tensor) -> Tensor:
@@ -99,8 +101,12 @@ class Task(RecordsInitArgs, EvaluatedModule):
         """Return the loss of a training batch, without penalties."""
 
     @abstractmethod
-    def example(self) -> tuple[Tensor, Tensor]:
-        """Return outputs and targets of a made-up batch of two samples, to try the loss on."""
+    def check_loss(self, trial: Trial, outputs: Tensor) -> None:
+        """Check that the loss fits what the network gives for a training batch, `outputs`.
+
+        Raises:
+            TrainingError: It does not.
+        """
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the objective: the loss of the perturbed batch plus all penalties."""
@@ -113,9 +119,12 @@ class Task(RecordsInitArgs, EvaluatedModule):
         soft = self.soft_targets(targets)
         inputs, soft = self.regularizers.perturb(inputs, soft, of_steps=steps is not None)
         outputs = forward(inputs)
+        if self._loss_untried:
+            self._loss_untried = False
+            try_loss(self, outputs)
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
-        objective = sum(penalties, self.compute_loss(outputs, soft))
+        objective = whole_batch_objective(self, self.compute_loss(outputs, soft), penalties, soft)
         self.record(objective, outputs, targets)
         return objective
 
@@ -139,26 +148,17 @@ class Task(RecordsInitArgs, EvaluatedModule):
         return []
 
     def on_fit_start(self) -> None:
-        """Check that there is something to train and that the loss fits, before anything is trained.
+        """Check that there is something to train; the first step tries the loss.
 
         Raises:
-            TrainingError: No batch is left to train on, or the loss does not fit.
+            TrainingError: No batch is left to train on.
         """
         check_batches(self.trainer)
         if self.trainer.is_global_zero:
             self.regularizers.warn_unfinished_ramps(self.trainer.max_epochs)
         if isinstance(self.loss, ClassCountLoss):
             self.loss.count_classes(self.datamodule, self.device)
-        outputs, targets = self.example()
-        self._check_loss(outputs, self.soft_targets(targets))
-
-    def _check_loss(self, outputs: Tensor, targets: Tensor) -> None:
-        try:
-            with torch.no_grad(), warnings.catch_warnings(action="ignore"):
-                self.compute_loss(outputs, targets)
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            shapes = f"outputs {tuple(outputs.shape)} with targets {tuple(targets.shape)}"
-            raise TrainingError(f"loss: {type(self.loss).__name__} does not take {shapes}: {error}") from error
+        self._loss_untried = True
 
     def on_train_start(self) -> None:
         """Begin, or resume from a checkpoint.

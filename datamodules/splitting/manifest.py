@@ -17,6 +17,9 @@ Manifest = dict[str, Any]
 
 def content_hash(digests: npt.NDArray[np.void], targets: npt.NDArray[Any]) -> str:
     """Return the SHA-256 of a dataset: its samples' digests and targets, in order."""
+    single = targets.astype(np.float32) if targets.dtype == np.float64 else targets
+    if np.array_equal(single, targets):
+        targets = single  # manifests of runs from before targets were in double precision stay valid
     digest = hashlib.sha256(digests.tobytes())
     digest.update(np.ascontiguousarray(targets).tobytes())
     return digest.hexdigest()

@@ -21,7 +21,8 @@ class ShippedTable(DataModule):
 
         inputs, targets = getattr(datasets, self.loader_name)(return_X_y=True)
         labels = torch.from_numpy(targets)
-        return Samples(torch.from_numpy(inputs).float(), labels.long() if self.class_names else labels.float()[:, None])
+        labels = labels.long() if self.class_names else labels.double()[:, None]
+        return Samples(torch.from_numpy(inputs).float(), labels)
 
 
 class BreastCancer(ShippedTable):

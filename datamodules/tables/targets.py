@@ -19,13 +19,13 @@ class Target:
     Attributes:
         names: Names of the columns.
         class_names: The classes, as the file writes them; none if the target is a number.
-        values: Class of each row, (N,), int64; or numbers, (N, outputs), float32.
+        values: Class of each row, (N,), int64; or numbers, (N, outputs), float64.
         notes: What a user should know.
     """
 
     names: list[str]
     class_names: tuple[str, ...]
-    values: npt.NDArray[np.int64] | npt.NDArray[np.float32]
+    values: npt.NDArray[np.int64] | npt.NDArray[np.float64]
     notes: list[str]
 
 
@@ -74,7 +74,7 @@ def _numbers(path: str, frame: pd.DataFrame, names: list[str]) -> Target:
         if column.kind != "number":
             first = next(value for value in column.values if value is not None)
             raise DataError(f"{path}, column {column.name!r}: {first!r} is not a number, as a continuous target is")
-    return Target(names, (), np.stack([column.values for column in columns], axis=1).astype(np.float32), [])
+    return Target(names, (), np.stack([np.asarray(column.values, np.float64) for column in columns], axis=1), [])
 
 
 def _classes(path: str, name: str, cells: pd.Series, column: Column | None) -> Target:

@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from models.networks.stages import stages
+from models.networks.weights import named_weights
 
 FACTOR = "lr_factor"  # key of a group: its learning rate as a fraction of the head's
 
@@ -19,8 +20,8 @@ def parameter_groups(
     Args:
         network: The network; frozen parameters are left out.
         defaults: The optimizer's options, "lr" and perhaps "weight_decay" among them.
-        decay_norms_and_biases: Apply weight decay to all parameters, not to weights only. Biases and scales of norms,
-            which have one dimension, are not regularized by decay (He et al., arXiv 1812.01187, section 3.1).
+        decay_norms_and_biases: Apply weight decay to all parameters, not to weights only (`is_weight`). Biases and
+            scales of norms are not regularized by decay (He et al., arXiv 1812.01187, section 3.1).
         layer_decay: Factor of the learning rate from each stage to the one before it: the head has the full rate, the
             last stage `layer_decay` times that (ELECTRA, arXiv 2003.10555; BEiT, arXiv 2106.08254). 1 gives one
             rate to all.
@@ -28,12 +29,13 @@ def parameter_groups(
     depths: dict[int, int] = {}
     for depth, stage in enumerate(reversed(stages(network)), start=1):
         depths |= {id(parameter): depth for parameter in stage.parameters()}
+    weights = {id(weight) for _, weight in named_weights(network)}
     found: dict[tuple[int, bool], dict[str, Any]] = {}
     for parameter in network.parameters():
         if not parameter.requires_grad:
             continue
         depth = depths.get(id(parameter), 0) if layer_decay != 1 else 0
-        spared = parameter.ndim <= 1 and bool(defaults.get("weight_decay")) and not decay_norms_and_biases
+        spared = id(parameter) not in weights and bool(defaults.get("weight_decay")) and not decay_norms_and_biases
         group = found.setdefault((depth, spared), {"params": []})
         group["params"].append(parameter)
         if spared:

@@ -18,6 +18,7 @@ from datamodules.samples import labelled_steps
 from scripts.cli.session import Session
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def evaluate(session: Session) -> None:
@@ -78,15 +79,29 @@ def weights_note(checkpoint: Path | None) -> str | None:
 def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     """Write a header and one row per prediction.
 
+    Text that a spreadsheet would run as a formula, such as a class named `=1+1`, is written with a `'` before it, as
+    OWASP's "CSV Injection" advises; numbers stay as they are.
+
     Args:
         path: The file; it is written whole or not at all.
         columns: Values of each column, all of the same length.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_text(path, text.getvalue())
+    writer = csv.writer(text, lineterminator="\r\n")  # cells are quoted for the characters of a line's end alone
+    writer.writerow(map(plain_cell, columns))
+    writer.writerows(map(plain_cell, row) for row in zip(*columns.values(), strict=True))
+    write_text(path, text.getvalue().replace("\r\n", "\n"))
+
+
+def plain_cell(value: object) -> object:
+    """Return a value that a spreadsheet shows and does not run."""
+    if not isinstance(value, str) or not value.startswith(FORMULA_STARTS):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def prediction_rows(

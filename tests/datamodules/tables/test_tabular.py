@@ -126,7 +126,7 @@ def test_each_feature_is_measured_on_the_training_part_alone(make):
     assert inputs.mean(0).abs().max() < 1e-4
     assert (inputs.std(0, correction=0) - 1).abs().max() < 1e-3
     assert inputs.shape[1:] == data.input_shape
-    assert targets.dtype == (torch.int64 if data.class_names else torch.float32)
+    assert targets.dtype == (torch.int64 if data.class_names else torch.float64)
 
 
 def make_batches(data):
