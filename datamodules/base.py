@@ -184,8 +184,8 @@ class DataModule(TaskFacts):
         )
         train = torch.from_numpy(split.train)
         self.fit_maximum(train)
-        check_values(type(self).__name__, samples, train, self.maximum)
         self.normalization = self.stated_normalization or self.measure(train)
+        check_values(type(self).__name__, self.samples, train, self.maximum)
         values, channels = len(self.normalization.mean), samples.inputs.shape[self.channel_axis]
         if values not in (1, channels):
             raise DataError(f"mean and std: {values} values for {channels} channels")

@@ -113,7 +113,7 @@ def check_samples(owner: str, samples: Samples, class_names: tuple[str, ...]) ->
     elif targets.dtype not in (torch.float32, torch.float64) or targets.ndim not in (2, 3):
         raise DataError(
             f"{owner}: Samples.targets is {targets.dtype} {tuple(targets.shape)}; without class_names, targets are "
-            "continuous and must be float32 (N, outputs), or (N, T, outputs) of steps"
+            "continuous and must be float32 or float64 (N, outputs), or (N, T, outputs) of steps"
         )
     elif targets.ndim == 3:
         _check_some_step(owner, targets)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from datamodules.precision import narrowest
@@ -52,8 +51,6 @@ class Recorded:
         """
         lengths = torch.from_numpy(self.lengths.astype(np.int64))
         targets = torch.from_numpy(np.ascontiguousarray(self.targets))
-        if targets.is_floating_point():
-            targets = _narrowest_targets(targets)
         if self.of_steps:
             remedy = "cut it into shorter ones"
             check_padded_size(self.name, len(lengths), lengths, targets[0].nbytes, remedy)
@@ -61,8 +58,3 @@ class Recorded:
             targets = pad_sequence(list(torch.split(targets, lengths.tolist())), batch_first=True, padding_value=filler)
         inputs = RaggedSequences(narrowest(torch.from_numpy(self.values)), lengths)
         return Samples(inputs, targets, lengths=lengths)
-
-
-def _narrowest_targets(targets: Tensor) -> Tensor:
-    known = targets[~targets.isnan().any(-1)]
-    return targets.to(narrowest(known).dtype) if len(known) else targets.float()

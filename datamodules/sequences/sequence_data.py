@@ -15,8 +15,6 @@ from datamodules.samples import labelled_steps
 from datamodules.sequences.ragged import RaggedSequences, Sequences, check_padded_size
 from datamodules.splitting.duplicates import Digests, digest_each
 
-HALF = (torch.float16, torch.bfloat16)
-
 
 class SequenceDataModule(DataModule):
     """A dataset of sequences (T, F) that fits in memory.
@@ -92,22 +90,8 @@ class SequenceDataModule(DataModule):
         except DataError as error:
             raise DataError(f"{self.origin()}: {error}") from error
 
-    def _is_exact(self) -> bool:
-        inputs = self.samples.inputs
-        values = inputs.values if isinstance(inputs, RaggedSequences) else inputs
-        return isinstance(values, Tensor) and torch.float64 in (values.dtype, self.targets.dtype)
-
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Any, ...]:
-        """Cut a batch after its longest sequence, scale it and, while training, augment it.
-
-        Raises:
-            DataError: The trainer has rounded values that float32 could not hold.
-        """
-        if batch[0].dtype in HALF and self._is_exact():
-            raise DataError(
-                "trainer.precision: half precision rounds the values before they are standardised, and they need "
-                "float64; choose bf16-mixed or 16-mixed"
-            )
+        """Cut a batch after its longest sequence, scale it and, while training, augment it."""
         if self.samples.lengths is None:
             return super().on_after_batch_transfer(batch, dataloader_idx)
         values, lengths, targets = batch

@@ -136,8 +136,6 @@ class TextSequences(SequenceDataModule):
         counts = torch.bincount(train, minlength=len(self._numbers)).tolist()
         seen = [token for token, number in self._numbers.items() if counts[number] and token != NOTHING]
         known = sorted(seen, key=lambda token: (-counts[self._numbers[token]], token))[: self.vocabulary_size]
-        if not known:
-            raise DataError(f"{self.path}: the texts of the training part are empty (data.text names the column)")
         self.vocabulary = replace(self.vocabulary, known=known)
         final = torch.full((len(self._numbers),), UNKNOWN)
         final[[self._numbers[token] for token in known]] = torch.arange(len(known)) + RESERVED

@@ -5,9 +5,8 @@ import warnings
 import pytest
 import torch
 
-from datamodules import DataError, DataModule, Digits, Samples, SplitOptions
+from datamodules import DataError, DataModule, Diabetes, Digits, Samples, SplitOptions
 from datamodules.sequences.synthetic_sequences import AddingProblem
-from datamodules.tables.tabular import Diabetes
 
 
 class Own(DataModule):

@@ -164,7 +164,7 @@ def test_a_missing_target_and_empty_texts_are_refused(tmp_path):
     frame.loc[3, "target"] = ""
     with pytest.raises(DataError, match=r"reviews\.csv, row 5, column 'target': the target is missing"):
         read(frame, tmp_path)
-    with pytest.raises(DataError, match="the texts of the training part are empty"):
+    with pytest.raises(DataError, match="all 86 training samples are equal"):
         read(reviews().assign(text=""), tmp_path)
 
 
