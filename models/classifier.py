@@ -12,7 +12,9 @@ from datamodules.samples import UNLABELLED
 from models.evaluated import Batch
 from models.losses import ClassificationLoss
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
+from models.network_outputs import warn_of_probabilities
 from models.networks import Network
+from models.objective import Penalties
 from models.task import Task
 
 
@@ -94,6 +96,12 @@ class Classifier(Task):
         if criterion.weight is not None:
             loss = loss * len(targets) / (targets.detach() * criterion.weight).sum()
         return loss
+
+    @override
+    def record(self, objective: Tensor, outputs: Tensor, targets: Tensor, penalties: Penalties = ()) -> None:
+        if self.recording and self.global_step == 0 and isinstance(self.loss, nn.CrossEntropyLoss | ClassificationLoss):
+            warn_of_probabilities(type(self.network).__name__, type(self.loss).__name__, outputs)
+        super().record(objective, outputs, targets, penalties)
 
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -17,11 +17,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
-from models.init_args import RecordsInitArgs, check_recorded, record_init_args
+from models.init_args import RecordsInitArgs, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
 from models.networks import Network
 from models.networks.weight_files import skip_initial_weights
+from models.objective import check_gradient, try_loss
 from models.optimization import schedules
 from models.optimization.factories import check_factory
 from models.optimization.optimizers import OptimizerFactory, OptimizerWrapper, build_optimizer, wrap_optimizer
@@ -29,6 +30,7 @@ from models.optimization.sam import SAM
 from models.optimization.uncounted_step import check_sam, uncounted_pass
 from models.preprocessing import Inputs
 from models.regularizers import Regularizer, RegularizerChain, Step
+from models.trusted import check_rebuildable
 
 SPLIT_KEY = "split"  # of a checkpoint: the manifest of the data's split
 LENGTH_KEY = "schedule_length"
@@ -114,10 +116,13 @@ class Task(RecordsInitArgs, EvaluatedModule):
         soft = self.soft_targets(targets)
         inputs, soft = self.regularizers.perturb(inputs, soft, of_steps=steps is not None)
         outputs = forward(inputs)
+        check_gradient(f"network: {type(self.network).__name__} gives outputs", outputs)
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
-        objective = sum(penalties, self.compute_loss(outputs, soft))
-        self.record(objective, outputs, targets)
+        loss = self.compute_loss(outputs, soft)
+        check_gradient(f"loss: {type(self.loss).__name__} gives a value", loss)
+        objective = sum((penalty for _, penalty in penalties), loss)
+        self.record(objective, outputs, targets, penalties)
         return objective
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -138,15 +143,8 @@ class Task(RecordsInitArgs, EvaluatedModule):
         if isinstance(self.loss, ClassCountLoss):
             self.loss.count_classes(self.datamodule, self.device)
         outputs, targets = self.example()
-        self._check_loss(outputs, self.soft_targets(targets))
-
-    def _check_loss(self, outputs: Tensor, targets: Tensor) -> None:
-        try:
-            with torch.no_grad(), warnings.catch_warnings(action="ignore"):
-                self.compute_loss(outputs, targets)
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            shapes = f"outputs {tuple(outputs.shape)} with targets {tuple(targets.shape)}"
-            raise TrainingError(f"loss: {type(self.loss).__name__} does not take {shapes}: {error}") from error
+        with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+            try_loss(type(self.loss).__name__, self.compute_loss, outputs, self.soft_targets(targets))
 
     def on_train_start(self) -> None:
         """Begin, or resume from a checkpoint.
@@ -244,7 +242,8 @@ class Task(RecordsInitArgs, EvaluatedModule):
 
         Raises:
             TypeError: The checkpoint does not say how its network was made, and no `network` is given.
+            ImportError: It names a class of a module that is neither of ours, nor torch's, nor imported.
         """
-        check_recorded(checkpoint_path, cls, kwargs)
+        check_rebuildable(checkpoint_path, cls, kwargs)
         with skip_initial_weights():
             return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

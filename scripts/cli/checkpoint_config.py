@@ -1,20 +1,15 @@
 """The recipe inside a checkpoint, so that `test`, `validate` and `predict` need nothing else."""
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import yaml
 
 from callbacks import CheckpointError, load_checkpoint
-from scripts.cli.constructor import Argument, class_arguments, members
+from models.trusted import TRUSTED, untrusted
 from scripts.cli.runs import run_folder_of
 
 CONFIG_KEY = "holdout_config"
-TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
-TEXT_TYPES = (str, str | None, list[str], list[str] | None)  # the parser takes any value of these types as text
-PLAIN = re.compile(r"[\w+-]*(/[\w+-]+)?")  # batch, bf16-mixed, val/loss
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -37,7 +32,7 @@ def read_config(path: Path) -> dict[str, Any]:
         if not _names_class(config.get(part)):
             raise CheckpointError(f"{path} has no recipe (its {part} is {config.get(part)!r}); give one with -c")
     kept = {"model": config["model"], "data": config["data"]}
-    for place, name in untrusted(config):
+    for place, name in untrusted(kept):
         folder = run_folder_of(path)
         recipe = f"-c {folder / 'config.yaml'}" if folder is not None else "-c RECIPE"
         raise CheckpointError(
@@ -49,68 +44,5 @@ def read_config(path: Path) -> dict[str, Any]:
     return kept | ({"trainer": {"precision": str(precision)}} if precision is not None else {})
 
 
-def untrusted(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (place, text) of all in a recipe's model and data that a checkpoint must not bring: a stranger wrote it."""
-    for place, name in _importable({"model": config["model"], "data": config["data"]}):
-        if name.split(".")[0] not in TRUSTED or not place.endswith("class_path"):
-            yield place, name
-
-
 def _names_class(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("class_path"), str)
-
-
-def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (place, text) of every text that a parser might take for a class or for a file to read.
-
-    `holdout fit` names classes only at "class_path", and its keys have no dots.
-    """
-    if isinstance(value, dict):
-        texts = _texts(value)
-        for key, item in value.items():
-            if not str(key).isidentifier():
-                yield place, f"{key}: {item}"
-            if key == "init_args" and isinstance(item, dict):
-                item = {name: argument for name, argument in item.items() if name not in texts}
-            yield from _importable(item, f"{place}.{key}".lstrip("."))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _importable(item, f"{place}.{number}")
-    elif isinstance(value, str) and (place.endswith("class_path") or not _is_plain(value)):
-        yield place, value
-
-
-def _texts(config: dict[str, Any]) -> set[str]:
-    """Return the names of a class's arguments that the parser takes as text."""
-    named, given = config.get("class_path"), config.get("init_args")
-    if not isinstance(named, str) or not isinstance(given, dict) or named.split(".")[0] not in TRUSTED:
-        return set()
-    known = class_arguments(named)
-    return {
-        name
-        for name, value in given.items()
-        if name in known
-        and ((known[name].annotation in TEXT_TYPES and _is_text(value)) or _is_choice(value, known[name]))
-    }
-
-
-def _is_choice(value: Any, argument: Argument) -> bool:
-    """Return whether a value is one of an argument's choices; a file of that name does not matter then."""
-    return any(value in get_args(kind) for kind in members(argument.annotation) if get_origin(kind) is Literal)
-
-
-def _is_text(value: Any) -> bool:
-    texts = value if isinstance(value, list) else [value]
-    return all(isinstance(text, str) and "://" not in text and _is_yaml_text(text) for text in texts)
-
-
-def _is_plain(value: str) -> bool:
-    """Return whether a text cannot be a class, a file, an address or YAML."""
-    return PLAIN.fullmatch(value) is not None and not Path(value).exists()
-
-
-def _is_yaml_text(value: str) -> bool:
-    try:
-        return bool(yaml.safe_load(value) == value)
-    except yaml.YAMLError:
-        return False

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from scripts.cli.constructor import SEQUENCES, Argument, constructor_arguments, find_class, is_own, members
+from models.init_args import find_class
+from scripts.cli.constructor import SEQUENCES, Argument, constructor_arguments, is_own, members
 from scripts.cli.jobs import JOBS, Option
 from scripts.cli.start_up_cache import PACKAGES, VERSIONED
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from models.init_args import find_class
 from scripts.cli.choices import (
     MAX_DEPTH,
     Slot,
@@ -13,7 +14,7 @@ from scripts.cli.choices import (
     root_slot,
     slot_of,
 )
-from scripts.cli.constructor import Argument, find_class, first_line
+from scripts.cli.constructor import Argument, first_line
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
 from scripts.cli.help_text import Row, columns, paragraph

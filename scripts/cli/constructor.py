@@ -1,7 +1,6 @@
 """A class by its path, and the arguments of its constructor: types in short words, defaults, descriptions."""
 
 import collections.abc
-import importlib
 import inspect
 import re
 import types
@@ -13,6 +12,7 @@ from typing import Any
 
 from jsonargparse._parameter_resolvers import get_signature_parameters
 
+from models.init_args import find_class
 from scripts.cli.start_up_cache import PACKAGES
 
 REQUIRED = inspect.Parameter.empty
@@ -58,16 +58,6 @@ def constructor_arguments(cls: type) -> list[Argument]:
         Argument(found.name, found.annotation, found.default, _description(found.doc or "", found.parent))
         for found in parameters
     ]
-
-
-def find_class(path: str) -> type | None:
-    """Return the class at a path ("models.networks.MLP"), None if there is none."""
-    module, _, name = path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        return None
-    return found if isinstance(found, type) else None
 
 
 def class_arguments(path: str) -> dict[str, Argument]:
