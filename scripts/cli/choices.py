@@ -193,7 +193,7 @@ def _public_subclasses(base: type, package: str) -> dict[str, type]:
 
 def _is_configurable(part: Any) -> bool:
     """Return whether a type is a class with arguments of its own to set, not a plain value or a tensor."""
-    plain = ("builtins", "datetime", "pathlib", "typing")
+    plain = ("builtins", "datetime", "inspect", "pathlib", "typing")  # inspect's stands for no type
     return inspect.isclass(part) and part.__module__.split(".")[0] not in plain and part.__module__ != "torch"
 
 

@@ -15,7 +15,7 @@ from jsonargparse._parameter_resolvers import get_signature_parameters
 from models.init_args import find_class
 from scripts.cli.start_up_cache import PACKAGES
 
-REQUIRED = inspect.Parameter.empty
+REQUIRED = UNTYPED = inspect.Parameter.empty
 SEQUENCES = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable)
 WORDS = {str: "text", int: "int", float: "float", bool: "bool", Path: "path", dict: "mapping", type(None): "null"}
 
@@ -37,8 +37,10 @@ class Argument:
     help: str
 
     def type_words(self) -> str:
-        """Return the type in short words, such as "float" or "list of Regularizer"."""
-        return words(self.annotation)
+        """Return the type in short words, such as "float" or "list of Regularizer"; by default the default's."""
+        if self.annotation is not UNTYPED:
+            return words(self.annotation)
+        return "" if self.default in (None, REQUIRED) else words(type(self.default))
 
     def default_words(self) -> str:
         """Return the default as YAML writes it, "required" if there is none, "" for null."""

@@ -222,7 +222,7 @@ def refusal(own, flags: str) -> str:
     lines = [line for line in error.splitlines() if not line.startswith("warning: ")]
     assert len(lines) == 1
     assert lines[0].startswith("holdout: error: ")
-    assert not list(own.folder.glob("runs/*/*"))
+    assert not list(own.folder.glob("runs/digits/*"))
     return lines[0].removeprefix("holdout: error: ")
 
 
@@ -346,3 +346,30 @@ def test_a_softmax_before_cross_entropy_is_warned_of(own, recwarn, network, warn
     own.here(*f"{DIGITS} --name {network} --model.network faulty.{network}".split())
     said = f"network: {network} seems to end in a softmax, and CrossEntropyLoss takes logits"
     assert any(said in str(warning.message) for warning in recwarn) == warns
+
+
+FEW = "class Net:\n    pass\n\n\nclass Wide(Net):\n    pass\n\n\ndef helper():\n    pass\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("few.nett", "there is no class few.nett; did you mean few.Net?"),
+        ("few.Wid", "there is no class few.Wid; did you mean few.Wide?"),
+        ("few.Xylophone", "there is no class few.Xylophone; few.py has few.Net, few.Wide"),
+        ("few", "there is no class 'few'; few.py has few.Net, few.Wide"),
+        ("wide", "there is no class 'wide'; did you mean few.Wide?"),
+    ],
+)
+def test_a_name_that_no_class_has_is_answered_from_the_users_own_files(own, name, said) -> None:
+    (own.folder / "few.py").write_text(FEW)
+    assert refusal(own, f"--model.network {name}") == f"model.network: {said}"
+    page = own.here("fit", "--model.network.help", name, status=2).stderr
+    assert page == f"holdout: error: --model.network.help: {said.replace(name, repr(name)) if '.' in name else said}\n"
+
+
+def test_arguments_without_a_type_are_explained_by_their_defaults(own) -> None:
+    page = own.here("fit", "--model.network.help", "faulty.Net").stdout
+    assert "--model.network.hidden int" in page
+    assert "(default: 8)" in page
+    assert "_empty" not in page
