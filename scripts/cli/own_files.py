@@ -12,8 +12,11 @@ MOST_FILES = 100  # in a folder of more, nobody waits for a suggestion
 
 def file_of(module: str) -> Path | None:
     """Return the file below the working directory that a module is imported from: of "mine.nets", mine/nets.py."""
-    path = Path(*module.split(".")).with_suffix(".py")
-    return path if all(map(str.isidentifier, module.split("."))) and path.is_file() else None
+    parts = module.split(".")
+    if not all(map(str.isidentifier, parts)):
+        return None
+    path = Path(*parts).with_suffix(".py")
+    return path if path.is_file() else None
 
 
 def classes_in(file: Path) -> list[str]:

@@ -365,7 +365,9 @@ def test_a_name_that_no_class_has_is_answered_from_the_users_own_files(own, name
     (own.folder / "few.py").write_text(FEW)
     assert refusal(own, f"--model.network {name}") == f"model.network: {said}"
     page = own.here("fit", "--model.network.help", name, status=2).stderr
-    assert page == f"holdout: error: --model.network.help: {said.replace(name, repr(name)) if '.' in name else said}\n"
+    assert (
+        page == f"holdout: error: --model.network.help: {said.replace(name, repr(name), 1) if '.' in name else said}\n"
+    )
 
 
 def test_arguments_without_a_type_are_explained_by_their_defaults(own) -> None:
