@@ -1,5 +1,6 @@
 """Classification of samples, or of the steps of sequences, into one of C classes."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,13 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from datamodules.samples import UNLABELLED
+from models.errors import TrainingError
 from models.evaluated import Batch
 from models.losses import ClassificationLoss
+from models.losses.trial import Trial, check_class_loss, warn_of_coupled_samples
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
-from models.network_outputs import warn_of_probabilities
 from models.networks import Network
-from models.objective import Penalties
+from models.objective import loss_divisor
 from models.task import Task
 
 
@@ -32,7 +34,8 @@ class Classifier(Task):
         network: Maps inputs (N, ...) to logits (N, num_classes), or (N, T, num_classes).
         num_classes: Number of classes, C.
         loss: Maps logits and targets (labels (N,), or probabilities (N, C) with regularizers) to a scalar to minimise;
-            cross entropy if not given.
+            cross entropy if not given. It must be lowest where the network is right: losses of log-probabilities, such
+            as `torch.nn.NLLLoss`, need a network that ends in `torch.nn.LogSoftmax`.
         kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
 
     Raises:
@@ -64,9 +67,18 @@ class Classifier(Task):
         self.test_metrics = test_metrics(num_classes)
 
     @override
-    def example(self) -> tuple[Tensor, Tensor]:
-        outputs = torch.zeros(2, self.num_classes, device=self.device)
-        return outputs, torch.zeros(2, dtype=torch.int64, device=self.device)
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        counts = getattr(self.datamodule, "class_counts", None)
+        if counts is not None:
+            names = getattr(self.datamodule, "class_names", None) or tuple(map(str, range(len(counts))))
+            check_classes(self.num_classes, counts, names, warn=self.trainer.is_global_zero)
+
+    @override
+    def check_loss(self, trial: Trial, outputs: Tensor) -> None:
+        check_class_loss(trial, self.soft_targets, outputs)
+        if self.trainer.world_size > 1 and self.trainer.is_global_zero:
+            warn_of_coupled_samples(trial, self.loss, self.soft_targets, outputs)
 
     @override
     def soft_targets(self, targets: Tensor) -> Tensor:
@@ -94,14 +106,8 @@ class Classifier(Task):
         if not soft or not isinstance(criterion, nn.CrossEntropyLoss) or criterion.reduction != "mean":
             return loss
         if criterion.weight is not None:
-            loss = loss * len(targets) / (targets.detach() * criterion.weight).sum()
+            loss = loss * len(targets) / loss_divisor(criterion, targets)
         return loss
-
-    @override
-    def record(self, objective: Tensor, outputs: Tensor, targets: Tensor, penalties: Penalties = ()) -> None:
-        if self.recording and self.global_step == 0 and isinstance(self.loss, nn.CrossEntropyLoss | ClassificationLoss):
-            warn_of_probabilities(type(self.network).__name__, type(self.loss).__name__, outputs)
-        super().record(objective, outputs, targets, penalties)
 
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -117,3 +123,31 @@ class Classifier(Task):
         for label, name in enumerate(class_names):
             columns[f"probability_{name}"] = [f"{probability:.6g}" for probability in outputs[:, label].tolist()]
         return columns
+
+
+def check_classes(num_classes: int, counts: Sequence[int], names: Sequence[str], warn: bool) -> None:
+    """Check that a training part holds the classes to learn.
+
+    Args:
+        num_classes: Number of classes of the task.
+        counts: Number of training labels of each class of the data.
+        names: The data's class names.
+        warn: Warn of classes that have no training label.
+
+    Raises:
+        TrainingError: The data has more classes than the task, or a single class in the training part.
+    """
+    if len(counts) > num_classes:
+        raise TrainingError(f"num_classes: the task has {num_classes} classes and the data {len(counts)}")
+    held = [name for name, count in zip(names, counts, strict=True) if count]
+    if len(held) == 1:
+        raise TrainingError(f"the training part holds one class alone, {held[0]}: there is nothing to tell apart")
+    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    missing += [f"number {label}" for label in range(len(counts), num_classes)]
+    if missing and warn:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        warnings.warn(
+            f"the training part holds {len(held)} of {num_classes} classes: no sample of "
+            f"{', '.join(missing[:5])}{more}",
+            stacklevel=2,
+        )

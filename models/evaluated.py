@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
-from datamodules.samples import UNLABELLED
+from datamodules.samples import labelled_steps
 from models.errors import TrainingError
 from models.network_outputs import check_raw, network_outputs
 from models.objective import Penalties, check_objective
@@ -25,10 +25,11 @@ FLUSH_EVERY = 50  # batches kept before metrics are updated at once: per-step up
 class EvaluatedModule(L.LightningModule, ABC):
     """A network with the metrics that measure it; it knows nothing of training losses and regularizers.
 
-    Where the labels belong to steps of sequences, (N, T), each labelled step counts as a sample.
+    Where the targets belong to steps of sequences, each step that has one counts as a sample.
 
     A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which compare predictions with data's targets.
-    A metric with several values is logged under the name of each class.
+    A metric with several values is logged under the name of each class, without those that are NaN: a class that no
+    sample has, say.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
@@ -59,6 +60,9 @@ class EvaluatedModule(L.LightningModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Take the preprocessing from the data: before training always, before an evaluation if there is none yet."""
+        if self._trainer is not None:
+            # In half precision Lightning would round raw inputs and targets; `unpack` rounds normalised inputs.
+            self._trainer.precision_plugin.convert_input = _unchanged  # type: ignore[assignment,method-assign]
         settings = getattr(self.datamodule, "preprocessing", None)
         if settings is None or not (stage == "fit" or self.preprocessing.settings() == UNCHANGED.settings()):
             return
@@ -111,13 +115,14 @@ class EvaluatedModule(L.LightningModule, ABC):
         """
 
     def unpack(self, batch: Batch) -> tuple[Inputs, Tensor, LabelledSteps | None]:
-        """Return normalised inputs, targets, and None; of labels of steps (N, T) those that exist, (M,), and where."""
+        """Return normalised inputs, targets, and None; of targets of steps those that exist, (M, ...), and where."""
         inputs, targets = batch
         prepare = UNCHANGED if getattr(self.network, "inputs_are_features", False) else self.preprocessing
         inputs = prepare.normalize(inputs, self.network_dtype)
-        if targets.ndim == 1 or targets.is_floating_point():
+        labelled = labelled_steps(targets)
+        if labelled is None:
             return inputs, targets, None
-        steps = (targets != UNLABELLED).nonzero(as_tuple=True)
+        steps = labelled.nonzero(as_tuple=True)
         return inputs, targets[steps], steps
 
     def compute_outputs(self, inputs: Inputs, steps: LabelledSteps | None) -> Tensor:
@@ -216,7 +221,8 @@ class EvaluatedModule(L.LightningModule, ABC):
         for name, several in computed.items():
             if several.ndim:
                 classes = getattr(self.datamodule, "class_names", range(len(several)))
-                values |= {f"{stage}/{name}/{label}": value for label, value in zip(classes, several, strict=True)}
+                of_classes = zip(classes, several.unbind(), strict=True)
+                values |= {f"{stage}/{name}/{label}": value for label, value in of_classes if not value.isnan()}
         for name, value in values.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
             in_bar = stage == "val" and name.removeprefix("val/") in self.train_metrics
@@ -228,3 +234,7 @@ def mode(metric: Metric | MetricCollection) -> Mode | None:
     """Return "max" if higher values of a metric are better, "min" if lower ones are, None if it does not say."""
     higher = getattr(metric, "higher_is_better", None)
     return None if higher is None else "max" if higher else "min"
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch

@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from models.errors import TrainingError
@@ -72,21 +71,4 @@ def check_raw(owner: str, raw: Any) -> None:
         raise TypeError(
             f"{owner} takes a tensor (N, ...), or sequences and their lengths as two, not a {type(raw).__name__}; "
             f"torch.as_tensor makes one"
-        )
-
-
-def warn_of_probabilities(network: str, loss: str, outputs: Tensor) -> None:
-    """Warn of outputs (N, C) that are probabilities already, where the loss takes logits.
-
-    Args:
-        network: The network's name.
-        loss: The loss's name.
-        outputs: The network's outputs for a batch.
-    """
-    sums = outputs.detach().sum(-1)
-    probable = outputs.shape[-1] > 1 and bool((outputs >= 0).all())
-    if probable and torch.allclose(sums, torch.ones_like(sums), atol=1e-2 if outputs.dtype.itemsize < 4 else 1e-4):
-        rank_zero_warn(
-            f"network: {network} seems to end in a softmax, and {loss} takes logits and applies one itself: return "
-            f"the last layer's outputs as they are"
         )

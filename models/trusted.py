@@ -17,7 +17,7 @@ from torch import nn
 from models.init_args import HYPER_PARAMETERS, UNRECORDED, find_class
 
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
-TEXT_TYPES = (str, str | None, list[str], list[str] | None)  # the parser takes any value of these types as text
+TEXT_TYPES = (str, str | None, list[str], list[str] | None, str | list[str])  # the parser takes any value as text
 PLAIN = re.compile(r"[\w+-]*(/[\w+-]+)?")  # batch, bf16-mixed, val/loss
 PARTS = (nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)  # what a task is made of
 

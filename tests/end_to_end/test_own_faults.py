@@ -234,9 +234,10 @@ def refusal(own, flags: str) -> str:
         ("--model.network faulty.Detached", "network: Detached gives outputs without a gradient; does it call detach"),
         ("--model.network faulty.MeanOfBatch", "network: MeanOfBatch gives outputs (1, 10) for 144 inputs"),
         ("--model.network faulty.OneNumber", "the network gives logits (); labels (N,) need (N, C)"),
+        ("--model.network faulty.Probabilities", "network: its outputs are probabilities; leave its last softmax out"),
         ("--model.network faulty.Labels", "network: Labels gives outputs of the type int64; they must be floats"),
         ("--model.loss faulty.LossOfNothing", "loss: LossOfNothing must return a scalar tensor, gave None"),
-        ("--model.loss faulty.LossPerSample", "loss: LossPerSample must return a scalar tensor, gave (2,)"),
+        ("--model.loss faulty.LossPerSample", "loss: LossPerSample must return a scalar tensor, gave (7,)"),
         ("--model.loss faulty.LossOfANumber", "loss: LossOfANumber gives a value without a gradient"),
         ("--model.regularizers+ faulty.InputsAlone", "InputsAlone.perturb must return inputs and targets, a pair"),
         ("--model.regularizers+ faulty.FewInputs", "FewInputs.perturb must return as many inputs as it was given: 64"),
@@ -339,13 +340,6 @@ def test_a_callback_that_cannot_add_to_the_report_is_left_out_of_it(own, recwarn
     assert "Reporting.summary is left out: TypeError: Object of type Tensor is not JSON" in warned[0]
     assert f"KeyError: 'val/acc' (faulty.py:{line_of('best[')} in Reporting.summary_lines)" in warned[1]
     assert "Reporting.command_lines is left out: TypeError: it must return a list of lines" in warned[2]
-
-
-@pytest.mark.parametrize(("network", "warns"), [("Probabilities", True), ("Net", False)])
-def test_a_softmax_before_cross_entropy_is_warned_of(own, recwarn, network, warns) -> None:
-    own.here(*f"{DIGITS} --name {network} --model.network faulty.{network}".split())
-    said = f"network: {network} seems to end in a softmax, and CrossEntropyLoss takes logits"
-    assert any(said in str(warning.message) for warning in recwarn) == warns
 
 
 FEW = "class Net:\n    pass\n\n\nclass Wide(Net):\n    pass\n\n\ndef helper():\n    pass\n"
