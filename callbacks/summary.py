@@ -2,11 +2,13 @@
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
@@ -21,6 +23,7 @@ from callbacks.lookup import callbacks_of, find_callback, run_folder
 from callbacks.monitor import at_epoch_end
 from callbacks.printing import metric_lines
 from models.evaluated import Mode
+from models.own_code import with_place
 
 TRAINING = "training"
 BELOW_ZERO = "  (below 0: training is measured during the epoch, with regularization on)"
@@ -71,24 +74,21 @@ class Summary(BestEpochCallback):
             },
             **describe_environment(trainer),
         }
-        for callback in callbacks_of(trainer):
-            if hasattr(callback, "summary"):
-                summary |= callback.summary(best or {})
+        for added in ask_callbacks(trainer, "summary", best or {}, check=_check_keys):
+            summary |= added
         if folder is not None:
             write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         if best is None:
             print(f"trained {round(summary['epochs'], 2):g} epochs; nothing was validated", flush=True)
             return
         lines = result_lines(summary)
-        for callback in callbacks_of(trainer):
-            if hasattr(callback, "summary_lines"):
-                lines += callback.summary_lines(best)
+        for added in ask_callbacks(trainer, "summary_lines", best, check=_check_lines):
+            lines += added
         checkpoint = find_callback(trainer, Checkpoint)
         path = display_path(checkpoint.best_model_path) if checkpoint is not None and checkpoint.best_model_path else ""
         lines += file_lines(path, run_folder(trainer))
-        for callback in callbacks_of(trainer):
-            if path and hasattr(callback, "command_lines"):
-                lines += callback.command_lines(path)
+        for added in ask_callbacks(trainer, "command_lines", path, check=_check_lines) if path else ():
+            lines += added
         print("\n".join(["", *lines]), flush=True)
 
     @override
@@ -102,6 +102,41 @@ class Summary(BestEpochCallback):
         command = f"resume with: holdout fit --ckpt_path {shlex.quote(display_path(path))}" if path is not None else ""
         after = command or "no checkpoint was written"
         print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; {after}", flush=True)
+
+
+def ask_callbacks(trainer: L.Trainer, method: str, given: Any, check: Callable[[Any], None]) -> list[Any]:
+    """Return what each callback that has a method returns from it; warn of one that fails, so that the rest is said.
+
+    Args:
+        trainer: The trainer.
+        method: Name of the method.
+        given: Its argument.
+        check: Raises a TypeError for what cannot be used.
+    """
+    found = []
+    for callback in callbacks_of(trainer):
+        if not hasattr(callback, method):
+            continue
+        try:
+            added = getattr(callback, method)(given)
+            check(added)
+        except Exception as error:  # it must not cost the report of a training that is done
+            said = f"{type(callback).__name__}.{method} is left out: {type(error).__name__}: {error}"
+            rank_zero_warn(with_place(said, error))
+        else:
+            found.append(added)
+    return found
+
+
+def _check_keys(added: Any) -> None:
+    if not isinstance(added, dict):
+        raise TypeError(f"it must return a dict, not {added!r}")
+    json.dumps(added)
+
+
+def _check_lines(added: Any) -> None:
+    if not isinstance(added, list) or not all(isinstance(line, str) for line in added):
+        raise TypeError(f"it must return a list of lines, not {added!r}")
 
 
 def gap_to_training(module: L.LightningModule, row: Row) -> dict[str, float]:

@@ -11,7 +11,8 @@ from torchmetrics import Metric, MetricCollection
 
 from datamodules.samples import labelled_steps
 from models.errors import TrainingError
-from models.objective import check_objective
+from models.network_outputs import check_raw, network_outputs
+from models.objective import Penalties, check_objective
 from models.preprocessing import Inputs, Preprocessing
 
 Batch = tuple[Inputs, Tensor]  # inputs, scaled but not normalised, and targets
@@ -50,7 +51,7 @@ class EvaluatedModule(L.LightningModule, ABC):
         self.validated: dict[str, float] = {}
         self.num_outputs: int | None = None  # of the network; None takes any number
         self.recording = True
-        self._pending: list[tuple[int, Tensor, Tensor, Tensor]] = []
+        self._pending: list[tuple[int, Tensor, Tensor, Tensor, Penalties]] = []
 
     @property
     def datamodule(self) -> Any:
@@ -78,8 +79,15 @@ class EvaluatedModule(L.LightningModule, ABC):
         return {f"{stage}/{name}": mode(metric) for stage, metrics in logged for name, metric in metrics.items()}
 
     def forward(self, raw: Inputs) -> Tensor:
-        """Return predictions for raw inputs, such as images of bytes or the numbers of a table."""
-        return self.to_predictions(self.network(self.preprocessing(raw, self.network_dtype)))
+        """Return predictions for raw inputs, such as images of bytes or the numbers of a table.
+
+        Raises:
+            TypeError: The inputs are not a tensor.
+            TrainingError: The network does not take them.
+        """
+        check_raw(type(self).__name__, raw)
+        inputs = self.preprocessing(raw, self.network_dtype)
+        return self.to_predictions(network_outputs(self.network, inputs))
 
     @property
     def network_dtype(self) -> torch.dtype | None:
@@ -123,22 +131,10 @@ class EvaluatedModule(L.LightningModule, ABC):
         Raises:
             TrainingError: The network does not take the inputs, or its outputs do not fit the targets.
         """
-        try:
-            outputs: Tensor = self.network(inputs)
-        except torch.OutOfMemoryError:
-            raise
-        except (AttributeError, TypeError, ValueError, IndexError, RuntimeError) as error:
-            raise TrainingError(self._inputs_mismatch(inputs, error)) from error
-        right_number = self.num_outputs in (None, outputs.shape[-1])
-        if outputs.ndim != (2 if steps is None else 3) or not right_number:
+        outputs = network_outputs(self.network, inputs)
+        if outputs.ndim != (2 if steps is None else 3) or self.num_outputs not in (None, outputs.shape[-1]):
             raise TrainingError(self.outputs_mismatch(outputs, steps is not None))
         return outputs if steps is None else outputs[steps]
-
-    def _inputs_mismatch(self, inputs: Inputs, error: Exception) -> str:
-        name = type(self.network).__name__
-        if not isinstance(inputs, Tensor):
-            return f"{name} does not take sequences of different lengths; Recurrent does ({error})"
-        return f"network: {name} does not take inputs {tuple(inputs.shape)}: {error} (HOLDOUT_DEBUG=1 shows where)"
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return predictions and targets of a batch, as the metrics compare them; nothing is recorded."""
@@ -160,16 +156,18 @@ class EvaluatedModule(L.LightningModule, ABC):
         predictions, _ = self.evaluate(batch)
         return predictions
 
-    def record(self, objective: Tensor, outputs: Tensor, targets: Tensor) -> None:
+    def record(self, objective: Tensor, outputs: Tensor, targets: Tensor, penalties: Penalties = ()) -> None:
         """Keep the results of a training step for the metrics, unless `recording` is off.
 
         Args:
             objective: The minimised scalar.
             outputs: The network's outputs for the batch.
             targets: The data's targets.
+            penalties: The part of the objective that each regularizer added, to name one that is not finite.
         """
         if self.recording:
-            self._pending.append((self.global_step + 1, objective.detach(), outputs.detach(), targets))
+            detached = [(name, penalty.detach()) for name, penalty in penalties]
+            self._pending.append((self.global_step + 1, objective.detach(), outputs.detach(), targets, detached))
         if len(self._pending) == FLUSH_EVERY:
             self.flush()
 
@@ -181,11 +179,11 @@ class EvaluatedModule(L.LightningModule, ABC):
         """
         if not self._pending:
             return
-        steps, objectives, outputs, targets = zip(*self._pending, strict=True)
+        steps, objectives, outputs, targets, penalties = zip(*self._pending, strict=True)
         self._pending.clear()
         # Reduced over devices, so that a NaN on one stops all; the others would wait for it forever.
         objective = self.trainer.strategy.reduce(torch.stack(objectives).float(), reduce_op="mean")
-        check_objective(objective, steps, self.current_epoch)
+        check_objective(objective, steps, self.current_epoch, outputs, penalties)
         self.train_metrics.update(self.to_predictions(torch.cat(outputs)), torch.cat(targets))
         if self.logger is not None:
             self.logger.log_metrics({"train/objective": objective.mean().item()}, step=self.global_step)

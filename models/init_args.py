@@ -2,15 +2,13 @@
 
 import contextlib
 import functools
+import importlib
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import lightning as L
 import numpy as np
-import torch
-from lightning.pytorch.utilities import rank_zero_warn
 
 HYPER_PARAMETERS = L.LightningModule.CHECKPOINT_HYPER_PARAMS_KEY
 UNRECORDED = "unrecorded_arguments"  # of a checkpoint: names of constructor arguments that it cannot rebuild
@@ -82,24 +80,19 @@ def record_init_args(made: RecordsInitArgs, checkpoint: dict[str, Any]) -> None:
     checkpoint[UNRECORDED] = [name for name in made.init_args if name not in known]
 
 
-def check_recorded(path: str | Path, cls: type[L.LightningModule], given: Collection[str]) -> None:
-    """Check that a checkpoint says how the network was made, unless it is given; warn of other arguments.
-
-    Raises:
-        TypeError: It does not.
-    """
-    content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-    call = f"{cls.__name__}.load_from_checkpoint(path, "
-    if not {"network"} & {*given, *content.get(HYPER_PARAMETERS, {})}:
-        raise TypeError(f"{path} does not say how its network was made: give it again, {call}network=...)")
-    for name in content.get(UNRECORDED, []):
-        if name not in given:
-            rank_zero_warn(f"{path} does not say how its {name} was made: give it again to train, {call}{name}=...)")
-
-
 def class_path(cls: type) -> str:
     """Return the path that a class is imported by."""
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def find_class(path: str) -> type | None:
+    """Return the class at a path ("models.networks.MLP"), None if there is none."""
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return found if isinstance(found, type) else None
 
 
 def unwrap_factory(factory: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str, Any]]:

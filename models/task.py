@@ -15,7 +15,7 @@ from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
 from models.finders import refuse_finders
-from models.init_args import RecordsInitArgs, check_recorded, record_init_args
+from models.init_args import RecordsInitArgs, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
 from models.losses.trial import Trial, try_loss
@@ -29,6 +29,7 @@ from models.optimization.run_length import accumulate_from, check_batches, run_l
 from models.optimization.uncounted_step import check_passes, count_once
 from models.preprocessing import Inputs
 from models.regularizers import Regularizer, RegularizerChain, Step
+from models.trusted import check_rebuildable
 
 SPLIT_KEY = "split"  # of a checkpoint: the manifest of the data's split
 LENGTH_KEY = "schedule_length"
@@ -125,7 +126,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
         objective = whole_batch_objective(self, self.compute_loss(outputs, soft), penalties, soft)
-        self.record(objective, outputs, targets)
+        self.record(objective, outputs, targets, penalties)
         return objective
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
@@ -242,8 +243,8 @@ class Task(RecordsInitArgs, EvaluatedModule):
             kwargs: Arguments of Lightning's method; `network`, if it was made in a notebook by a class not of ours.
 
         Raises:
-            TypeError: The checkpoint does not say how its network was made, and no `network` is given.
+            TypeError, ImportError: It does not say how its network was made, or names a class of an unknown module.
         """
-        check_recorded(checkpoint_path, cls, kwargs)
+        check_rebuildable(checkpoint_path, cls, kwargs)
         with skip_initial_weights():
             return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

@@ -15,7 +15,10 @@ MISTAKE = 2
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
+    """Run the command line; a user's mistake is one line on standard error and exit status 2.
+
+    So is an error in a file of the user's own; any other is a fault of ours, and keeps its traceback.
+    """
     words = sys.argv[1:]
     sys.path.append(str(Path.cwd()))  # a recipe may name a class in a file there; it shadows no installed module
     try:
@@ -30,6 +33,17 @@ def main() -> None:
         if os.environ.get(DEBUG_VARIABLE) == "1":
             raise
         fail(str(error))
+    except Exception as error:
+        fault = _fault_of_own_code(error)
+        if fault is None or os.environ.get(DEBUG_VARIABLE) == "1":
+            raise
+        fail(f"{fault} ({DEBUG_VARIABLE}=1 shows the traceback)")
+
+
+def _fault_of_own_code(error: Exception) -> str | None:
+    from models.own_code import describe_fault  # imports torch, which a job that fails there has imported
+
+    return describe_fault(error)
 
 
 def fail(message: str) -> NoReturn:

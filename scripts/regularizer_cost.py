@@ -47,7 +47,7 @@ def regularizer_work(network: ResNet, regularizer: Regularizer, inputs: Tensor, 
     def work() -> None:
         changed, soft = chain.perturb(inputs, targets)
         soft = chain.revise(outputs, soft)
-        penalties = chain.penalties(Step(changed, soft, outputs, network, network))
+        penalties = [penalty for _, penalty in chain.penalties(Step(changed, soft, outputs, network, network))]
         if penalties and penalties[0].requires_grad:
             torch.autograd.grad(torch.stack(penalties).sum(), [outputs, *parameters], allow_unused=True)
         chain.project(network)

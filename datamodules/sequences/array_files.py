@@ -12,6 +12,10 @@ from datamodules.errors import DataError
 from datamodules.sequences.recorded import Array, Recorded
 
 ARRAYS = ("values", "lengths", "targets")
+FORMAT = (
+    "values, all sequences one after the other, (sum T, F); lengths, the number of steps of each, (N,); and targets, "
+    "(N,), or (sum T,) for labels of steps"
+)
 ENDINGS = (".npy", ".csv")
 SEPARATORS = ",;\t"
 
@@ -25,12 +29,13 @@ def read_npz(path: Path) -> Recorded:
     arrays = _load(path)
     if not isinstance(arrays, dict):
         raise DataError(
-            f"{path} holds one array; an .npz file with {', '.join(ARRAYS)} is needed, or a folder with a subfolder of "
-            ".npy files for each class"
+            f"{path} holds one array; an .npz file is needed, with {FORMAT}; or a folder with a subfolder of .npy "
+            "files for each class"
         )
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
-        raise DataError(f"{path} has no array {missing[0]!r}; there are {', '.join(sorted(arrays)) or 'none'}")
+        there = ", ".join(sorted(arrays)) or "none"
+        raise DataError(f"{path} has no array {missing[0]!r}; there are {there}. It must hold {FORMAT}")
     values, lengths, targets = (arrays[name] for name in ARRAYS)
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or len(lengths) == 0:
         raise DataError(f"{path}: lengths must be whole numbers (N,); they are {lengths.dtype} {lengths.shape}")

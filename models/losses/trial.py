@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.errors import TrainingError
-from models.objective import loss_divisor
+from models.objective import check_gradient, check_scalar, loss_divisor
+from models.own_code import place_of, with_place
 
 Compute = Callable[[Tensor, Tensor], Tensor]  # the loss of outputs and targets
 OutputKind = Literal["logits", "log-probabilities", "probabilities"]
@@ -38,14 +39,19 @@ class Trial:
         """Return the loss; infinity if it is NaN.
 
         Raises:
-            TrainingError: It does not take these outputs and targets.
+            TrainingError: It does not take these outputs and targets, or returns no scalar tensor.
         """
         try:
             with warnings.catch_warnings(action="ignore"):
-                value = float(self.compute(outputs, targets))
+                returned: Any = self.compute(outputs, targets)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, AttributeError) and place_of(error) is not None:
+                raise  # a mistake in the user's own code, which the shapes have nothing to do with
             shapes = f"outputs {tuple(outputs.shape)} with targets {tuple(targets.shape)}"
-            raise TrainingError(f"loss: {self.name} does not take {shapes}: {' '.join(str(error).split())}") from error
+            said = f"loss: {self.name} does not take {shapes}: {' '.join(str(error).split())}"
+            raise TrainingError(with_place(said, error)) from error
+        check_scalar(self.name, returned)
+        value = float(returned)
         return math.inf if math.isnan(value) else value
 
 
@@ -55,8 +61,9 @@ def try_loss(task: Any, outputs: Tensor) -> None:
     The loss is moved to the precision of the outputs.
 
     Raises:
-        TrainingError: The loss does not fit.
+        TrainingError: The loss does not fit, or the outputs have no gradient.
     """
+    check_gradient(f"network: {type(task.network).__name__} gives outputs", outputs)
     task.loss.to(outputs.dtype)  # class weights, in the precision that losses are computed in
     used, task.loss = task.loss, copy.deepcopy(task.loss).cpu().float()  # it may count its calls
     try:

@@ -9,9 +9,11 @@ from typing_extensions import override
 
 from models.optimization.uncounted_step import frozen_batch_norm_statistics
 from models.regularizers.base import Regularizer, Step
+from models.regularizers.hook_results import penalty_of, perturbed, revised
 from models.regularizers.scheduled import Scheduled
 
 HOOKS = ("revise", "penalty", "project", "start_epoch")
+ALL_HOOKS = (*HOOKS, "setup", "check_batch", "perturb")
 
 
 class RegularizerChain(nn.ModuleList):
@@ -23,13 +25,16 @@ class RegularizerChain(nn.ModuleList):
         regularizers: Any number of them.
 
     Raises:
-        ValueError: An item is not a `Regularizer`.
+        ValueError: An item is not a `Regularizer`, or overrides none of its hooks.
     """
 
     def __init__(self, regularizers: Sequence[Regularizer]) -> None:
         for item in regularizers:
             if not isinstance(item, Regularizer):
                 raise ValueError(f"regularizers: {type(item).__name__} is not a Regularizer")
+            if not isinstance(item, Scheduled) and not any(overrides(item, hook) for hook in ALL_HOOKS):
+                name = type(item).__name__
+                raise ValueError(f"regularizers: {name} does nothing: it has no perturb, revise, penalty or project")
         super().__init__(item.regularizer if isinstance(item, Scheduled) else item for item in regularizers)
         self.schedules = [item for item in regularizers if isinstance(item, Scheduled)]
         self._length = len(self)
@@ -58,20 +63,17 @@ class RegularizerChain(nn.ModuleList):
                 item.check_batch(inputs, of_steps)
             if not perturbs:
                 continue
-            changed = item.perturb(inputs, targets)
-            if not isinstance(changed, tuple) or len(changed) != 2:
-                raise TypeError(f"{type(item).__name__}.perturb must return inputs and targets")
-            inputs, targets = changed
+            inputs, targets = perturbed(item, inputs, targets)
         return inputs, targets
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the targets as all of them change them."""
         for item in self._overriding["revise"]:
-            targets = item.revise(outputs, targets)
+            targets = revised(item, outputs, targets)
         return targets
 
-    def penalties(self, step: Step) -> list[Tensor]:
-        """Return the scalars to add to the loss.
+    def penalties(self, step: Step) -> list[tuple[str, Tensor]]:
+        """Return the scalars to add to the loss, each with the name of its regularizer.
 
         Args:
             step: The training step with the plain forward pass; each regularizer gets one in which batch norm's
@@ -84,10 +86,8 @@ class RegularizerChain(nn.ModuleList):
 
         given, found = step._replace(forward=forward), []
         for item in self._overriding["penalty"]:
-            penalty = item.penalty(given)
-            if penalty is not None and (not isinstance(penalty, Tensor) or penalty.ndim):
-                raise TypeError(f"{type(item).__name__}.penalty must return a scalar tensor, or None")
-            found += [] if penalty is None else [penalty]
+            penalty = penalty_of(item, given)
+            found += [] if penalty is None else [(type(item).__name__, penalty)]
         return found
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from models.regularizers.base import Regularizer
 from models.regularizers.chain import RegularizerChain, overrides
+from models.regularizers.hook_results import perturbed
 
 HOOKS_OF_EVERY_BATCH = ("revise", "penalty", "project")
 
@@ -62,6 +63,6 @@ class RandomMix(Regularizer):
         drawn = torch.rand(()).item()
         for choice, probability in zip(self.choices, self.probabilities, strict=True):
             if drawn < probability:
-                return choice.perturb(inputs, targets)
+                return perturbed(choice, inputs, targets)
             drawn -= probability
         return inputs, targets

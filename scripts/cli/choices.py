@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from scripts.cli.constructor import SEQUENCES, Argument, constructor_arguments, find_class, is_own, members
+from models.init_args import find_class
+from scripts.cli.constructor import SEQUENCES, Argument, constructor_arguments, is_own, members
 from scripts.cli.jobs import JOBS, Option
 from scripts.cli.start_up_cache import PACKAGES, VERSIONED
 
@@ -192,7 +193,7 @@ def _public_subclasses(base: type, package: str) -> dict[str, type]:
 
 def _is_configurable(part: Any) -> bool:
     """Return whether a type is a class with arguments of its own to set, not a plain value or a tensor."""
-    plain = ("builtins", "datetime", "pathlib", "typing")
+    plain = ("builtins", "datetime", "inspect", "pathlib", "typing")  # inspect's stands for no type
     return inspect.isclass(part) and part.__module__.split(".")[0] not in plain and part.__module__ != "torch"
 
 

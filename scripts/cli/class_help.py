@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from models.init_args import find_class
 from scripts.cli.choices import (
     MAX_DEPTH,
     Slot,
@@ -13,12 +14,13 @@ from scripts.cli.choices import (
     root_slot,
     slot_of,
 )
-from scripts.cli.constructor import Argument, find_class, first_line
+from scripts.cli.constructor import Argument, first_line
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
 from scripts.cli.help_text import Row, columns, paragraph
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.jobs import Job, Option
+from scripts.cli.own_files import own_hint
 from scripts.cli.start_up_cache import VERSIONED
 
 FROM_DATA = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS}  # arguments that the data fills in
@@ -127,7 +129,7 @@ def _class_named(options: Sequence[Option], key: str, slot: Slot, name: str) -> 
     if cls is not None or ("." not in name and fitting is not None):
         shown = f"see --{fitting}.help {name}" if fitting else f"see --{key}.help"
         raise UsageError(f"--{key}.help: {name} does not fit there; {shown}")
-    near = did_you_mean(short, [cls.__name__ for cls in slot.own] + [*slot.others] * slot.is_specific)
+    near = own_hint(name) or did_you_mean(short, [cls.__name__ for cls in slot.own] + [*slot.others] * slot.is_specific)
     near = near or did_you_mean(short, [cls.__name__ for cls in exported()])
     raise UsageError(f"--{key}.help: there is no class {name!r}{near or f'; see --{key}.help'}")
 
@@ -192,4 +194,4 @@ def _row(flag: str, argument: Argument) -> Row:
     slot = slot_of(argument.annotation)
     help_command = f"see {flag}.help" if slot is not None else ""
     notes = "; ".join(note for note in (argument.default_words(), help_command) if note)
-    return f"{flag} {argument.type_words()}", f"{argument.help} ({notes})".strip() if notes else argument.help
+    return f"{flag} {argument.type_words()}".rstrip(), f"{argument.help} ({notes})".strip() if notes else argument.help

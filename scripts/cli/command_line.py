@@ -133,8 +133,8 @@ def check_command_line(line: CommandLine) -> None:
     """Check the order and the words of a command line.
 
     Raises:
-        UsageError: A word stands alone, a flag has no value, a recipe undoes a flag before it, or an overlay comes
-            before its recipe.
+        UsageError: A word stands alone, a flag has no value or an empty one that names a file or run, a recipe undoes
+            a flag before it, or an overlay comes before its recipe.
     """
     if line.asks_help:
         return
@@ -143,6 +143,8 @@ def check_command_line(line: CommandLine) -> None:
             _check_lone_word(str(flag.value), line.flags[number - 1] if number else None)
         if (flag.value is None and flag.name not in WITHOUT_VALUE) or (flag.name in CONFIG and not flag.value):
             raise UsageError(f"{flag.name} needs a value: {flag.name} {'FILE' if flag.name in CONFIG else 'VALUE'}")
+        if flag.value == "" and flag.name.removeprefix("--") in NAMED_BY_FLAG:
+            raise UsageError(f"{flag.name} is empty; give a value, or leave it out")
     for path, recipe in line.recipes.items():
         if recipe.content.get("ckpt_path") and "--ckpt_path" not in line.values:
             raise UsageError(
@@ -190,7 +192,7 @@ def _check_no_flag_is_lost(line: CommandLine) -> None:
             continue
         path = str(flag.value)
         recipe = line.recipes[path]
-        set_here = _places(recipe.content)
+        set_here = places(recipe.content)
         if path == first or "model" in recipe.classes:
             lost = [place for place in before if any(f"{place}.".startswith(f"{here}.") for here in set_here)]
             if lost:
@@ -201,7 +203,7 @@ def _check_no_flag_is_lost(line: CommandLine) -> None:
             before |= dict.fromkeys(set_here, f"-c {path}")
 
 
-def _places(content: dict[str, Any]) -> list[str]:
+def places(content: dict[str, Any]) -> list[str]:
     """Return the places of all values that a recipe sets: ["model.optimizer.lr", "trainer.max_epochs"]."""
     found = []
     waiting: list[tuple[str, Any]] = [(str(key), item) for key, item in content.items() if key not in NAMED_BY_FLAG]

@@ -1,7 +1,6 @@
 """A class by its path, and the arguments of its constructor: types in short words, defaults, descriptions."""
 
 import collections.abc
-import importlib
 import inspect
 import re
 import types
@@ -13,9 +12,10 @@ from typing import Any
 
 from jsonargparse._parameter_resolvers import get_signature_parameters
 
+from models.init_args import find_class
 from scripts.cli.start_up_cache import PACKAGES
 
-REQUIRED = inspect.Parameter.empty
+REQUIRED = UNTYPED = inspect.Parameter.empty
 SEQUENCES = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable)
 WORDS = {str: "text", int: "int", float: "float", bool: "bool", Path: "path", dict: "mapping", type(None): "null"}
 
@@ -37,8 +37,10 @@ class Argument:
     help: str
 
     def type_words(self) -> str:
-        """Return the type in short words, such as "float" or "list of Regularizer"."""
-        return words(self.annotation)
+        """Return the type in short words, such as "float" or "list of Regularizer"; by default the default's."""
+        if self.annotation is not UNTYPED:
+            return words(self.annotation)
+        return "" if self.default in (None, REQUIRED) else words(type(self.default))
 
     def default_words(self) -> str:
         """Return the default as YAML writes it, "required" if there is none, "" for null."""
@@ -58,16 +60,6 @@ def constructor_arguments(cls: type) -> list[Argument]:
         Argument(found.name, found.annotation, found.default, _description(found.doc or "", found.parent))
         for found in parameters
     ]
-
-
-def find_class(path: str) -> type | None:
-    """Return the class at a path ("models.networks.MLP"), None if there is none."""
-    module, _, name = path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        return None
-    return found if isinstance(found, type) else None
 
 
 def class_arguments(path: str) -> dict[str, Argument]:

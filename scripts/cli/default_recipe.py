@@ -9,9 +9,10 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from datamodules import DataModule
 from models import Classifier, Regressor
+from models.init_args import find_class
 from scripts.cli.choices import exported, path_of
 from scripts.cli.command_line import CommandLine, Flag, Recipe
-from scripts.cli.constructor import REQUIRED, constructor_arguments, find_class
+from scripts.cli.constructor import REQUIRED, constructor_arguments
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import Job
 from scripts.cli.parser import Parser, parse

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor
 
 from callbacks import load_checkpoint
-from callbacks.files import write_text
+from callbacks.files import display_path, write_text
 from callbacks.weight_averaging import WEIGHTS_KEY
 from datamodules.samples import labelled_steps
+from scripts.cli.errors import UsageError
 from scripts.cli.session import Session
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
@@ -47,13 +49,36 @@ def predict(session: Session) -> None:
     predicted = in_dataset_order(outputs, trainer.global_rank, trainer.world_size)
     if not trainer.is_global_zero:
         return
-    path = Path(session.settings["output"] or (session.folder or Path()) / "predictions.csv")
+    path = predictions_path(session.settings["output"], session.folder)
     assert data.split is not None
     indices = torch.from_numpy(data.split.test)
     rows, targets = prediction_rows(data.identify(indices), data.samples.targets[indices], len(predicted))
     columns = session.model.prediction_columns(predicted, targets, data.class_names)
     write_predictions(path, {**rows, **columns})
     print(f"{len(predicted):,} predictions: {path}")
+
+
+def predictions_path(output: str | None, folder: Path | None) -> Path:
+    """Return the file for predictions: as the user names it, or in the run's folder, or in the working directory."""
+    return Path(output) if output else (folder or Path()) / "predictions.csv"
+
+
+def check_writable(path: Path) -> None:
+    """Check that a file can be written, before the work whose result it is to hold.
+
+    Raises:
+        UsageError: It is a folder, or its folder cannot be made or written in.
+    """
+    if path.is_dir():
+        raise UsageError(f"--output {path} is a folder; name a file in it: --output {path / 'predictions.csv'}")
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    if not there.is_dir():
+        raise UsageError(f"--output {path}: {display_path(there)} is a file, not a folder")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UsageError(f"--output {path}: cannot write in {display_path(there)} ({error.strerror})") from error
 
 
 def report_metrics(checkpoint: Path | None, weights: str | None, data: str, metrics: Mapping[str, float]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from scripts.cli import wordings
-from scripts.cli.choices import class_names, package_names
+from scripts.cli.choices import package_names
 from scripts.cli.flags import did_you_mean
 from scripts.cli.wordings import FACTORY_VALUE, UNION, WANTED_CLASS, Problem
 
@@ -46,16 +46,14 @@ WHOLE_ROWS = (
 )
 # Found in a line of it, outermost first.
 LINE_ROWS = (
+    Row("Python file", r"Invalid content in sub-config file ([^:]+\.py):", wordings.python_file),
     Row("sub-config", r"Unable to load config '([^']+)'", wordings.sub_config),
     Row("unknown nested flag", r"unrecognized arguments: --([\w.]+)", wordings.unknown_nested_flag),
     Row("unknown argument", r"Option '([^']+)' is not accepted", wordings.unknown_argument),
     Row(
         "no class in module",
         r"module '([\w.]+)' has no attribute '(\w+)'",
-        lambda match, _: (
-            f"there is no class {match[1]}.{match[2]}"
-            + did_you_mean(match[2], (*class_names(), *(name.rsplit(".", 1)[-1] for name in package_names())))
-        ),
+        wordings.no_class_in_module,
     ),
     Row(
         "ambiguous",

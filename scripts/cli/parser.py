@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, get_args, get_origin
 
 import lightning as L
+import yaml
 from jsonargparse import ActionConfigFile, Namespace, set_parsing_settings  # type: ignore[attr-defined]
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser
@@ -18,6 +19,8 @@ import models.regularizers  # noqa: F401  short class names resolve among import
 from callbacks import Checkpoint, EarlyStopping
 from datamodules import DataModule
 from models import Task
+from models.own_code import with_place
+from scripts.cli.command_line import places
 from scripts.cli.errors import UsageError
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.invocation import Invocation
@@ -47,6 +50,7 @@ class Parser(LightningArgumentParser):
         if not self.exit_on_error:  # a nested parser: its caller words the error
             super().error(message, ex)
         _, line = explain_parser_error(message, self.flags())
+        line = line if ex is None else with_place(line, ex)
         raise UsageError(self._file_at_fault(line) + line) from ex
 
     @override
@@ -83,9 +87,11 @@ class Parser(LightningArgumentParser):
 
     def _file_at_fault(self, line: str) -> str:
         """Return "FILE: " for an unknown key, which the parser finds only after it has merged all recipes."""
-        key = re.match(r"unknown key '(?:\w+\.)*(\w+)'", line)
-        files = [path for path, text in self.recipes.items() if key and re.search(rf"\b{key[1]}\s*:", text)]
-        return f"{files[0]}: " if files else ""
+        key = re.match(r"unknown key '([\w.]+)'", line)
+        for path, text in self.recipes.items():
+            if key and any(f"{place}.".startswith(f"{key[1]}.") for place in places(yaml.safe_load(text))):
+                return f"{path}: "
+        return ""
 
 
 class RecipeAction(ActionConfigFile):

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks import CheckpointError, load_checkpoint
 from callbacks.lookup import changes_training
-from scripts.cli.checkpoint_config import CONFIG_KEY, TRUSTED
-from scripts.cli.constructor import find_class
+from models.init_args import find_class
+from models.trusted import TRUSTED
+from scripts.cli.checkpoint_config import CONFIG_KEY
 from scripts.cli.trainer import resolve_precision
 
 # Settings that decide the weights, or which epoch is kept as the best.
@@ -44,11 +44,9 @@ def check_same_settings(path: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def warn_of_another_network(path: Path, settings: dict[str, Any]) -> None:
-    """Warn if a checkpoint is measured in another network than it was trained in; its weights may fit all the same."""
-    changed = _changed(path, settings, lambda some: {"model": {"network": some["model"]["init_args"]["network"]}})
-    if changed:
-        rank_zero_warn(f"{path} was trained with another network: {'; '.join(changed)}")
+def changes_of_network(path: Path, settings: dict[str, Any]) -> list[str]:
+    """Return in what the network differs from the one that a checkpoint was trained in."""
+    return _changed(path, settings, lambda some: {"model": {"network": some["model"]["init_args"]["network"]}})
 
 
 def _changed(path: Path, settings: dict[str, Any], select: Callable[[dict[str, Any]], dict[str, Any]]) -> list[str]:

@@ -11,7 +11,8 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, Summary
 from callbacks.files import write_text
 from callbacks.lookup import run_folder
-from scripts.cli.checkpoint_config import CONFIG_KEY, untrusted
+from models.trusted import untrusted
+from scripts.cli.checkpoint_config import CONFIG_KEY
 from scripts.cli.hyperparameters import log_hyperparameters
 
 
@@ -61,7 +62,8 @@ class SaveConfig(Callback):
         """Return the command that tests a checkpoint; with its recipe, if that names classes that are not trusted."""
         path = Path(checkpoint)
         recipe = path.parents[1] / "config.yaml"
-        trusted = next(untrusted(yaml.safe_load(self.recipe)), None) is None
+        settings = yaml.safe_load(self.recipe)
+        trusted = next(untrusted({part: settings[part] for part in ("model", "data")}), None) is None
         given = "" if trusted else f"-c {shlex.quote(str(recipe))} "
         return [f"test it     holdout test {given}--ckpt_path {shlex.quote(checkpoint)}"]
 

@@ -1,6 +1,5 @@
 """Trainer, model and data, built from the settings of a command line."""
 
-import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -13,25 +12,23 @@ import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
-from torch import nn
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 from typing_extensions import override
 
 from callbacks import AtomicCheckpointIO, CheckpointError, MisclassifiedGallery
 from datamodules import DataModule
 from models import Task
 from models.networks.weight_files import skip_initial_weights
+from scripts.cli.building import BUILT, build_object
 from scripts.cli.errors import UsageError
 from scripts.cli.hyperparameters import with_linked_values
 from scripts.cli.invocation import Invocation
 from scripts.cli.jobs import Job
 from scripts.cli.parser import Parser
-from scripts.cli.resume import check_same_settings, warn_of_another_network
+from scripts.cli.resume import changes_of_network, check_same_settings
 from scripts.cli.run_callbacks import training_callbacks
 from scripts.cli.runs import new_run_folder, run_folder_of
 from scripts.cli.trainer import Trainer
-
-BUILT = (nn.Module, L.LightningDataModule)  # what `build_object` builds
 
 
 class EventLogger(TensorBoardLogger):
@@ -41,26 +38,6 @@ class EventLogger(TensorBoardLogger):
     @rank_zero_only
     def save(self) -> None:
         super(TensorBoardLogger, self).save()
-
-
-def build_object(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
-    """Build an object for jsonargparse, which forgets the kind of an error that a constructor did not mean to raise.
-
-    Raises:
-        ValueError: The constructor fails, or was given null for an argument without type and default: jsonargparse
-            makes null of one that is not there.
-    """
-    for name, parameter in inspect.signature(cls).parameters.items():
-        if parameter.default is parameter.annotation is parameter.empty and kwargs.get(name, cls) is None:
-            raise ValueError(f"{cls.__name__} needs {name}")
-    try:
-        return cls(*args, **kwargs)
-    except (TypeError, ValueError):
-        raise
-    except Exception as error:
-        unready = re.search(r"_modules|Module\.__init__", str(error))
-        hint = "; does its __init__ call super().__init__()?" if unready else ""
-        raise ValueError(f"{cls.__name__}: {type(error).__name__}: {error}{hint}") from error
 
 
 class Session:
@@ -91,15 +68,15 @@ class Session:
             L.seed_everything(config.seed_everything, workers=True, verbose=False)
         recipe = parser.dump(config, skip_unset=False)
         self.settings: dict[str, Any] = yaml.safe_load(recipe)
-        if self.checkpoint is not None:
-            compare = check_same_settings if job.name == "fit" else warn_of_another_network
-            compare(self.checkpoint, self.settings)
+        self._network_changes: list[str] = []
+        if self.checkpoint is not None and job.name == "fit":
+            check_same_settings(self.checkpoint, self.settings)
+        elif self.checkpoint is not None:
+            self._network_changes = changes_of_network(self.checkpoint, self.settings)
         try:
             # The checkpoint's weights replace those that the network begins with, whose file may be gone.
             with nullcontext() if self.checkpoint is None else skip_initial_weights():
-                built = parser.instantiate(
-                    config, instantiators=[(build_object, kind, True) for kind in (nn.Module, DataModule)]
-                )
+                built = parser.instantiate(config, instantiators=[(build_object, kind, True) for kind in BUILT])
             self.model: Task = built.model
             self.data: DataModule = built.data
             self.folder = self._folder(invocation, built.trainer.fast_dev_run)
@@ -111,15 +88,18 @@ class Session:
 
     @contextmanager
     def fitting_weights(self) -> Iterator[None]:
-        """Turn PyTorch's many lines about weights that do not fit the network into one."""
+        """Turn PyTorch's many lines about weights that do not fit the network into one; warn if they fit another."""
+        changes = "; ".join(self._network_changes)
         try:
             yield
         except RuntimeError as error:
             if "loading state_dict" not in str(error):
                 raise
-            reason = str(error).splitlines()[1].strip()
+            reason = changes or _first_reason(str(error))
             message = f"{self.checkpoint}: its weights do not fit the network as configured: {reason}"
             raise CheckpointError(message) from error
+        if changes:
+            rank_zero_warn(f"{self.checkpoint} was trained with another network: {changes}")
 
     def _folder(self, invocation: Invocation, fast_dev_run: bool | int) -> Path | None:
         if self.job.name == "fit":
@@ -170,6 +150,13 @@ class Session:
         if checkpoint is None and not any(isinstance(callback, Checkpoint) for callback in given):
             config["enable_checkpointing"] = False  # else Lightning adds a checkpoint of its own
         return training_callbacks(config, given, built.early_stopping, checkpoint, recipe)
+
+
+def _first_reason(message: str) -> str:
+    """Return the first reason that PyTorch gives; of several names, the first and how many more."""
+    reason = message.splitlines()[1].strip()
+    named = re.match(r'(.*?"[^"]+")((?:, "[^"]+")+)', reason)
+    return f"{named[1]} and {named[2].count(', ')} more" if named else reason
 
 
 def _as_list(value: Any) -> list[Any]:

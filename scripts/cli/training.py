@@ -24,11 +24,11 @@ from models import Task, TrainingError
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
-from scripts.cli.evaluation import evaluate, predict
+from scripts.cli.evaluation import check_writable, evaluate, predict, predictions_path
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.parser import parse
-from scripts.cli.runs import RUN_FOLDER_VARIABLE
+from scripts.cli.runs import RUN_FOLDER_VARIABLE, run_folder_of
 from scripts.cli.session import Session
 
 TERMINATED = 128 + signal.SIGTERM  # as a shell reports it
@@ -147,7 +147,10 @@ def prepare(job: Job, words: list[str]) -> Session:
         line = with_default_recipe(job, line)
     check_command_line(line)
     invocation = resolve(line)
-    return Session(job, invocation, *parse(job, invocation))
+    parser, config = parse(job, invocation)
+    if job.name == "predict" and invocation.checkpoint is not None:
+        check_writable(predictions_path(config.output, run_folder_of(invocation.checkpoint)))
+    return Session(job, invocation, parser, config)
 
 
 def _fit(session: Session) -> None:

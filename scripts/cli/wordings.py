@@ -5,12 +5,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.cli.choices import class_names
+from scripts.cli.choices import class_names, package_names
 from scripts.cli.class_help import flags_below
 from scripts.cli.command_line import missing_file
 from scripts.cli.constructor import class_arguments, constructor_arguments
 from scripts.cli.flags import did_you_mean, unknown_flag
 from scripts.cli.jobs import JOBS
+from scripts.cli.own_files import own_hint
 
 LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of numbers such as [0.5]"}
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
@@ -98,6 +99,19 @@ def sub_config(match: re.Match[str], _: Problem) -> str:
     return missing_file(Path(value)) if Path(value).suffix else f"{value!r} is neither a mapping nor a file"
 
 
+def python_file(match: re.Match[str], _: Problem) -> str:
+    """Word a Python file in place of a class in it."""
+    return f"{match[1]} is a file of Python, not a class{own_hint(match[1]) or ''}"
+
+
+def no_class_in_module(match: re.Match[str], _: Problem) -> str:
+    """Word a class that its module does not have; the user's own module suggests from its classes alone."""
+    module, name = match.groups()
+    packages = (package.rsplit(".", 1)[-1] for package in package_names())
+    closest = own_hint(f"{module}.{name}") or did_you_mean(name, (*class_names(), *packages))
+    return f"there is no class {module}.{name}{closest}"
+
+
 def no_class(match: re.Match[str], problem: Problem) -> str:
     """Word a short name that no class has, or a class of another kind has."""
     word, names = match[1], class_names()
@@ -108,6 +122,8 @@ def no_class(match: re.Match[str], problem: Problem) -> str:
         return f"{word} is not a {wanted[1]}" if wanted else f"{word} cannot be used there"
     if word.lower() in ("false", "none", "off"):
         return f"there is no class {word!r}; null switches it off"
+    if own := own_hint(word):
+        return f"there is no class {word!r}{own}"
     longer = [name for name in names if word and name.lower().startswith(word.lower())]
     return f"there is no class {word!r}" + did_you_mean(word, longer or names)
 

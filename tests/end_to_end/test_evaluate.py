@@ -118,6 +118,32 @@ def test_the_batch_size_changes_no_figure(desk, tested, size) -> None:
     assert printed_figures(done.stdout) == pytest.approx(printed_figures(tested.stdout), abs=1.5e-4)
 
 
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("runs", "--output runs is a folder; name a file in it: --output runs/predictions.csv"),
+        (f"{BEST}/a/b.csv", f"--output {BEST}/a/b.csv: {BEST} is a file, not a folder"),
+        ("/proc/none/b.csv", "--output /proc/none/b.csv: cannot write in /proc (No such file or directory)"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(desk, monkeypatch, output, said) -> None:
+    monkeypatch.setattr("scripts.cli.training.Session", None)  # nothing is built
+    assert desk.here("predict", "--ckpt_path", BEST, "--output", output, status=2).stderr == f"holdout: error: {said}\n"
+
+
+def test_weights_that_do_not_fit_the_network_asked_for_are_refused_in_one_line(desk) -> None:
+    error = desk.here("test", "--ckpt_path", BEST, "--model.network.widths", "[3]", status=2).stderr
+    assert error == (
+        f"holdout: error: {BEST}: its weights do not fit the network as configured: "
+        "model.network.widths was [256, 128], now [3]\n"
+    )
+
+
+def test_a_network_that_differs_and_takes_the_weights_is_warned_of(desk) -> None:
+    with pytest.warns(UserWarning, match=r"trained with another network: model\.network\.dropout was 0\.2, now 0\.3"):
+        desk.here("test", "--ckpt_path", BEST, "--model.network.dropout", "0.3")
+
+
 @pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
 @pytest.mark.parametrize(
     ("flag", "value"), [("seed", "4"), ("test_fraction", "0.3"), ("val_size", "99"), ("train_size", "500")]

@@ -11,7 +11,7 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
 from datamodules import BreastCancer, DataModule, DigitRows, Digits, Samples
-from models import Classifier, Preprocessing
+from models import Classifier, Preprocessing, TrainingError
 from models.networks import MLP, Recurrent
 from models.regularizers import LabelSmoothing
 
@@ -172,6 +172,23 @@ def test_weights_without_a_preprocessing_are_refused():
     old = {name: value for name, value in task.state_dict().items() if not name.startswith("preprocessing")}
     with pytest.raises(RuntimeError, match="it has no preprocessing, as in versions before"):
         task.load_state_dict(old)
+
+
+@pytest.mark.parametrize(
+    ("raw", "error", "said"),
+    [
+        (
+            torch.zeros(5, 1, 28, 28),
+            TrainingError,
+            r"inputs \(5, 1, 28, 28\) \(it was made for \(N, 1, 8, 8\)\)",
+        ),
+        (np.zeros((5, 1, 8, 8)), TypeError, r"Classifier takes a tensor \(N, ...\).*, not a ndarray"),
+        ([1.0, 2.0], TypeError, "not a list"),
+    ],
+)
+def test_a_model_that_is_called_with_something_else_says_what_it_takes(raw, error, said):
+    with pytest.raises(error, match=said):
+        Classifier(MLP((1, 8, 8), 10), 10)(raw)
 
 
 def test_a_network_is_given_sequences_by_name():

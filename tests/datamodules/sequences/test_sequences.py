@@ -281,7 +281,10 @@ GOOD = {"values": np.zeros((6, 2)), "lengths": np.array([1, 2, 3]), "targets": n
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"values": None}, "has no array 'values'; there are lengths, targets"),
+        (
+            {"values": None},
+            "has no array 'values'; there are lengths, targets. It must hold values, all",
+        ),
         ({"lengths": np.array([1, 2, 4])}, r"lengths add up to 7 steps; values have the shape \(6, 2\)"),
         ({"lengths": np.array([0, 3, 3])}, "sequence 0 has length 0"),
         ({"lengths": np.array([1.0, 2.0, 3.0])}, r"lengths must be whole numbers \(N,\); they are float64"),
@@ -364,7 +367,7 @@ def empty_class(folder):
         (damaged, "d.npz cannot be read"),
         (flipped, "d.npz cannot be read"),
         (text, "d.npz cannot be read"),
-        (one_array, "d.npy holds one array; an .npz file with values, lengths, targets is needed"),
+        (one_array, "d.npy holds one array; an .npz file is needed, with values, all sequences one after the other"),
         (objects, "d.npy cannot be read as arrays without objects"),
         (other_features, "2.npy has 4 features a step; .*1.npy has 2"),
     ],

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import SGD
 
 from datamodules import Digits
-from models import Classifier, Regressor, regularizers
+from models import Classifier, Regressor, TrainingError, regularizers
 from models.networks import CNN, MLP
 from models.regularizers import (
     L1,
@@ -117,7 +117,7 @@ def _is_regularizer(exported):
 )
 def test_a_hook_that_returns_something_else_is_named(hook, returned, said):
     own = type("Own", (Regularizer,), {hook: returned})()
-    with pytest.raises(TypeError, match=said):
+    with pytest.raises(TrainingError, match=said):
         objective(task_with(own), *batch())
 
 
@@ -194,7 +194,7 @@ def test_off_is_the_identity_bit_for_bit_and_draws_nothing(name):
     passed_again = []
     penalties = chain.penalties(Step(inputs, targets, logits, network, passed_again.append))
     assert not passed_again
-    assert all(penalty.item() == 0 for penalty in penalties)
+    assert all(penalty.item() == 0 for _, penalty in penalties)
     assert torch.equal(torch.get_rng_state(), before)
 
 

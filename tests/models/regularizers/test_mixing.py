@@ -169,6 +169,17 @@ class Both(Regularizer):
         pass
 
 
+class Half(Regularizer):
+    def perturb(self, inputs, targets):
+        return inputs[::2], targets
+
+
+def test_the_choice_at_fault_is_named_not_the_mix():
+    task = Classifier(Linear((3, 8, 8), 5), 5, regularizers=[RandomMix([Half()])])
+    with pytest.raises(TrainingError, match=r"Half\.perturb must return as many inputs as it was given: 4, not 2"):
+        task.training_step((torch.randn(4, 3, 8, 8), torch.zeros(4, dtype=torch.int64)), 0)
+
+
 def test_mixing_is_refused_where_it_makes_no_sense():
     network = Linear((3, 8, 8), 5)
     for regularizers, message in (

@@ -187,3 +187,18 @@ def test_a_flag_that_the_recipe_leaves_alone_may_come_first(flag) -> None:
 
 def test_an_overlay_alone_goes_with_a_checkpoint() -> None:
     check(f"test -c {OVERLAY} --ckpt_path best.ckpt")
+
+
+@pytest.mark.parametrize("flag", ["--name", "--runs_dir", "--ckpt_path", "--output"])
+def test_an_empty_name_is_not_taken_for_none(complaint, flag: str) -> None:
+    job = "predict" if flag == "--output" else "fit"
+    assert complaint(job, *DIGITS.split(), flag, "") == f"{flag} is empty; give a value, or leave it out"
+
+
+@pytest.mark.parametrize(
+    ("overlay", "key"), [("trainr: {max_epochs: 3}", "trainr.max_epochs"), ("trainer: {epochs: 3}", "trainer.epochs")]
+)
+def test_an_unknown_key_is_blamed_on_the_file_that_holds_it(complaint, overlay: str, key: str) -> None:
+    Path("overlay.yaml").write_text(overlay)
+    said = complaint("fit", *DIGITS.split(), "-c", "overlay.yaml")
+    assert said.startswith(f"overlay.yaml: unknown key {key!r}")

@@ -11,6 +11,7 @@ from scripts.cli.jobs import JOBS
 from scripts.cli.training import run
 
 DIGITS = "-c configs/digits.yaml"
+MINE = "from torch import nn\n\n\nclass Net(nn.Module):\n    pass\n\n\nclass Loss(nn.Module):\n    pass\n"
 ERRORS = {
     "unknown flag": (f"{DIGITS} --seed 3", "unknown argument --seed; did you mean --seed_everything?"),
     "no model or data": (
@@ -20,6 +21,10 @@ ERRORS = {
     "unknown key": (
         f"{DIGITS} -c typo.yaml",
         "typo.yaml: unknown key 'trainer.max_epoch'; did you mean trainer.max_epochs?",
+    ),
+    "Python file": (
+        f"{DIGITS} --model.network mine.py",
+        "model.network: mine.py is a file of Python, not a class; mine.py has mine.Net, mine.Loss",
     ),
     "sub-config": (f"{DIGITS} --trainer typos.yaml", "trainer: no file typos.yaml; did you mean typo.yaml?"),
     "unknown nested flag": (
@@ -48,7 +53,7 @@ ERRORS = {
         "data.label_noise: LabelNoise is abstract; choose SymmetricNoise, PairNoise or MatrixNoise",
     ),
     "not a path": (f"{DIGITS} --model.optimizer.lr 0.1,0.01", "model.optimizer.lr: '0.1,0.01' is not a number"),
-    "no module": (f"{DIGITS} --model.optimizer mine.Adam", "model.optimizer: there is no module 'mine'"),
+    "no module": (f"{DIGITS} --model.optimizer my.Adam", "model.optimizer: there is no module 'my'"),
     "wrong class": (
         f"{DIGITS} --model.regularizers [torch.nn.Dropout]",
         "model.regularizers: torch.nn.Dropout is not a Regularizer",
@@ -98,6 +103,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("name", ERRORS)
 def test_the_parsers_own_message_becomes_our_line(rows, name) -> None:
     Path("typo.yaml").write_text("trainer: {max_epoch: 3}")
+    Path("mine.py").write_text(MINE)
     command, line = ERRORS[name]
     with pytest.raises(UsageError) as refused:  # past main, which knows the flags without the parser
         run(JOBS["fit"], shlex.split(command))
