@@ -13,7 +13,8 @@ from datamodules.augmentation.base import Augmentation
 from datamodules.batches import BatchedDataModule
 from datamodules.errors import DataError
 from datamodules.normalization import Normalization, channel_statistics, stated_normalization, target_statistics
-from datamodules.samples import UNLABELLED, Samples, Stream, check_samples
+from datamodules.sample_weights import scale_weights
+from datamodules.samples import UNLABELLED, Samples, Stream, check_samples, target_kind
 from datamodules.splitting.duplicates import Digests, sample_digests
 from datamodules.splitting.imbalance import Imbalance
 from datamodules.splitting.label_noise import LabelNoise
@@ -26,9 +27,10 @@ from datamodules.splitting.subsets import Indices
 class DataModule(BatchedDataModule):
     """A dataset that is split into train, val and test; base class of all datasets.
 
-    A subclass states `class_names`, `input_shape`, `maximum` and `load`. Batches are (inputs, targets). Inputs are
-    float32 (N, C, ...), scaled to [0, 1] and, while training, augmented; the task normalises them (`preprocessing`).
-    Targets are int64 (N,), or float32 (N, outputs).
+    A subclass states `class_names`, `input_shape`, `maximum` and `load`. Batches are (inputs, targets), or (inputs,
+    targets, weights) if samples have weights. Inputs are float32 (N, C, ...), scaled to [0, 1] and, while training,
+    augmented; the task normalises them (`preprocessing`). Targets are classes int64 (N,), several yes/no labels bool
+    (N, L), or float32 (N, outputs). Weights are float32 (N,).
 
     Args:
         batch_size: Samples per training step, over all devices together.
@@ -43,7 +45,7 @@ class DataModule(BatchedDataModule):
         balanced_batches: Show every class equally often in an epoch: rare samples repeat, frequent ones take turns.
 
     Attributes:
-        class_names: C names; empty if targets are continuous.
+        class_names: C names of classes, or L of labels if a sample has several; empty if targets are continuous.
         input_shape: Shape of one sample as the network receives it.
         maximum: Largest value of an input; inputs are divided by it.
         channel_axis: Dimension of a batch that holds the channels.
@@ -51,6 +53,7 @@ class DataModule(BatchedDataModule):
             them; a subclass names its own.
         samples: All samples, after `setup`.
         targets: Targets for training: `samples.targets`, but for labels that are wrong on purpose.
+        weights: Weights of the samples in the training loss, with mean 1 over the training part; None without any.
         normalization: Mean and standard deviation for the normalisation, after `setup`.
         manifest: The dataset, the arguments of the split and the parts, as plain values, after `setup`.
     """
@@ -102,12 +105,13 @@ class DataModule(BatchedDataModule):
         return []
 
     def strata(self, targets: npt.NDArray[Any]) -> Indices | None:
-        """Return the classes to stratify the split by, (N,) int64, or None for a plain random split.
+        """Return the classes to stratify the split by, (N,) int64, or (N, L) bool, or None for a plain random split.
 
         Args:
             targets: All targets, (N,) or (N, ...).
         """
-        return targets if self.class_names and targets.ndim == 1 else None
+        one_each = targets.ndim == 1 or targets.dtype == bool
+        return targets if self.class_names and one_each else None
 
     def digests(self) -> Digests:
         """Return a digest of each sample's bytes, (N,)."""
@@ -142,6 +146,8 @@ class DataModule(BatchedDataModule):
             imbalance=self.imbalance,
             label_noise=self.label_noise,
         )
+        given = samples.weights
+        self.weights = None if given is None else scale_weights(self.dataset_name, given, split.train)
         self.normalization = self.stated_normalization or self.measure(torch.from_numpy(split.train))
         values, channels = len(self.normalization.mean), samples.inputs.shape[self.channel_axis]
         if values not in (1, channels):
@@ -162,12 +168,17 @@ class DataModule(BatchedDataModule):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes; 0 if targets are continuous."""
+        """Number of classes, or of labels if samples have several; 0 if targets are continuous."""
         return len(self.class_names)
 
     @property
+    def num_labels(self) -> int:
+        """Number of yes/no labels of each sample, L; 0 if there are classes or continuous targets."""
+        return self.num_classes if target_kind(self._training_targets()) == "labels" else 0
+
+    @property
     def num_outputs(self) -> int:
-        """Number of outputs of a network for this data: one per class or per continuous target."""
+        """Number of outputs of a network for this data: one per class, label or continuous target."""
         return self.num_classes or self._training_targets().shape[1]
 
     @property
@@ -182,8 +193,11 @@ class DataModule(BatchedDataModule):
 
     @property
     def class_counts(self) -> list[int]:
-        """Number of training labels of each class, wrong ones included."""
-        labels = self._training_targets().flatten()
+        """Number of training labels of each class, wrong ones included; of several labels, of samples that have it."""
+        labels = self._training_targets()
+        if target_kind(labels) == "labels":
+            return labels.sum(0).tolist()
+        labels = labels.flatten()
         return torch.bincount(labels[labels != UNLABELLED], minlength=self.num_classes).tolist()
 
     @property
@@ -205,8 +219,10 @@ class DataModule(BatchedDataModule):
         """Return one line: the sizes of the parts, and how they were made."""
         self.ensure_setup()
         parts, options = self.manifest["parts"], self.split_options
-        facts = [f"{self.num_classes} classes" if self.class_names else "continuous targets"]
-        facts += ["stratified"] if "class_counts" in parts["train"] else []
+        kinds = {"classes": f"{self.num_classes} classes", "values": "continuous targets"}
+        facts = [kinds.get(target_kind(self.targets), f"{self.num_classes} labels, multi-label")]
+        facts += ["stratified"] if {"class_counts", "label_counts"} & parts["train"].keys() else []
+        facts += ["weights {min:g} to {max:g}".format(**self.manifest["weights"])] if self.weights is not None else []
         facts += [f"{self.manifest['label_noise']['wrong_labels']:,} labels wrong"] if self.label_noise else []
         facts += [type(self.imbalance).__name__] if self.imbalance else []
         facts.append(f"split seed {options.seed}")

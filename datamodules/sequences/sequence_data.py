@@ -8,6 +8,7 @@ from torch import Tensor
 from datamodules.base import DataModule
 from datamodules.loader import Batch
 from datamodules.normalization import Normalization, channel_statistics
+from datamodules.samples import are_labels_of_steps
 from datamodules.splitting.duplicates import Digests, digest_each
 
 
@@ -38,7 +39,7 @@ class SequenceDataModule(DataModule):
     channel_axis = -1
 
     def fields(self) -> Batch:
-        """Return the tensors to slice into batches: values, lengths if they differ, targets."""
+        """Return the tensors to slice into batches: values, lengths if they differ, targets, weights if any."""
         values, *targets = super().fields()
         lengths = self.samples.lengths
         return (values, *targets) if lengths is None else (values, lengths, *targets)
@@ -67,8 +68,8 @@ class SequenceDataModule(DataModule):
         """Cut a batch after its longest sequence, scale it and, while training, augment it."""
         if self.samples.lengths is None:
             return super().on_after_batch_transfer(batch, dataloader_idx)
-        values, lengths, targets = batch
+        values, lengths, targets, *weights = batch
         longest = int(lengths.max())
         values, targets = super().on_after_batch_transfer((values[:, :longest], targets), dataloader_idx)
-        labels_of_steps = targets.ndim > 1 and not targets.is_floating_point()
-        return Sequences(values, lengths), targets[:, :longest] if labels_of_steps else targets
+        targets = targets[:, :longest] if are_labels_of_steps(targets) else targets
+        return Sequences(values, lengths), targets, *weights

@@ -38,7 +38,7 @@ def describe_split(
         source: Name of the dataset.
         sha256: Hash of its content.
         arguments: Arguments of the split, including the seed.
-        strata: Class (or quantile bin) of each sample; None omits the counts.
+        strata: Class (or quantile bin) of each sample, or its labels (N, L); None omits the counts.
         names: Class names.
         duplicates: Number of byte-identical samples across each pair of parts.
     """
@@ -46,7 +46,10 @@ def describe_split(
     for part, indices in split.parts().items():
         ordered = np.ascontiguousarray(indices, dtype="<i8")
         parts[part] = {"size": len(indices), "sha256": hashlib.sha256(ordered.tobytes()).hexdigest()}
-        if strata is not None:
+        if strata is not None and strata.ndim > 1:
+            counts = strata[indices].sum(0).tolist()
+            parts[part]["label_counts"] = dict(zip(names or map(str, range(len(counts))), counts, strict=True))
+        elif strata is not None:
             labels, counts = np.unique(strata[indices], return_counts=True)
             keys = [names[label] if names else str(label) for label in labels]
             parts[part]["class_counts"] = dict(zip(keys, counts.tolist(), strict=True))
@@ -79,6 +82,8 @@ def differences(recorded: Manifest, rebuilt: Manifest) -> list[str]:
         before, after = recorded.get(option), rebuilt.get(option)
         if before != after:
             found.append(f"{option} was {_settings(before)}, now it is {_settings(after)}")
+    if recorded.get("weights") != rebuilt.get("weights"):
+        found.append("the sample weights have changed")
     found += [f"different samples in {', '.join(parts)}"] if parts else []
     before, after = recorded.get("normalization"), rebuilt.get("normalization")
     if not found and before is not None and after is not None and not _close(before, after):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamodules.errors import DataError
+from datamodules.splitting.multi_label import check_labels, hold_out_labels, k_fold_labels
 from datamodules.splitting.subsets import Indices, nested_subset
 
 ClassNames = tuple[str, ...] | None
@@ -74,7 +75,7 @@ def make_split(
     """Split `num_samples` samples into train, val and test.
 
     Args:
-        strata: Integer label of each sample, shape (N,), to stratify by; None for a plain random split.
+        strata: Integer label of each sample, (N,), or yes/no labels, (N, L), to stratify by; None for a random split.
         options: Sizes, folds and seed.
         num_samples: N.
         official_test: Indices of the dataset's own test part; overrides `options`.
@@ -137,6 +138,8 @@ def hold_out(
     from sklearn.model_selection import train_test_split  # takes half a second to import
 
     labels = None if strata is None else strata[indices]
+    if strata is not None and strata.ndim > 1:
+        return hold_out_labels(indices, strata.astype(bool), count, seed)
     if labels is not None:
         _check_counts(labels, 2, f"to be in the {part} part and outside it", names)
         classes = len(np.unique(labels))
@@ -171,15 +174,15 @@ def k_fold(
         raise DataError(f"split.folds: {folds} is not between 2 and the number of samples, {len(indices)}")
     if not 0 <= fold < folds:
         raise DataError(f"split.fold: {fold} is not between 0 and {folds - 1}")
-    if strata is None:
+    if strata is not None and strata.ndim > 1:
+        return k_fold_labels(indices, strata.astype(bool), folds, fold, seed)
+    labels = None if strata is None else strata[indices]
+    if labels is None:
         splitter: KFold | StratifiedKFold = KFold(folds, shuffle=True, random_state=seed)
-        parts = list(splitter.split(indices))
     else:
-        labels = strata[indices]
         _check_counts(labels, folds, f"for {folds} folds", names)
         splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        parts = list(splitter.split(indices, labels))
-    train, val = parts[fold]
+    train, val = list(splitter.split(indices, labels))[fold]
     return indices[train], indices[val]
 
 
@@ -205,10 +208,11 @@ def check_split(split: Split, strata: Indices | None, names: ClassNames = None) 
         if len(indices) == 0:
             raise DataError(f"the {name} part is empty")
     for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
-        shared = len(np.intersect1d(parts[first], parts[second]))
-        if shared:
+        if shared := len(np.intersect1d(parts[first], parts[second])):
             raise DataError(f"the {first} and {second} parts share {shared} samples")
-    if strata is None:
+    if strata is not None and strata.ndim > 1:
+        check_labels(strata.astype(bool), parts, names)
+    if strata is None or strata.ndim > 1:
         return
     for name, indices in parts.items():
         missing = np.setdiff1d(np.unique(strata), np.unique(strata[indices]))
@@ -236,8 +240,7 @@ def _count(part: str, fraction: float, size: int | None, total: int) -> int:
 
 def _check_counts(labels: Indices, least: int, purpose: str, names: ClassNames) -> None:
     classes, counts = np.unique(labels, return_counts=True)
-    if len(counts) and counts.min() < least:
-        smallest = int(counts.argmin())
+    if len(counts) and counts[smallest := int(counts.argmin())] < least:
         raise DataError(
             f"class {_name(classes[smallest], names)} has {counts[smallest]} samples; it needs {least} {purpose}"
         )

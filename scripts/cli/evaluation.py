@@ -14,7 +14,7 @@ from torch import Tensor
 from callbacks import load_checkpoint
 from callbacks.files import write_text
 from callbacks.weight_averaging import WEIGHTS_KEY
-from datamodules.samples import UNLABELLED
+from datamodules.samples import UNLABELLED, are_labels_of_steps
 from scripts.cli.session import Session
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
@@ -100,7 +100,7 @@ def prediction_rows(indices: Tensor, targets: Tensor, count: int) -> tuple[dict[
     Returns:
         Column "index", for steps also "step", from 0; targets (count, ...).
     """
-    if targets.ndim == 1 or targets.is_floating_point():
+    if not are_labels_of_steps(targets):
         return {"index": indices[:count].tolist()}, targets[:count]
     samples, steps = (targets != UNLABELLED).nonzero()[:count].unbind(1)
     return {"index": indices[samples].tolist(), "step": steps.tolist()}, targets[samples, steps]
