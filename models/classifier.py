@@ -11,6 +11,7 @@ from typing_extensions import override
 from datamodules.samples import UNLABELLED
 from models.evaluated import Batch
 from models.losses import ClassificationLoss
+from models.losses.weighted import weighted_loss
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
 from models.networks import Network
 from models.task import Task
@@ -38,6 +39,7 @@ class Classifier(Task):
     """
 
     loss_name = "cross entropy"
+    takes = "classes"
 
     def __init__(
         self,
@@ -82,17 +84,24 @@ class Classifier(Task):
         )
 
     @override
-    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def compute_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the loss; class weights mean the same for probabilities as for labels.
 
         torch divides a weighted mean over labels by the sum of their weights, but one over probabilities by N.
+        Weights of samples multiply their losses, and leave that sum as it is.
         """
         criterion, soft = self.loss, targets.is_floating_point()
-        loss: Tensor = criterion(outputs, targets.to(outputs.dtype) if soft else targets)
-        if not soft or not isinstance(criterion, nn.CrossEntropyLoss) or criterion.reduction != "mean":
+        given = targets.to(outputs.dtype) if soft else targets
+        if weights is None:
+            loss: Tensor = criterion(outputs, given)
+        else:
+            loss = weighted_loss(criterion, outputs, given, weights)
+        divided = not soft and weights is None  # by the sum of the class weights
+        if divided or not isinstance(criterion, nn.CrossEntropyLoss) or criterion.reduction != "mean":
             return loss
         if criterion.weight is not None:
-            loss = loss * len(targets) / (targets.detach() * criterion.weight).sum()
+            of_classes = targets.detach() * criterion.weight if soft else criterion.weight[targets]
+            loss = loss * len(targets) / of_classes.sum()
         return loss
 
     @override

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
-from datamodules.samples import UNLABELLED
-from models.errors import TrainingError
+from datamodules.samples import UNLABELLED, TargetKind, are_labels_of_steps
+from models.errors import TrainingError, check_objective
 from models.preprocessing import Inputs, Preprocessing
+from models.target_kinds import check_target_kind
 
-Batch = tuple[Inputs, Tensor]  # inputs, scaled but not normalised, and targets
+Batch = tuple[Any, ...]  # inputs, scaled but not normalised, targets, and weights of the samples if they have any
 LabelledSteps = tuple[Tensor, ...]  # sample and step of each label
 Mode = Literal["min", "max"]
 UNCHANGED = Preprocessing()
@@ -37,6 +38,7 @@ class EvaluatedModule(L.LightningModule, ABC):
     """
 
     loss_name: ClassVar[str]  # of the metric `loss`
+    takes: ClassVar[TargetKind]
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -56,7 +58,12 @@ class EvaluatedModule(L.LightningModule, ABC):
         return getattr(self._trainer, "datamodule", None)
 
     def setup(self, stage: str) -> None:
-        """Take the preprocessing from the data: before training always, before an evaluation if there is none yet."""
+        """Take the preprocessing from the data: before training always, before an evaluation if there is none yet.
+
+        Raises:
+            TrainingError: The data has targets of another kind.
+        """
+        check_target_kind(type(self).__name__, self.takes, getattr(self.datamodule, "targets", None))
         settings = getattr(self.datamodule, "preprocessing", None)
         if settings is None or not (stage == "fit" or self.preprocessing.settings() == UNCHANGED.settings()):
             return
@@ -103,10 +110,11 @@ class EvaluatedModule(L.LightningModule, ABC):
 
     def unpack(self, batch: Batch) -> tuple[Inputs, Tensor, LabelledSteps | None]:
         """Return normalised inputs, targets, and None; of labels of steps (N, T) those that exist, (M,), and where."""
-        inputs, targets = batch
+        inputs, targets, *_ = batch
+        check_target_kind(type(self).__name__, self.takes, targets)
         prepare = UNCHANGED if getattr(self.network, "inputs_are_features", False) else self.preprocessing
         inputs = prepare.normalize(inputs, self.network_dtype)
-        if targets.ndim == 1 or targets.is_floating_point():
+        if not are_labels_of_steps(targets):
             return inputs, targets, None
         steps = (targets != UNLABELLED).nonzero(as_tuple=True)
         return inputs, targets[steps], steps
@@ -231,16 +239,7 @@ def mode(metric: Metric | MetricCollection) -> Mode | None:
     return None if higher is None else "max" if higher else "min"
 
 
-def check_objective(objectives: Tensor, steps: Sequence[int], epoch: int) -> None:
-    """Check the objectives of training steps, (steps,).
-
-    Raises:
-        TrainingError: One is NaN or infinite.
-    """
-    finite = objectives.isfinite()
-    if not bool(finite.all()):
-        first = int(finite.int().argmin())
-        raise TrainingError(
-            f"the loss is {objectives[first].item()} at step {steps[first]}, epoch {epoch + 1}: "
-            f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)"
-        )
+def weights_of(batch: Batch, steps: LabelledSteps | None) -> list[Tensor]:
+    """Return the weights of a batch's samples, (N,), or of its labelled steps, (M,); an empty list without any."""
+    weights = list(batch[2:])
+    return weights if steps is None else [several[steps[0]] for several in weights]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from models.losses import ClassificationLoss
+from models.losses.weighted import weighted_loss
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
 from models.task import Task
@@ -33,6 +34,7 @@ class Regressor(Task):
     """
 
     loss_name = "mean squared error"
+    takes = "values"
     target_mean: Tensor
     target_std: Tensor
 
@@ -46,7 +48,8 @@ class Regressor(Task):
     ) -> None:
         if not target_mean:
             raise ValueError(
-                "the data has classes, not continuous targets: use models.Classifier, or set Tabular's data.continuous"
+                "the data has classes, not continuous targets: use models.Classifier (several labels per sample: "
+                "models.MultiLabelClassifier), or set Tabular's data.continuous"
             )
         if isinstance(loss, nn.CrossEntropyLoss | ClassificationLoss):
             raise ValueError(f"loss: {type(loss).__name__} compares classes; targets are continuous")
@@ -84,7 +87,9 @@ class Regressor(Task):
         )
 
     @override
-    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def compute_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        if weights is not None:
+            return weighted_loss(self.loss, outputs, targets.to(outputs.dtype), weights)
         loss: Tensor = self.loss(outputs, targets.to(outputs.dtype))
         return loss
 

@@ -1,7 +1,6 @@
 """The training step under a list of regularizers, the optimizer and its schedule: what every task shares."""
 
 import sys
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +14,12 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from models.errors import TrainingError
-from models.evaluated import Batch, EvaluatedModule
+from models.evaluated import Batch, EvaluatedModule, weights_of
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
 from models.init_args import RecordsInitArgs, check_recorded, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
+from models.losses.trial import try_loss, try_weights
 from models.networks import Network
 from models.networks.weight_files import skip_initial_weights
 from models.optimization import schedules
@@ -39,7 +39,8 @@ class Task(RecordsInitArgs, EvaluatedModule):
     """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
 
     `train/` metrics are measured on the data's targets (wrong ones where `label_noise` is on) over the training batches
-    as the network saw them; `val/` and `test/` metrics on the true targets.
+    as the network saw them; `val/` and `test/` metrics on the true targets. Weights of the samples act on the training
+    loss alone: penalties and all metrics are unweighted.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
@@ -96,8 +97,8 @@ class Task(RecordsInitArgs, EvaluatedModule):
         """Return targets in the form that the regularizers and the loss work on."""
 
     @abstractmethod
-    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of a training batch, without penalties."""
+    def compute_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the loss of a training batch, without penalties; weights of its samples, (N,), if they have any."""
 
     @abstractmethod
     def example(self) -> tuple[Tensor, Tensor]:
@@ -111,12 +112,12 @@ class Task(RecordsInitArgs, EvaluatedModule):
             outputs = self.compute_outputs(inputs, steps)
             return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
-        soft = self.soft_targets(targets)
-        inputs, soft = self.regularizers.perturb(inputs, soft, of_steps=steps is not None)
+        soft, weights = self.soft_targets(targets), weights_of(batch, steps)
+        inputs, soft, *weights = self.regularizers.perturb(inputs, soft, *weights, of_steps=steps is not None)
         outputs = forward(inputs)
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
-        objective = sum(penalties, self.compute_loss(outputs, soft))
+        objective = sum(penalties, self.compute_loss(outputs, soft, *weights))
         self.record(objective, outputs, targets)
         return objective
 
@@ -138,15 +139,10 @@ class Task(RecordsInitArgs, EvaluatedModule):
         if isinstance(self.loss, ClassCountLoss):
             self.loss.count_classes(self.datamodule, self.device)
         outputs, targets = self.example()
-        self._check_loss(outputs, self.soft_targets(targets))
-
-    def _check_loss(self, outputs: Tensor, targets: Tensor) -> None:
-        try:
-            with torch.no_grad(), warnings.catch_warnings(action="ignore"):
-                self.compute_loss(outputs, targets)
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            shapes = f"outputs {tuple(outputs.shape)} with targets {tuple(targets.shape)}"
-            raise TrainingError(f"loss: {type(self.loss).__name__} does not take {shapes}: {error}") from error
+        soft = self.soft_targets(targets)
+        try_loss(self.loss, self.compute_loss, outputs, soft)
+        if getattr(self.datamodule, "weights", None) is not None:
+            try_weights(self.loss, self.compute_loss, outputs, soft)
 
     def on_train_start(self) -> None:
         """Begin, or resume from a checkpoint.

@@ -59,9 +59,18 @@ class RandomMix(Regularizer):
 
     @override
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        choice = self._draw()
+        return (inputs, targets) if choice is None else choice.perturb(inputs, targets)
+
+    @override
+    def perturb_weighted(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        choice = self._draw()
+        return (inputs, targets, weights) if choice is None else choice.perturb_weighted(inputs, targets, weights)
+
+    def _draw(self) -> Regularizer | None:
         drawn = torch.rand(()).item()
         for choice, probability in zip(self.choices, self.probabilities, strict=True):
             if drawn < probability:
-                return choice.perturb(inputs, targets)
+                return choice
             drawn -= probability
-        return inputs, targets
+        return None
