@@ -63,7 +63,7 @@ class KeptLabels(Metric, ABC):
 
 
 class LabelMetric(KeptLabels):
-    """Base class of metrics of each label; one that is undefined for a label is NaN, and not part of the mean.
+    """Base class of metrics of each label; where one is undefined for a label it is NaN, and no part of the mean.
 
     Args:
         average: "macro" for the mean over the labels, "none" for each label's own.
@@ -194,6 +194,7 @@ def test_metrics(num_labels: int, decide: Decide) -> MetricCollection:
 
 
 def _each(score: Callable[..., float], logits: Tensor, targets: Tensor, defined: Tensor) -> Tensor:
+    defined = defined & logits.isfinite().all(0)
     with warnings.catch_warnings(action="ignore"):
         scores = [
             score(targets[:, label].numpy(), logits[:, label].numpy()) if defined[label] else torch.nan

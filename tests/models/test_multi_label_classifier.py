@@ -5,6 +5,8 @@ import functools
 import lightning as L
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import metrics as reference
 from torch import nn
 from torch.optim import AdamW
@@ -16,6 +18,7 @@ from models import Classifier, MultiLabelClassifier, Regressor, TrainingError
 from models.losses import BinaryCrossEntropy, FocalLoss
 from models.networks import MLP, Linear
 from models.regularizers import LabelSmoothing, MixUp
+from models.thresholds import best_thresholds
 from tests.digit_labels import LABELS, DigitLabels, OneLabel, WeightedDigitLabels
 
 
@@ -209,3 +212,46 @@ def test_a_network_with_another_number_of_logits_is_refused(quiet_trainer):
 def test_every_metric_says_which_way_is_better():
     assert set(task_with().metric_modes().values()) == {"min", "max"}
     assert all(metric.higher_is_better is not None for metric in task_with().test_metrics.values())
+
+
+def test_outputs_that_are_no_numbers_stop_the_run_in_one_line(quiet_trainer):
+    task = task_with()
+    torch.nn.init.constant_(task.network.head.weight, torch.nan)
+    with pytest.raises(TrainingError, match="val/loss is nan"):
+        quiet_trainer(max_epochs=1).fit(task, DigitLabels())
+
+
+def test_a_label_without_positives_is_no_part_of_the_mean(quiet_trainer):
+    class NoneOfOne(DigitLabels):
+        def setup(self, stage=None):
+            super().setup(stage)
+            self.targets = self.targets.clone()
+            self.targets[self.split.test, 1] = False
+
+    task = task_with()
+    task.thresholds.values.fill_(0.4)
+    data = NoneOfOne()
+    (measured,) = quiet_trainer().test(task, data, verbose=False)
+    for name in ("auroc", "average_precision", "f1"):
+        each = [measured[f"test/label_{name}/{label}"] for label in LABELS]
+        mean = measured["test/f1_macro" if name == "f1" else f"test/{name}"]
+        assert each[1] != each[1], "NaN"
+        assert mean == pytest.approx((each[0] + each[2]) / 2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(count=st.integers(1, 12), seed=st.integers(0, 10_000), levels=st.integers(1, 6))
+def test_no_threshold_has_a_better_f1_than_the_one_chosen(count, seed, levels):
+    random = torch.Generator().manual_seed(seed)
+    scores = torch.randint(levels, (count, 1), generator=random) / levels  # with ties, and with 0
+    positive = torch.rand(count, 1, generator=random) < 0.4
+    chosen = best_thresholds(scores, positive)
+    if not positive.any():
+        assert chosen == 0.5
+        return
+
+    def f1(threshold):
+        return reference.f1_score(positive, scores >= threshold, zero_division=0)
+
+    assert f1(chosen) == max(f1(candidate) for candidate in (0.0, *scores.flatten().tolist(), 2.0))
+    assert 0 <= chosen <= 1
