@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from datamodules import DataError, Digits, SplitOptions, SymmetricNoise
+from datamodules import DataError, Digits, Samples, SequenceDataModule, SplitOptions, SymmetricNoise
 from tests.digit_labels import LABELS, DigitLabels
 
 
@@ -69,3 +69,20 @@ def test_names_and_labels_must_agree_in_number(names):
 def test_what_needs_one_class_per_sample_is_refused(option, value):
     with pytest.raises(DataError, match=f"{option} needs one class per sample; DigitLabels does not have that"):
         DigitLabels(**{option: value}).train_dataloader()
+
+
+def test_padded_sequences_keep_all_their_labels_where_steps_are_cut():
+    class Padded(SequenceDataModule):
+        class_names = ("a", "b", "c", "d")
+        input_shape = (6, 1)
+
+        def load(self):
+            lengths = torch.tensor([1, 2, 3] * 20)
+            values = torch.arange(60).float().view(-1, 1, 1).expand(60, 6, 1).contiguous()
+            return Samples(values, torch.arange(60).unsqueeze(1) % 5 > torch.arange(4), lengths=lengths)
+
+    data = ready(Padded(batch_size=4))
+    for batch in data.train_dataloader():
+        (values, _), targets = data.on_after_batch_transfer(batch, 0)
+        assert values.shape[1] <= 3
+        assert torch.equal(targets, data.samples.targets[values[:, 0, 0].long()])

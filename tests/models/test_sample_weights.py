@@ -15,6 +15,7 @@ from models.networks import MLP, Linear
 from models.regularizers import CutMix, LabelSmoothing, MixUp, RandomMix, Regularizer
 from tests.digit_labels import DigitLabels, WeightedDigitLabels, WeightedDigits
 from tests.models.regularizers.test_every_regularizer import CLASSIFICATION, REGRESSION
+from tests.models.test_exact_resume import SaveAt
 
 CLASSES = {
     "torch": nn.CrossEntropyLoss,
@@ -216,18 +217,18 @@ def test_equal_weights_train_to_the_weights_of_none(quiet_trainer):
     torch.testing.assert_close(*states)
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(quiet_trainer, tmp_path):
-    def run(epochs, resume=None):
-        L.seed_everything(0, verbose=False)
-        task = MultiLabelClassifier(MLP((1, 8, 8), 3, [16], dropout=0.2), 3, regularizers=[MixUp(0.5)])
-        trainer = quiet_trainer(max_epochs=epochs)
-        trainer.fit(task, WeightedDigitLabels(batch_size=128), ckpt_path=resume)
-        return trainer, task
+@pytest.mark.parametrize("step", [3, 7, 10])
+def test_a_run_cut_anywhere_ends_with_the_weights_thresholds_and_metrics_of_the_whole(fit, tmp_path, step):
+    def run(**options):
+        network = MLP((1, 8, 8), 3, [16], dropout=0.2)
+        task = MultiLabelClassifier(network, 3, loss=BinaryCrossEntropy(), regularizers=[MixUp(0.5)])
+        trainer = fit(task, WeightedDigitLabels(batch_size=200), max_epochs=2, **options)  # 7 steps an epoch
+        return task.state_dict(), trainer.callback_metrics
 
-    half, _ = run(1)
-    half.save_checkpoint(tmp_path / "half.ckpt")
-    states = [run(2, resume)[1].state_dict() for resume in (None, tmp_path / "half.ckpt")]
-    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    whole, metrics = run(callbacks=[SaveAt(step, tmp_path / "cut.ckpt")])
+    resumed, again = run(ckpt_path=tmp_path / "cut.ckpt")
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert again == metrics
 
 
 def test_a_batch_of_ones_own_may_hold_weights():
