@@ -20,7 +20,8 @@ from models.networks import Pretrained
 from models.regularizers import Regularizer
 from models.task import Task
 
-VERSION = 2  # of a file's content
+VERSION = 3  # of a file's content
+PROBES = 8  # images of noise, and as many of the data, that stand for what a network computes
 
 
 class FeatureCache(L.Callback):
@@ -28,8 +29,9 @@ class FeatureCache(L.Callback):
 
     The features that a frozen backbone computes for an image never change. Those of the training and the validation
     part are computed in evaluation mode before the first epoch, or read if an earlier run stored them: a file's name is
-    a hash of weights, images, split, preprocessing and precision. The head then learns what it would have learnt
-    without a cache, except for the last digits (a backbone's rounding depends on the batch). Tests run the whole
+    a hash of weights, images, split, preprocessing and precision, and of the features of a few images, because a
+    network of one's own may compute something else with the same weights. The head then learns what it would have
+    learnt without a cache, except for the last digits (a backbone's rounding depends on the batch). Tests run the whole
     network.
 
     Args:
@@ -46,7 +48,7 @@ class FeatureCache(L.Callback):
         task, network, data = _check(trainer, pl_module)
         assert data.split is not None
         indices = torch.from_numpy(np.union1d(data.split.train, data.split.val))
-        path = self.folder / f"{_key(task, network, data, indices, str(trainer.precision))}.npy"
+        path = self.folder / f"{trainer.strategy.broadcast(_key(trainer, task, network, data, indices))}.npy"
         features = _read(path, len(indices))
         if features is None and trainer.is_global_zero:
             computed = compute_features(trainer, task, network, data, indices)
@@ -84,18 +86,22 @@ class FeatureCache(L.Callback):
 
 def compute_features(trainer: L.Trainer, task: Task, network: Pretrained, data: DataModule, indices: Tensor) -> Tensor:
     """Return the features of the given samples, (n, F), float32, computed on the network's device."""
-    training, device = network.training, network.head.weight.device
     inputs = data.samples.inputs
     assert isinstance(inputs, Tensor)
-    found = []
+    # disable=None: no bar without a terminal
+    chunks = tqdm(torch.split(indices, data.eval_batch_size), desc="features", disable=None, leave=False)
+    return torch.cat([features_of(inputs[chunk], trainer, task, network) for chunk in chunks])
+
+
+def features_of(raw: Tensor, trainer: L.Trainer, task: Task, network: Pretrained) -> Tensor:
+    """Return the features of raw images (n, C, H, W), (n, F), float32, in evaluation mode."""
+    training = network.training
     network.eval()
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
-        # disable=None: no bar without a terminal
-        for chunk in tqdm(torch.split(indices, data.eval_batch_size), desc="features", disable=None, leave=False):
-            images: Any = task.preprocessing(inputs[chunk].to(device), task.network_dtype)
-            found.append(network.features(images).float().cpu())
+        images: Any = task.preprocessing(raw.to(network.head.weight.device), task.network_dtype)
+        features = network.features(images).float().cpu()
     network.train(training)
-    return torch.cat(found)
+    return features
 
 
 def _check(trainer: L.Trainer, module: L.LightningModule) -> tuple[Task, Pretrained, DataModule]:
@@ -128,11 +134,13 @@ def _needs_images(module: Task) -> str | None:
     return None
 
 
-def _key(task: Task, network: Pretrained, data: DataModule, indices: Tensor, precision: str) -> str:
+def _key(trainer: L.Trainer, task: Task, network: Pretrained, data: DataModule, indices: Tensor) -> str:
     inputs = data.samples.inputs
     assert isinstance(inputs, Tensor)
     parts = (repr(network.backbone), repr(network.transform), task.preprocessing.settings())
-    digest = hashlib.sha256(repr((VERSION, torch.__version__, precision, *parts)).encode())
+    digest = hashlib.sha256(repr((VERSION, torch.__version__, str(trainer.precision), *parts)).encode())
+    for probe in (_noise(inputs, data.maximum), inputs[indices[:: -(-len(indices) // PROBES)]]):
+        digest.update(features_of(probe, trainer, task, network).numpy().tobytes())
     digest.update(indices.numpy().tobytes())
     for chunk in torch.split(indices, data.eval_batch_size):  # the pixels: the files do not say how they were decoded
         digest.update(inputs[chunk].numpy().tobytes())
@@ -141,6 +149,12 @@ def _key(task: Task, network: Pretrained, data: DataModule, indices: Tensor, pre
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:24]
+
+
+def _noise(inputs: Tensor, maximum: float) -> Tensor:
+    """Return the same random images in every run, of the shape and type of the data's."""
+    generator = torch.Generator().manual_seed(0)
+    return (torch.rand((PROBES, *inputs.shape[1:]), generator=generator) * maximum).to(inputs.dtype)
 
 
 def _read(path: Path, count: int) -> Tensor | None:

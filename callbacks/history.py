@@ -17,8 +17,13 @@ Row = dict[str, float]
 
 
 def epochs_done(row: Row) -> float:
-    """Return the number of epochs trained before a row's validation metrics were measured."""
+    """Return the moment of a row's metrics: the number of epochs trained before, 1.5 halfway through the second."""
     return row.get("epochs_done", row["epoch"] + 1)
+
+
+def moment(row: Row) -> str:
+    """Return a row's moment as it is printed."""
+    return f"{round(epochs_done(row), 2):g}"
 
 
 def shared_metrics(rows: Iterable[Row]) -> list[str]:
@@ -36,10 +41,10 @@ class History(L.Callback):
     with whatever comes next: a checkpoint being written, the next epoch, the end of training.
 
     Attributes:
-        rows: One dictionary per epoch: "epoch" (from 0) and all metrics logged in it. After several validations, those
-            of the last.
-        validations: One dictionary for each validation within an epoch except its last: "epoch", "epochs_done" (1.5 is
-            halfway through the second) and the validation metrics.
+        rows: One dictionary per epoch: "epoch" (from 0), the training metrics, and the metrics of a validation that was
+            made at its end; "epochs_done" if the run stopped within it.
+        validations: One dictionary for each validation within an epoch: "epoch", "epochs_done" (1.5 is halfway through
+            the second) and the metrics measured at that moment.
         train_seconds: Time spent on training batches.
         wall_seconds: Time spent in epochs, validation included.
         samples: Number of training samples seen, over all devices.
@@ -97,22 +102,32 @@ class History(L.Callback):
 
     @override
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        # Recorded as a validation within the epoch until that ends: a checkpoint written now holds it.
-        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
-            return
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready / trainer.num_training_batches
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
-        epoch = trainer.current_epoch
-        self.validations.append({"epoch": epoch, "epochs_done": epoch + done, **metrics})
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self.validation(trainer)
+
+    def validation(self, trainer: L.Trainer) -> Row:
+        """Return the row of the validation that has just ended; what was measured beside it can be added.
+
+        It is kept as a validation within the epoch until that ends, so that a checkpoint written now holds it.
+        """
+        now = _now(trainer)
+        if not self.validations or epochs_done(self.validations[-1]) != now:
+            found = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+            self.validations.append({"epoch": trainer.current_epoch, "epochs_done": now, **found})
+        return self.validations[-1]
 
     @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.train_seconds += self._train_end - self._epoch_start
         self.wall_seconds += time.perf_counter() - self._epoch_start
-        row: Row = {"epoch": trainer.current_epoch}
-        if self.validations and self.validations[-1]["epoch"] == trainer.current_epoch:
-            row |= {name: value for name, value in self.validations.pop().items() if name.startswith("val/")}
-        self.rows = [earlier for earlier in self.rows if earlier["epoch"] < trainer.current_epoch]
+        epoch, now = trainer.current_epoch, _now(trainer)
+        row: Row = {"epoch": epoch}
+        if self.validations and epochs_done(self.validations[-1]) == now:
+            row = self.validations.pop()
+        row["epochs_done"] = now
+        if now == epoch + 1:
+            del row["epochs_done"]
+        self.rows = [earlier for earlier in self.rows if earlier["epoch"] < epoch]
         self.rows.append(row)
         self._trainer = trainer
 
@@ -124,9 +139,15 @@ class History(L.Callback):
     def _complete(self) -> None:
         """Add the metrics that were logged since the epoch began; one from an earlier epoch is the same tensor."""
         if self._trainer is not None:
+            within = self.last_validation(self.rows[-1])
             for name, value in self._trainer.callback_metrics.items():
-                if not name.startswith(("lr-", "val/")) and value is not self._earlier.get(name):
+                if not name.startswith(("lr-", "val/")) and name not in within and value is not self._earlier.get(name):
                     self.rows[-1][name] = float(value)
+
+    def last_validation(self, row: Row) -> Row:
+        """Return the last validation within a row's epoch, an empty row if there is none."""
+        within = [validation for validation in self.validations if validation["epoch"] == row["epoch"]]
+        return within[-1] if within else {}
 
     def in_order(self) -> list[Row]:
         """Return epochs and validations within them, in the order in which they were measured."""
@@ -159,3 +180,10 @@ class History(L.Callback):
         self.train_seconds = state_dict["train_seconds"]
         self.wall_seconds = state_dict["wall_seconds"]
         self.samples = state_dict["samples"]
+
+
+def _now(trainer: L.Trainer) -> float:
+    """Return the number of epochs trained so far."""
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    done = 1.0 if progress.is_last_batch else progress.current.ready / trainer.num_training_batches
+    return trainer.current_epoch + done

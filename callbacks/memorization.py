@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
-from callbacks.history import History, Row
+from callbacks.history import History, Row, epochs_done
 from callbacks.lookup import run_folder, run_title
 from callbacks.printing import metric_lines
 from callbacks.probe import Evaluation, Probe, clean_subset, stratified_subset
@@ -47,8 +47,9 @@ class Memorization(Probe):
     With `label_noise` in the data (Zhang et al., arXiv 1611.03530; Arpit et al., arXiv 1706.05394), a sample that is
     predicted as its wrong label was memorised: nothing else leads there more often than chance. One that is predicted
     as its true label was learnt from the others. `memorization/wrong_label`, `/true_label` and `/neither` are fractions
-    of those samples; `/clean_accuracy` is the accuracy on as many training samples with true labels. All are evaluated
-    as validation is: in evaluation mode, without augmentation. Draws `figures/memorization.png` when training ends.
+    of those samples; `/clean_accuracy` is the accuracy on training samples with true labels, of which there may be more
+    or fewer. All are evaluated as validation is: in evaluation mode, without augmentation. Draws
+    `figures/memorization.png` when training ends.
 
     Args:
         samples: Largest number of samples with wrong labels, and of samples with true ones.
@@ -65,12 +66,6 @@ class Memorization(Probe):
         self._wrong: Evaluation
         self._clean: Evaluation | None = None
         self._true: Tensor
-
-    @override
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        super().setup(trainer, pl_module, stage)
-        if stage == "fit":
-            History.of(trainer)
 
     @override
     def choose(self, data: DataModule) -> None:
@@ -117,12 +112,12 @@ def draw_memorization(rows: list[Row], title: str) -> Figure:
     """Draw the fractions over epochs, stacked, and the accuracy on clean samples and on validation as lines.
 
     Args:
-        rows: One dictionary per epoch, as `History.rows`, all with "memorization/" metrics.
+        rows: One dictionary per epoch or validation within one, in order, all with "memorization/" metrics.
         title: Title over the figure.
     """
     figure = new_figure(6.4, 4.4, title)
     axes = plain_axes(figure.add_subplot())
-    epochs = [row["epoch"] + 1 for row in rows]
+    epochs = [epochs_done(row) for row in rows]
     stacked = [[row[f"memorization/{name}"] for row in rows] for name in FRACTIONS]
     labels, colors = zip(*FRACTIONS.values(), strict=True)
     axes.stackplot(epochs, stacked, labels=labels, colors=colors, alpha=0.75, linewidth=0)
@@ -132,7 +127,7 @@ def draw_memorization(rows: list[Row], title: str) -> Figure:
         ("val/accuracy", "validation accuracy", color, "--"),
     ]
     for name, label, color, style in lines:
-        points = [(row["epoch"] + 1, row[name]) for row in rows if name in row]
+        points = [(epochs_done(row), row[name]) for row in rows if name in row]
         if points:
             axes.plot(*zip(*points, strict=True), color=color, linestyle=style, label=label)
     epoch_axis(axes)

@@ -8,6 +8,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from callbacks.lookup import callbacks_of
 from callbacks.probe import Probe
 from models.evaluated import Mode
+from models.optimization.run_length import steps_to_validation
 
 
 def metric_mode(module: L.LightningModule, name: str) -> Mode | None:
@@ -55,6 +56,13 @@ def check_monitor(option: str, monitor: str, trainer: L.Trainer, module: L.Light
         raise MisconfigurationException(f"{option}.monitor: no metric is called {monitor!r}; choose from {names}")
     if monitor.startswith("val/") and trainer.limit_val_batches == 0:
         raise MisconfigurationException(f"{option}.monitor: {monitor} is never measured (limit_val_batches is 0)")
+    if monitor.startswith("val/") and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        steps = steps_to_validation(trainer)
+        if 0 <= trainer.max_steps < steps:
+            raise MisconfigurationException(
+                f"{option}.monitor: {monitor} is never measured: trainer.max_steps {trainer.max_steps} ends the run "
+                f"before the first validation, after {steps} steps; raise it, or lower trainer.val_check_interval"
+            )
 
 
 def at_epoch_end(monitor: str) -> bool | None:

@@ -11,7 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from typing_extensions import override
 
-from callbacks.history import Row
+from callbacks.history import History, Row
 from datamodules.base import DataModule
 from datamodules.checks import check_at_least
 from datamodules.splitting.subsets import Indices, nested_subset
@@ -103,6 +103,8 @@ class Probe(L.Callback, ABC):
     @override
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         self._measured, self._metrics, self._epoch = {}, {}, 0  # an earlier fit may have been interrupted
+        if stage == "fit":
+            History.of(trainer)
 
     @override
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -151,11 +153,15 @@ class Probe(L.Callback, ABC):
         if self._measured:
             self._metrics = self.finish(trainer, cast("Task", pl_module), self._measured)
             self._measured = {}
+            History.of(trainer).validation(trainer).update(self._named_metrics())
+
+    def _named_metrics(self) -> dict[str, float]:
+        return {f"{self.prefix}{name}": value for name, value in self._metrics.items()}
 
     @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        for name, value in self._metrics.items():
-            pl_module.log(f"{self.prefix}{name}", value, sync_dist=True)
+        for name, value in self._named_metrics().items():
+            pl_module.log(name, value, sync_dist=True)
         self._metrics = {}
 
     @override
@@ -171,7 +177,8 @@ def clean_subset(data: DataModule, count: int) -> Tensor:
     """Return a stratified subset of the training samples with true labels, (n,), int64, n at most `count`."""
     assert data.split is not None
     targets, train = data.samples.targets.numpy(), data.split.train
-    true = (targets[train] == data.targets.numpy()[train]).reshape(len(train), -1).all(axis=1)
+    same = torch.isclose(data.samples.targets[train], data.targets[train], rtol=0, atol=0, equal_nan=True)
+    true = same.reshape(len(train), -1).all(1).numpy()
     return stratified_subset(data, train[true], data.strata(targets), count)
 
 

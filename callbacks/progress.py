@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from callbacks.environment import describe_device
 from callbacks.files import display_path
-from callbacks.history import History, shared_metrics
+from callbacks.history import History, moment, shared_metrics
 from callbacks.lookup import run_folder
 
 
@@ -37,7 +37,10 @@ class Header(L.Callback):
 
 
 class EpochLines(L.Callback):
-    """Prints one line of metrics per epoch, for output that is not a terminal."""
+    """Prints one line of metrics per epoch, for output that is not a terminal.
+
+    If the last validation of an epoch was not at its end, its metrics come after its moment: "at 2.76:".
+    """
 
     changes_training: ClassVar[bool] = False
 
@@ -62,13 +65,18 @@ class EpochLines(L.Callback):
         self._print_new(trainer)
 
     def _print_new(self, trainer: L.Trainer) -> None:
-        rows = History.of(trainer).rows
+        history = History.of(trainer)
         if not trainer.is_global_zero:
             return
-        for row in rows:
+        for row in history.rows:
             if row["epoch"] >= self._printed:
-                shown = [f"{part}/{name}" for part in ("train", "val") for name in shared_metrics([row])]
-                metrics = "  ".join(f"{name} {row[name]:.4f}" for name in shown if name in row)
                 total = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
-                print(f"epoch {row['epoch'] + 1:.0f}{total}  {metrics}", flush=True)
+                parts = [f"epoch {moment(row)}{total}"]
+                shown = [f"{part}/{name}" for part in ("train", "val") for name in shared_metrics([row])]
+                parts += [f"{name} {row[name]:.4f}" for name in shown if name in row]
+                within = history.last_validation(row)
+                if within and not any(name in row for name in within if name.startswith("val/")):
+                    parts.append(f"at {moment(within)}:")
+                    parts += [f"{name} {within[name]:.4f}" for name in shown if name in within]
+                print("  ".join(parts), flush=True)
                 self._printed = int(row["epoch"]) + 1

@@ -16,7 +16,7 @@ from callbacks.early_stopping import EarlyStopping
 from callbacks.environment import describe_environment
 from callbacks.files import display_path, write_text
 from callbacks.generalization_gap import gaps
-from callbacks.history import History, Row, epochs_done, shared_metrics
+from callbacks.history import History, Row, epochs_done, moment, shared_metrics
 from callbacks.lookup import callbacks_of, find_callback, run_folder
 from callbacks.monitor import at_epoch_end
 from callbacks.printing import metric_lines
@@ -55,7 +55,7 @@ class Summary(BestEpochCallback):
             return
         best = self.best(trainer)
         summary: dict[str, Any] = {
-            "epochs": len(history.rows),
+            "epochs": epochs_done(history.rows[-1]) if history.rows else 0,
             "stopped": _reason(trainer),
             "monitor": self.monitor,
             "best": best,
@@ -77,7 +77,7 @@ class Summary(BestEpochCallback):
         if folder is not None:
             write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         if best is None:
-            print(f"trained {summary['epochs']} epochs; nothing was validated", flush=True)
+            print(f"trained {round(summary['epochs'], 2):g} epochs; nothing was validated", flush=True)
             return
         lines = result_lines(summary)
         for callback in callbacks_of(trainer):
@@ -130,7 +130,7 @@ def result_lines(summary: dict[str, Any]) -> list[str]:
     """
     best, gap = summary["best"], summary["gap"]
     last = " (the last: it may not have converged yet)" if summary["best_is_last"] else ""
-    lines = [f"best epoch {round(epochs_done(best), 2):g} of {summary['epochs']} by {summary['monitor']}{last}"]
+    lines = [f"best epoch {moment(best)} of {round(summary['epochs'], 2):g} by {summary['monitor']}{last}"]
     lines += [f"  stopped {summary['stopped']}"] if summary["stopped"].startswith("early") else []
     for part in ("val", "train"):
         lines += metric_lines({name: value for name, value in best.items() if name.startswith(f"{part}/")})

@@ -23,14 +23,19 @@ from datamodules.images.image_folder import ImageFolder
 from datamodules.images.mnist import MNIST, FashionMNIST
 from datamodules.loader import InMemoryLoader, Order
 from datamodules.samples import Samples, Stream
+from datamodules.sequences.ragged import RaggedSequences, Sequences
 from datamodules.sequences.row_sequences import DigitRows, FashionMNISTRows, MNISTRows, RowSequences
-from datamodules.sequences.sequence_data import SequenceDataModule, Sequences
+from datamodules.sequences.sequence_data import SequenceDataModule
 from datamodules.sequences.sequence_files import SequenceFiles
 from datamodules.sequences.synthetic_sequences import AddingProblem, DelayedEcho
+from datamodules.sequences.text_sequences import TextSequences
+from datamodules.sequences.vocabulary import Vocabulary
 from datamodules.splitting.imbalance import ExponentialImbalance, Imbalance, StepImbalance
 from datamodules.splitting.label_noise import LabelNoise, MatrixNoise, PairNoise, SymmetricNoise
-from datamodules.splitting.splits import Split, SplitOptions, make_split
-from datamodules.tables.tabular import BreastCancer, Diabetes, Iris, Tabular, Wine
+from datamodules.splitting.options import SplitOptions
+from datamodules.splitting.splits import Split, make_split
+from datamodules.tables.shipped import BreastCancer, Diabetes, Iris, Wine
+from datamodules.tables.tabular import Tabular
 from datamodules.tables.thermometer import Thermometer
 
 __all__ = [
@@ -62,6 +67,7 @@ __all__ = [
     "MatrixNoise",
     "Order",
     "PairNoise",
+    "RaggedSequences",
     "RandAugment",
     "RandomAffine",
     "RandomErasing",
@@ -80,8 +86,10 @@ __all__ = [
     "Stream",
     "SymmetricNoise",
     "Tabular",
+    "TextSequences",
     "Thermometer",
     "TrivialAugment",
+    "Vocabulary",
     "Wine",
     "make_split",
 ]

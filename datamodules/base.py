@@ -10,35 +10,38 @@ from torch import Tensor
 from typing_extensions import override
 
 from datamodules.augmentation.base import Augmentation
-from datamodules.batches import BatchedDataModule
 from datamodules.errors import DataError
-from datamodules.normalization import Normalization, channel_statistics, stated_normalization, target_statistics
+from datamodules.normalization import Normalization, channel_statistics, stated_normalization
 from datamodules.sample_weights import scale_weights
-from datamodules.samples import UNLABELLED, Samples, Stream, check_samples, target_kind
+from datamodules.samples import Samples, Stream, check_samples
 from datamodules.splitting.duplicates import Digests, sample_digests
 from datamodules.splitting.imbalance import Imbalance
 from datamodules.splitting.label_noise import LabelNoise
-from datamodules.splitting.manifest import Manifest, check_same_split
+from datamodules.splitting.manifest import Manifest, check_same_split, criteria_words
+from datamodules.splitting.options import SplitOptions
 from datamodules.splitting.split_samples import split_samples
-from datamodules.splitting.splits import PARTS, Split, SplitOptions
+from datamodules.splitting.splits import PARTS, Split
 from datamodules.splitting.subsets import Indices
+from datamodules.task_facts import TaskFacts
+from datamodules.value_range import check_values
 
 
-class DataModule(BatchedDataModule):
+class DataModule(TaskFacts):
     """A dataset that is split into train, val and test; base class of all datasets.
 
     A subclass states `class_names`, `input_shape`, `maximum` and `load`. Batches are (inputs, targets), or (inputs,
     targets, weights) if samples have weights. Inputs are float32 (N, C, ...), scaled to [0, 1] and, while training,
-    augmented; the task normalises them (`preprocessing`). Targets are classes int64 (N,), several yes/no labels bool
-    (N, L), or float32 (N, outputs). Weights are float32 (N,).
+    augmented; the task normalises them (`preprocessing`). Where float32 would lose differences they are float64 until
+    then. Targets are in the forms of `Samples`, weights float32 (N,).
 
     Args:
         batch_size: Samples per training step, over all devices together.
         eval_batch_size: Samples per batch of validation, test and prediction; affects speed only.
-        split: Sizes of the parts, folds, seed and duplicates; the attribute holds the parts' indices, after `setup`.
+        split: Sizes of the parts, folds, groups, seed and so on; the attribute holds the parts' indices, after `setup`.
         mean: Mean for the normalisation, one value per channel or one for all; default: that of the training part.
         std: Standard deviation for the normalisation, in the same form.
-        augmentation: Augmentations of the training batches, in order; default: the dataset's own.
+        augmentation: Augmentations of the training batches, in order; default: the dataset's own, for which None stands
+            in a list too. `augmentation+` appends.
         drop_last: Leave out an epoch's incomplete last training batch.
         label_noise: Makes training labels wrong on purpose; validation and test keep the true labels.
         imbalance: Makes some classes rare in the training part.
@@ -49,6 +52,9 @@ class DataModule(BatchedDataModule):
         input_shape: Shape of one sample as the network receives it.
         maximum: Largest value of an input; inputs are divided by it.
         channel_axis: Dimension of a batch that holds the channels.
+        default_recipe: Name of the recipe, without ending, that trains on data of one's own where none is given.
+        named_after: The argument whose file or folder gives such a run its name.
+        file_endings: Endings of the files that `named_after` may name; none if it names a folder.
         may_change_on_resume: Arguments that a resumed run may change, since neither the split nor the batches depend on
             them; a subclass names its own.
         samples: All samples, after `setup`.
@@ -60,6 +66,9 @@ class DataModule(BatchedDataModule):
 
     input_shape: tuple[int, ...]
     channel_axis: ClassVar[int] = 1
+    default_recipe: ClassVar[str] = ""
+    named_after: ClassVar[str] = ""
+    file_endings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -68,7 +77,7 @@ class DataModule(BatchedDataModule):
         split: SplitOptions = SplitOptions(),
         mean: list[float] | None = None,
         std: list[float] | None = None,
-        augmentation: list[Augmentation] | None = None,
+        augmentation: list[Augmentation | None] | None = None,
         drop_last: bool = False,
         label_noise: LabelNoise | None = None,
         imbalance: Imbalance | None = None,
@@ -110,13 +119,41 @@ class DataModule(BatchedDataModule):
         Args:
             targets: All targets, (N,) or (N, ...).
         """
-        one_each = targets.ndim == 1 or targets.dtype == bool
-        return targets if self.class_names and one_each else None
+        of_samples = targets.ndim == 1 or targets.dtype == bool
+        return targets if self.class_names and of_samples else None
+
+    def sample_values(self, name: str) -> npt.NDArray[Any]:
+        """Return a value per sample, (N,): of the column, or by the pattern, that `split.groups` and others name.
+
+        Called after `load`. A subclass whose samples have columns or files returns their values, of any type.
+
+        Raises:
+            DataError: There is no such column or pattern.
+        """
+        raise DataError(
+            f"{type(self).__name__} has no column or pattern {name!r}; in Python, SplitOptions takes a list of values, "
+            "one per sample"
+        )
+
+    def sample_files(self) -> list[str] | None:
+        """Return the path of each sample's file below the data's folder, N; None if samples are not files."""
+        return None
 
     def digests(self) -> Digests:
         """Return a digest of each sample's bytes, (N,)."""
         assert isinstance(self.samples.inputs, Tensor)
         return sample_digests(self.samples.inputs)
+
+    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
+        """Return what a user knows samples by, for a table of predictions: columns of n values.
+
+        Args:
+            indices: The samples, (n,), int64.
+        """
+        return {"index": indices.tolist()}
+
+    def fit_maximum(self, indices: Tensor) -> None:
+        """Set `maximum` by the given training samples where it is not known before."""
 
     def measure(self, indices: Tensor) -> Normalization:
         """Return mean and standard deviation of each channel over the given samples."""
@@ -129,7 +166,7 @@ class DataModule(BatchedDataModule):
         """Load and split the data; a second call changes nothing.
 
         Raises:
-            DataError: The data cannot be read or split as asked.
+            DataError: The data cannot be read or split as asked, or all training samples are equal.
         """
         if self.split is not None:
             return
@@ -145,10 +182,14 @@ class DataModule(BatchedDataModule):
             class_names=self.class_names,
             imbalance=self.imbalance,
             label_noise=self.label_noise,
+            values=self.sample_values,
+            files=self.sample_files,
         )
-        given = samples.weights
-        self.weights = None if given is None else scale_weights(self.dataset_name, given, split.train)
-        self.normalization = self.stated_normalization or self.measure(torch.from_numpy(split.train))
+        self.weights = scale_weights(self.dataset_name, samples.weights, split.train)
+        train = torch.from_numpy(split.train)
+        self.fit_maximum(train)
+        self.normalization = self.stated_normalization or self.measure(train)
+        check_values(type(self).__name__, self.samples, train, self.maximum)
         values, channels = len(self.normalization.mean), samples.inputs.shape[self.channel_axis]
         if values not in (1, channels):
             raise DataError(f"mean and std: {values} values for {channels} channels")
@@ -162,44 +203,6 @@ class DataModule(BatchedDataModule):
         assert self.split is not None
         return self.split
 
-    def _training_targets(self) -> Tensor:
-        train = self.ensure_setup().train  # which sets the targets
-        return self.targets[torch.from_numpy(train)]
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes, or of labels if samples have several; 0 if targets are continuous."""
-        return len(self.class_names)
-
-    @property
-    def num_labels(self) -> int:
-        """Number of yes/no labels of each sample, L; 0 if there are classes or continuous targets."""
-        return self.num_classes if target_kind(self._training_targets()) == "labels" else 0
-
-    @property
-    def num_outputs(self) -> int:
-        """Number of outputs of a network for this data: one per class, label or continuous target."""
-        return self.num_classes or self._training_targets().shape[1]
-
-    @property
-    def target_mean(self) -> list[float]:
-        """Mean of each continuous target over the training part; empty if there are classes."""
-        return [] if self.class_names else target_statistics(self._training_targets()).mean
-
-    @property
-    def target_std(self) -> list[float]:
-        """Standard deviation of each continuous target over the training part, 1 if it is constant."""
-        return [] if self.class_names else target_statistics(self._training_targets()).std
-
-    @property
-    def class_counts(self) -> list[int]:
-        """Number of training labels of each class, wrong ones included; of several labels, of samples that have it."""
-        labels = self._training_targets()
-        if target_kind(labels) == "labels":
-            return labels.sum(0).tolist()
-        labels = labels.flatten()
-        return torch.bincount(labels[labels != UNLABELLED], minlength=self.num_classes).tolist()
-
     @property
     def preprocessing(self) -> dict[str, Any]:
         """Plain values with which a task turns raw inputs, or this data's batches, into inputs of its network.
@@ -210,7 +213,7 @@ class DataModule(BatchedDataModule):
         """
         self.ensure_setup()
         scale = {"maximum": float(self.maximum), **asdict(self.normalization), "channel_axis": self.channel_axis}
-        return {**scale, "size": None, "rows": False}
+        return {**scale, "size": None, "rows": False, "columns": None}
 
     def __str__(self) -> str:  # Lightning's own fails on loaders that are not torch's
         return type(self).__name__ if self.split is None else f"{type(self).__name__}: {self.describe()}"
@@ -219,9 +222,7 @@ class DataModule(BatchedDataModule):
         """Return one line: the sizes of the parts, and how they were made."""
         self.ensure_setup()
         parts, options = self.manifest["parts"], self.split_options
-        kinds = {"classes": f"{self.num_classes} classes", "values": "continuous targets"}
-        facts = [kinds.get(target_kind(self.targets), f"{self.num_classes} labels, multi-label")]
-        facts += ["stratified"] if {"class_counts", "label_counts"} & parts["train"].keys() else []
+        facts = [self.target_words(), *criteria_words(self.manifest)]
         facts += ["weights {min:g} to {max:g}".format(**self.manifest["weights"])] if self.weights is not None else []
         facts += [f"{self.manifest['label_noise']['wrong_labels']:,} labels wrong"] if self.label_noise else []
         facts += [type(self.imbalance).__name__] if self.imbalance else []

@@ -8,7 +8,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from datamodules.augmentation.base import Augmentation
+from datamodules.augmentation.base import Augmentation, with_default
 from datamodules.checks import check_at_least
 from datamodules.errors import DataError
 from datamodules.loader import Batch, BatchLoader, InMemoryLoader, Order
@@ -23,7 +23,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     """
 
     class_names: tuple[str, ...]
-    maximum: ClassVar[float] = 255.0
+    maximum: float = 255.0
     may_change_on_resume: ClassVar[tuple[str, ...]] = ("eval_batch_size",)  # a subclass adds to it
     allow_zero_length_dataloader_with_multiple_devices = False
     samples: Samples
@@ -34,14 +34,14 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         self,
         batch_size: int,
         eval_batch_size: int,
-        augmentation: list[Augmentation] | None,
+        augmentation: list[Augmentation | None] | None,
         drop_last: bool,
         balanced_batches: bool,
     ) -> None:
         super().__init__()
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
-        chosen = self.default_augmentation() if augmentation is None else augmentation
+        chosen = with_default(augmentation, self.default_augmentation)
         for step in chosen[1:]:
             if getattr(step, "needs_originals", False):
                 raise DataError(f"augmentation: {type(step).__name__} must come first: it needs the original images")
@@ -65,12 +65,15 @@ class BatchedDataModule(L.LightningDataModule, ABC):
 
     def fields(self) -> Batch:
         """Return the tensors to slice into batches: inputs, targets, and the weights if samples have any."""
-        inputs = self.samples.inputs if self._features is None else self._features
-        assert isinstance(inputs, Tensor)
-        return inputs, *self._others()
+        return self.batch_inputs() if self._features is None else self._features, *self._others()
 
     def _others(self) -> Batch:
         return (self.targets,) if self.weights is None else (self.targets, self.weights)
+
+    def batch_inputs(self) -> Tensor:
+        """Return the inputs of all samples, as batches hold them before they are scaled."""
+        assert isinstance(self.samples.inputs, Tensor)
+        return self.samples.inputs
 
     def train_dataloader(self) -> BatchLoader:
         """Return shuffled batches of the training part."""
@@ -115,10 +118,11 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
         inputs = self.samples.inputs
         if isinstance(inputs, Stream):
-            return inputs.loader(self._others(), indices, batch_size, order, device)
+            others = tuple(supported(values, device) for values in self._others())
+            return inputs.loader(others, indices, batch_size, order, device)
         if self._on_device is None or self._on_device[0].device != device:
             # Raw data that fits in memory fits on an accelerator too, where slicing costs nothing.
-            self._on_device = tuple(field.to(device) for field in self.fields())
+            self._on_device = tuple(supported(field, device).to(device) for field in self.fields())
         return InMemoryLoader(self._on_device, indices, batch_size, order)
 
     def replace_inputs(self, features: Tensor | None) -> None:
@@ -130,7 +134,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         """Scale a batch to [0, 1] on its device and, while training, augment it."""
         inputs, *rest = batch
         if self._features is None:
-            inputs = inputs.float() / self.maximum
+            inputs = scaled(inputs, self.maximum)
             if self.trainer is not None and self.trainer.training:
                 for step in self.augmentation:
                     step.epoch = self.trainer.current_epoch  # type: ignore[assignment]
@@ -144,3 +148,15 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue with the shuffle of a checkpoint."""
         self.shuffle_seed = state_dict["shuffle_seed"]
+
+
+def scaled(inputs: Tensor, maximum: float) -> Tensor:
+    """Return inputs divided by `maximum`, float32, or float64 if they are; token ids, int64, as they are."""
+    if inputs.dtype == torch.int64:
+        return inputs
+    return inputs.to(torch.promote_types(inputs.dtype, torch.float32)) / maximum
+
+
+def supported(values: Tensor, device: torch.device) -> Tensor:
+    """Return values in a precision that a device has: Apple's GPUs have no double precision."""
+    return values.float() if device.type == "mps" and values.dtype == torch.float64 else values

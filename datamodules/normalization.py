@@ -31,13 +31,16 @@ def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = 
     """Return mean and standard deviation of each channel of `inputs` divided by `maximum`.
 
     Args:
-        inputs: (N, C, ...), uint8 or float32; may be too large to copy.
+        inputs: (N, C, ...), uint8, float32 or float64; may be too large to copy.
         maximum: Divisor of the inputs.
         indices: Samples to measure, (n,), int64; all by default.
 
     Returns:
-        Statistics over all samples and positions; a constant channel gets the standard deviation 1.
+        Statistics over all samples and positions; a constant channel gets the standard deviation 1. Those of float64
+        are exact however large the mean is beside the deviation.
     """
+    if inputs.dtype == torch.float64:
+        return _exact_statistics(inputs if indices is None else inputs.index_select(0, indices), maximum)
     dimensions = [0, *range(2, inputs.ndim)]
     total = torch.zeros(inputs.shape[1], dtype=torch.float64)
     squares = torch.zeros_like(total)
@@ -54,6 +57,17 @@ def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = 
     return Normalization((mean / maximum).tolist(), (std / maximum).tolist())
 
 
+def _exact_statistics(inputs: Tensor, maximum: float) -> Normalization:
+    # A sum of squares would cancel: the squares of Unix times are 1e18, their variance may be 100.
+    values = inputs.transpose(0, 1).flatten(1)
+    std = values.std(1, correction=0)
+    varies = values.amax(1) > values.amin(1)
+    std = torch.where(varies, std, torch.full_like(std, maximum))
+    if not bool(std.isfinite().all()):
+        raise DataError(f"the values reach {values.abs().max():.6g}, too far to be standardised: rescale them")
+    return Normalization((values.mean(1) / maximum).tolist(), (std / maximum).tolist())
+
+
 def stated_normalization(mean: list[float] | None, std: list[float] | None) -> Normalization | None:
     """Return the normalisation that a user states, or None if it is to be measured.
 
@@ -68,7 +82,13 @@ def stated_normalization(mean: list[float] | None, std: list[float] | None) -> N
 
 
 def target_statistics(targets: Tensor) -> Normalization:
-    """Return mean and standard deviation of each column of continuous targets (n, outputs); 1 for a constant one."""
-    values = targets.double()
-    std = values.std(0, correction=0)
-    return Normalization(values.mean(0).tolist(), torch.where(std > 0, std, torch.ones_like(std)).tolist())
+    """Return mean and standard deviation of each continuous target; 1 for a constant one.
+
+    Args:
+        targets: (n, outputs); or those of steps, (n, T, outputs), NaN where a step has none.
+    """
+    values = targets.double().flatten(0, -2)
+    values = values[~values.isnan().any(-1)] if targets.ndim > 2 else values
+    mean, std = values.mean(0), values.std(0, correction=0)
+    varies = std > 8 * torch.finfo(std.dtype).eps * mean.abs()  # the mean of equal values may be rounded
+    return Normalization(mean.tolist(), torch.where(varies, std, torch.ones_like(std)).tolist())

@@ -26,12 +26,14 @@ def check_weights(owner: str, weights: Tensor, count: int) -> None:
         raise DataError(f"{owner}: sample {sample} has the weight {weights[sample].item():g}; it must be 0 or more")
 
 
-def scale_weights(owner: str, weights: Tensor, train: Indices) -> Tensor:
-    """Return weights divided by their mean over the training part, (N,), float32.
+def scale_weights(owner: str, weights: Tensor | None, train: Indices) -> Tensor | None:
+    """Return weights divided by their mean over the training part, (N,), float32; None without any.
 
     Raises:
         DataError: All training samples have the weight 0.
     """
+    if weights is None:
+        return None
     mean = weights[torch.from_numpy(train)].double().mean()
     if mean == 0:
         raise DataError(f"{owner}: every training sample has the weight 0")

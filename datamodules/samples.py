@@ -24,13 +24,8 @@ def target_kind(targets: Tensor) -> TargetKind:
     return "values" if targets.is_floating_point() else "classes"
 
 
-def are_labels_of_steps(targets: Tensor) -> bool:
-    """Return whether targets are one class per step of a sequence, (N, T)."""
-    return targets.ndim > 1 and target_kind(targets) == "classes"
-
-
 class Stream(ABC):
-    """Inputs of N samples that do not fit in memory and are read batch by batch.
+    """Inputs of N samples that are not one tensor in memory: too many, or of different lengths.
 
     Attributes:
         shape: (N, C, ...).
@@ -65,9 +60,11 @@ class Samples:
     """All samples of a dataset.
 
     Args:
-        inputs: (N, C, ...), uint8 or float32; or a `Stream` if they do not fit in memory.
+        inputs: (N, C, ...), uint8 or float32, or float64 where float32 would lose differences (`precision.py`); or a
+            `Stream` if they are not one tensor in memory.
         targets: Class labels (N,), int64; or one label per step of a sequence, (N, T), int64, `UNLABELLED` where there
-            is none; or several yes/no labels (N, L), bool; or continuous targets (N, outputs), float32.
+            is none; or several yes/no labels (N, L), bool; or continuous targets (N, outputs), float32 or float64; or
+            those of steps, (N, T, outputs), NaN where there is none.
         official_test: Indices of the dataset's own test part, if it has one.
         official_val: Indices of the dataset's own validation part, if it has one.
         lengths: Number of true steps of each sequence, (N,), int64; None if there is no padding.
@@ -119,8 +116,8 @@ def check_samples(owner: str, samples: Samples, class_names: tuple[str, ...]) ->
     for name, value, allowed in (("inputs", inputs, (Tensor, Stream)), ("targets", targets, Tensor)):
         if not isinstance(value, allowed):
             raise DataError(f"{owner}: Samples.{name} is a {type(value).__name__}; it must be a tensor")
-    if isinstance(inputs, Tensor) and inputs.dtype not in (torch.uint8, torch.float32):
-        raise DataError(f"{owner}: Samples.inputs is {inputs.dtype}; it must be uint8 or float32")
+    if isinstance(inputs, Tensor) and inputs.dtype not in (torch.uint8, torch.float32, torch.float64):
+        raise DataError(f"{owner}: Samples.inputs is {inputs.dtype}; it must be uint8, float32 or float64")
     if len(inputs) != len(targets):
         raise DataError(f"{owner}: there are {len(inputs)} inputs and {len(targets)} targets")
     if samples.weights is not None:
@@ -135,11 +132,13 @@ def check_samples(owner: str, samples: Samples, class_names: tuple[str, ...]) ->
         if targets.dtype != torch.int64:
             raise DataError(f"{owner}: labels (Samples.targets) are {targets.dtype}; they must be int64")
         _check_labels(owner, targets, len(class_names))
-    elif targets.dtype != torch.float32 or targets.ndim != 2:
+    elif targets.dtype not in (torch.float32, torch.float64) or targets.ndim not in (2, 3):
         raise DataError(
             f"{owner}: Samples.targets is {targets.dtype} {tuple(targets.shape)}; without class_names, targets are "
-            "continuous and must be float32 (N, outputs)"
+            "continuous and must be float32 or float64 (N, outputs), or (N, T, outputs) of steps"
         )
+    elif targets.ndim == 3:
+        _check_some_step(owner, targets)
 
 
 def _check_labels(owner: str, labels: Tensor, num_classes: int) -> None:
@@ -152,16 +151,35 @@ def _check_labels(owner: str, labels: Tensor, num_classes: int) -> None:
         raise DataError(
             f"{owner}: sample {sample} has label {label}{where}; there are {num_classes} classes, numbered from 0"
         )
-    unlabelled = (~labelled.reshape(len(labels), -1).any(1)).nonzero()
+    if labels.ndim > 1:
+        _check_some_step(owner, labels)
+
+
+def _check_some_step(owner: str, targets: Tensor) -> None:
+    labelled = labelled_steps(targets)
+    assert labelled is not None
+    unlabelled = (~labelled.any(1)).nonzero()
     if len(unlabelled):
         raise DataError(f"{owner}: sample {int(unlabelled[0])} has no label at any step")
+
+
+def labelled_steps(targets: Tensor) -> Tensor | None:
+    """Return which steps of sequences have a target, (N, T), bool; None where targets are of whole samples.
+
+    Args:
+        targets: In one of the forms of `Samples`, of any number of samples.
+    """
+    kind = target_kind(targets)
+    if kind == "values" and targets.ndim == 3:
+        return ~targets.isnan().any(-1)
+    return targets != UNLABELLED if kind == "classes" and targets.ndim == 2 else None
 
 
 def check_one_label(owner: str, option: str, targets: Tensor, class_names: tuple[str, ...]) -> None:
     """Check that every sample has one class, for an option that needs it.
 
     Raises:
-        DataError: Targets are continuous, or there are labels per step.
+        DataError: Targets are continuous, or there are several labels per sample.
     """
     if not class_names or targets.ndim > 1:
         raise DataError(f"{option} needs one class per sample; {owner} does not have that")

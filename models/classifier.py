@@ -1,5 +1,6 @@
 """Classification of samples, or of the steps of sequences, into one of C classes."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +10,14 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from datamodules.samples import UNLABELLED
+from models.errors import TrainingError
 from models.evaluated import Batch
 from models.losses import ClassificationLoss
+from models.losses.trial import Trial, check_class_loss, warn_of_coupled_samples
 from models.losses.weighted import weighted_loss
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
 from models.networks import Network
+from models.objective import loss_divisor
 from models.task import Task
 
 
@@ -31,7 +35,8 @@ class Classifier(Task):
         network: Maps inputs (N, ...) to logits (N, num_classes), or (N, T, num_classes).
         num_classes: Number of classes, C.
         loss: Maps logits and targets (labels (N,), or probabilities (N, C) with regularizers) to a scalar to minimise;
-            cross entropy if not given.
+            cross entropy if not given. It must be lowest where the network is right: losses of log-probabilities, such
+            as `torch.nn.NLLLoss`, need a network that ends in `torch.nn.LogSoftmax`.
         kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
 
     Raises:
@@ -64,9 +69,18 @@ class Classifier(Task):
         self.test_metrics = test_metrics(num_classes)
 
     @override
-    def example(self) -> tuple[Tensor, Tensor]:
-        outputs = torch.zeros(2, self.num_classes, device=self.device)
-        return outputs, torch.zeros(2, dtype=torch.int64, device=self.device)
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        counts = getattr(self.datamodule, "class_counts", None)
+        if counts is not None:
+            names = getattr(self.datamodule, "class_names", None) or tuple(map(str, range(len(counts))))
+            check_classes(self.num_classes, counts, names, warn=self.trainer.is_global_zero)
+
+    @override
+    def check_loss(self, trial: Trial, outputs: Tensor) -> None:
+        check_class_loss(trial, self.soft_targets, outputs)
+        if self.trainer.world_size > 1 and self.trainer.is_global_zero:
+            warn_of_coupled_samples(trial, self.loss, self.soft_targets, outputs)
 
     @override
     def soft_targets(self, targets: Tensor) -> Tensor:
@@ -88,20 +102,16 @@ class Classifier(Task):
         """Return the loss; class weights mean the same for probabilities as for labels.
 
         torch divides a weighted mean over labels by the sum of their weights, but one over probabilities by N.
-        Weights of samples multiply their losses, and leave that sum as it is.
         """
         criterion, soft = self.loss, targets.is_floating_point()
         given = targets.to(outputs.dtype) if soft else targets
-        if weights is None:
-            loss: Tensor = criterion(outputs, given)
-        else:
-            loss = weighted_loss(criterion, outputs, given, weights)
-        divided = not soft and weights is None  # by the sum of the class weights
-        if divided or not isinstance(criterion, nn.CrossEntropyLoss) or criterion.reduction != "mean":
+        if weights is not None:
+            return weighted_loss(criterion, outputs, given, weights)
+        loss: Tensor = criterion(outputs, given)
+        if not soft or not isinstance(criterion, nn.CrossEntropyLoss) or criterion.reduction != "mean":
             return loss
         if criterion.weight is not None:
-            of_classes = targets.detach() * criterion.weight if soft else criterion.weight[targets]
-            loss = loss * len(targets) / of_classes.sum()
+            loss = loss * len(targets) / loss_divisor(criterion, targets)
         return loss
 
     @override
@@ -118,3 +128,31 @@ class Classifier(Task):
         for label, name in enumerate(class_names):
             columns[f"probability_{name}"] = [f"{probability:.6g}" for probability in outputs[:, label].tolist()]
         return columns
+
+
+def check_classes(num_classes: int, counts: Sequence[int], names: Sequence[str], warn: bool) -> None:
+    """Check that a training part holds the classes to learn.
+
+    Args:
+        num_classes: Number of classes of the task.
+        counts: Number of training labels of each class of the data.
+        names: The data's class names.
+        warn: Warn of classes that have no training label.
+
+    Raises:
+        TrainingError: The data has more classes than the task, or a single class in the training part.
+    """
+    if len(counts) > num_classes:
+        raise TrainingError(f"num_classes: the task has {num_classes} classes and the data {len(counts)}")
+    held = [name for name, count in zip(names, counts, strict=True) if count]
+    if len(held) == 1:
+        raise TrainingError(f"the training part holds one class alone, {held[0]}: there is nothing to tell apart")
+    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    missing += [f"number {label}" for label in range(len(counts), num_classes)]
+    if missing and warn:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        warnings.warn(
+            f"the training part holds {len(held)} of {num_classes} classes: no sample of "
+            f"{', '.join(missing[:5])}{more}",
+            stacklevel=2,
+        )

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
-from datamodules.samples import UNLABELLED, TargetKind, are_labels_of_steps
-from models.errors import TrainingError, check_objective
+from datamodules.samples import TargetKind, labelled_steps
+from models.errors import TrainingError
+from models.objective import check_objective
 from models.preprocessing import Inputs, Preprocessing
 from models.target_kinds import check_target_kind
 
@@ -24,10 +25,11 @@ FLUSH_EVERY = 50  # batches kept before metrics are updated at once: per-step up
 class EvaluatedModule(L.LightningModule, ABC):
     """A network with the metrics that measure it; it knows nothing of training losses and regularizers.
 
-    Where the labels belong to steps of sequences, (N, T), each labelled step counts as a sample.
+    Where the targets belong to steps of sequences, each step that has one counts as a sample.
 
     A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which compare predictions with data's targets.
-    A metric with several values is logged under the name of each class.
+    A metric with several values is logged under the name of each class, without those that are NaN: a class that no
+    sample has, say.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
@@ -64,6 +66,9 @@ class EvaluatedModule(L.LightningModule, ABC):
             TrainingError: The data has targets of another kind.
         """
         check_target_kind(type(self).__name__, self.takes, getattr(self.datamodule, "targets", None))
+        if self._trainer is not None:
+            # In half precision Lightning would round raw inputs and targets; `unpack` rounds normalised inputs.
+            self._trainer.precision_plugin.convert_input = _unchanged  # type: ignore[assignment,method-assign]
         settings = getattr(self.datamodule, "preprocessing", None)
         if settings is None or not (stage == "fit" or self.preprocessing.settings() == UNCHANGED.settings()):
             return
@@ -109,14 +114,15 @@ class EvaluatedModule(L.LightningModule, ABC):
         """
 
     def unpack(self, batch: Batch) -> tuple[Inputs, Tensor, LabelledSteps | None]:
-        """Return normalised inputs, targets, and None; of labels of steps (N, T) those that exist, (M,), and where."""
+        """Return normalised inputs, targets, and None; of targets of steps those that exist, (M, ...), and where."""
         inputs, targets, *_ = batch
         check_target_kind(type(self).__name__, self.takes, targets)
         prepare = UNCHANGED if getattr(self.network, "inputs_are_features", False) else self.preprocessing
         inputs = prepare.normalize(inputs, self.network_dtype)
-        if not are_labels_of_steps(targets):
+        labelled = labelled_steps(targets)
+        if labelled is None:
             return inputs, targets, None
-        steps = (targets != UNLABELLED).nonzero(as_tuple=True)
+        steps = labelled.nonzero(as_tuple=True)
         return inputs, targets[steps], steps
 
     def compute_outputs(self, inputs: Inputs, steps: LabelledSteps | None) -> Tensor:
@@ -225,7 +231,8 @@ class EvaluatedModule(L.LightningModule, ABC):
         for name, several in computed.items():
             if several.ndim:
                 classes = getattr(self.datamodule, "class_names", range(len(several)))
-                values |= {f"{stage}/{name}/{label}": value for label, value in zip(classes, several, strict=True)}
+                of_classes = zip(classes, several.unbind(), strict=True)
+                values |= {f"{stage}/{name}/{label}": value for label, value in of_classes if not value.isnan()}
         for name, value in values.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
             in_bar = stage == "val" and name.removeprefix("val/") in self.train_metrics
@@ -239,7 +246,5 @@ def mode(metric: Metric | MetricCollection) -> Mode | None:
     return None if higher is None else "max" if higher else "min"
 
 
-def weights_of(batch: Batch, steps: LabelledSteps | None) -> list[Tensor]:
-    """Return the weights of a batch's samples, (N,), or of its labelled steps, (M,); an empty list without any."""
-    weights = list(batch[2:])
-    return weights if steps is None else [several[steps[0]] for several in weights]
+def _unchanged(batch: Any) -> Any:
+    return batch

@@ -63,7 +63,7 @@ def keep_own_state(task: EvaluatedModule, checkpoint: dict[str, Any], prefix: st
 
 def _warn_of_lost_gradients(task: EvaluatedModule) -> None:
     trainer = task.trainer
-    done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+    done = trainer.fit_loop.epoch_loop.batch_progress.current.ready  # `completed` lags behind when a batch ends
     if done % trainer.accumulate_grad_batches and done < trainer.num_training_batches:
         rank_zero_warn(
             "the checkpoint was written between two optimizer steps, and the gradients accumulated so far are lost: "

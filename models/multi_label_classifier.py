@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
 from models.evaluated import Batch
 from models.losses import ClassificationLoss
+from models.losses.trial import Trial, check_label_loss, warn_of_coupled_samples
 from models.losses.weighted import weighted_loss
 from models.metrics.multi_label import BestThresholds, evaluation_metrics, test_metrics, training_metrics
 from models.networks import Network
@@ -29,7 +30,7 @@ class MultiLabelClassifier(Task):
     maximise F1 on the validation part, 1/2 before the first; so `val/f1_macro`, `val/accuracy` and `val/exact_match`
     are a little too good. They are in the checkpoint, and `test` and `predict` use them; `thresholds` makes decisions
     of probabilities (N, L). A label without positive samples is no part of `auroc`, `average_precision` and `f1_macro`,
-    and its own are NaN.
+    and has none of its own.
 
     Args:
         network: Maps inputs (N, ...) to logits (N, num_labels).
@@ -69,9 +70,13 @@ class MultiLabelClassifier(Task):
         self.test_metrics = test_metrics(num_labels, decide)
 
     @override
-    def example(self) -> tuple[Tensor, Tensor]:
-        logits = torch.zeros(2, self.num_labels, device=self.device)
-        return logits, logits.bool()
+    def check_loss(self, trial: Trial, outputs: Tensor) -> None:
+        check_label_loss(trial, self.num_labels)
+        if self.trainer.world_size > 1 and self.trainer.is_global_zero:
+            warn_of_coupled_samples(trial, self.loss, self._one_label, outputs)
+
+    def _one_label(self, labels: Tensor) -> Tensor:
+        return F.one_hot(labels, self.num_labels).float()
 
     @override
     def soft_targets(self, targets: Tensor) -> Tensor:

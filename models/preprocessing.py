@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as image_functions
 
-from datamodules.sequences.sequence_data import Sequences
+from datamodules.precision import EXACT
+from datamodules.sequences.ragged import Sequences
+from datamodules.tables.encoding import encode
 
 Inputs = Tensor | tuple[Tensor, Tensor]  # values; or the values of padded sequences (N, T, F) and their lengths (N,)
 
@@ -17,8 +19,9 @@ class Preprocessing(nn.Module):
     """Resizes, scales and normalises raw inputs; a trained model carries it, so that nobody has to do it by hand.
 
     Calling it takes raw values. While training and evaluating, the datamodule resizes, scales and augments, and only
-    `normalize` remains. The statistics stay in single precision when the model is converted to half precision. All
-    settings are in the state dict: tensors and plain values. Without arguments it changes nothing.
+    `normalize` remains. The statistics stay exact when the model is converted to half precision. Inputs in float64,
+    such as Unix times, are normalised in float64 before they are cast, all others in float32. All settings are in the
+    state dict: tensors and plain values. Without arguments it changes nothing.
 
     Args:
         maximum: Divisor of the raw values: 255 for images of bytes.
@@ -27,10 +30,12 @@ class Preprocessing(nn.Module):
         channel_axis: Axis of the channels: 1 for images and tables, -1 for sequences.
         size: Height and width of images. The shorter side of another image is resized, its centre cropped.
         rows: Turn normalised images (N, C, H, W) into sequences of their rows, (N, H, C · W).
+        columns: How each of K columns of a table becomes inputs, (K, 5); see `datamodules.tables.encoding.encode`.
     """
 
     mean: Tensor | None
     std: Tensor | None
+    columns: Tensor | None
 
     def __init__(
         self,
@@ -40,11 +45,13 @@ class Preprocessing(nn.Module):
         channel_axis: int = 1,
         size: Sequence[int] | None = None,
         rows: bool = False,
+        columns: Sequence[Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
         self.maximum = float(maximum)
-        self.register_buffer("mean", None if mean is None else torch.tensor(mean, dtype=torch.float32))
-        self.register_buffer("std", None if std is None else torch.tensor(std, dtype=torch.float32))
+        self.register_buffer("mean", None if mean is None else torch.tensor(mean, dtype=EXACT))
+        self.register_buffer("std", None if std is None else torch.tensor(std, dtype=EXACT))
+        self.register_buffer("columns", None if columns is None else torch.tensor(columns, dtype=torch.float64))
         self.channel_axis = channel_axis
         self.size = None if size is None else list(size)
         self.rows = rows
@@ -73,7 +80,9 @@ class Preprocessing(nn.Module):
         return cropped
 
     def scale(self, values: Tensor) -> Tensor:
-        """Return values divided by `maximum`; warn of those that seem to be divided already."""
+        """Return values divided by `maximum`, of tables encoded; warn of those that seem to be divided already."""
+        if self.columns is not None:
+            return encode(values, self.columns)
         if self.maximum == 1:
             return values
         traced = torch.compiler.is_compiling()
@@ -98,7 +107,8 @@ class Preprocessing(nn.Module):
             shape = [1] * inputs.ndim
             shape[self.channel_axis] = -1
             # A state dict may have filled the statistics in after the model was moved.
-            mean, std = (values.to(inputs.device).view(shape) for values in (self.mean, self.std))
+            exact = torch.float64 if inputs.dtype == torch.float64 else torch.float32
+            mean, std = (values.to(inputs.device, exact).view(shape) for values in (self.mean, self.std))
             inputs = (inputs - mean).div_(std)
         if dtype is not None and inputs.is_floating_point():
             inputs = inputs.to(dtype)
@@ -111,7 +121,7 @@ class Preprocessing(nn.Module):
         return {"maximum": self.maximum, **statistics, **geometry}
 
     def _statistics(self) -> dict[str, Tensor | None]:
-        return {"mean": self.mean, "std": self.std}
+        return {"mean": self.mean, "std": self.std, "columns": self.columns}
 
     def _as_tensors(self) -> dict[str, Tensor]:
         """Return the settings that are not buffers, for the state dict."""
@@ -132,7 +142,7 @@ class Preprocessing(nn.Module):
         # The checkpoint decides: a task that is rebuilt without its data has no statistics yet.
         for name, own in self._statistics().items():
             stored = state_dict.get(prefix + name)
-            like = own if own is not None else torch.empty(0)
+            like = own if own is not None else torch.empty(0, dtype=EXACT)
             setattr(self, name, None if stored is None else like.new_empty(stored.shape))
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
         _, unexpected, errors = lists

@@ -1,6 +1,6 @@
-"""Regression of continuous targets."""
+"""Regression of continuous targets, of samples or of the steps of sequences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from models.losses import ClassificationLoss
+from models.losses.trial import Trial, check_value_loss
 from models.losses.weighted import weighted_loss
+from models.metrics.mean_loss import SUM_DTYPE
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
 from models.task import Task
@@ -19,14 +21,18 @@ class Regressor(Task):
 
     `train/loss`, `val/loss` and `test/loss` are the plain mean squared error, whatever loss and regularizers are
     trained with, so that any two runs can be compared; `train/objective` is the minimised value, of standardised
-    targets.
+    targets. Targets in float64 are standardised in float64 before they are cast.
+
+    Where targets belong to steps of sequences, (N, T, outputs), each step that has one counts as a sample; NaN marks a
+    step without a target, which regularizers, loss and metrics do not see.
 
     Args:
-        network: Maps inputs (N, ...) to standardised outputs (N, outputs).
+        network: Maps inputs (N, ...) to standardised outputs (N, outputs), or (N, T, outputs).
         target_mean: Mean of each target over the training part; filled in from the data.
         target_std: Standard deviation of each target over the training part, above 0; filled in from the data.
         loss: Maps outputs and standardised targets, (N, outputs) each, to a scalar to minimise; mean squared error if
-            not given. `torch.nn.L1Loss` and `torch.nn.HuberLoss` give outliers less weight.
+            not given. `torch.nn.L1Loss` and `torch.nn.HuberLoss` give outliers less weight. It must be lowest where
+            outputs equal the targets.
         kwargs: Arguments of `Task`: regularizers, optimizer, lr_scheduler and so on.
 
     Raises:
@@ -57,33 +63,42 @@ class Regressor(Task):
         self.regularizers.setup(network, num_classes=0)
         if len(target_mean) != len(target_std) or not all(std > 0 for std in target_std):
             raise ValueError(f"target_mean {target_mean} and target_std {target_std} do not fit each other")
-        self.register_buffer("target_mean", torch.tensor(target_mean))
-        self.register_buffer("target_std", torch.tensor(target_std))
+        self.register_buffer("target_mean", torch.tensor(target_mean, dtype=SUM_DTYPE))
+        self.register_buffer("target_std", torch.tensor(target_std, dtype=SUM_DTYPE))
         self.num_outputs = len(target_mean)
         self.train_metrics = training_metrics()
-        self.val_metrics = evaluation_metrics()
-        self.test_metrics = evaluation_metrics()
+        self.val_metrics = evaluation_metrics(self.num_outputs)
+        self.test_metrics = evaluation_metrics(self.num_outputs)
 
     @override
-    def example(self) -> tuple[Tensor, Tensor]:
-        values = torch.zeros(2, len(self.target_mean), device=self.device)
-        return values, values
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Regressor":
+        exact = {"target_mean": self.target_mean, "target_std": self.target_std}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # half precision would round them
+        for name, values in exact.items():
+            setattr(self, name, values.to(getattr(self, name).device))
+        return self
+
+    @override
+    def check_loss(self, trial: Trial, outputs: Tensor) -> None:
+        check_value_loss(trial, outputs.shape[-1])
 
     @override
     def soft_targets(self, targets: Tensor) -> Tensor:
-        """Return standardised targets, (N, outputs)."""
-        return (targets - self.target_mean) / self.target_std
+        """Return standardised targets, (N, outputs), in the network's precision, float32 or more."""
+        precision = torch.promote_types(self.network_dtype or torch.float32, torch.float32)
+        return ((targets.to(SUM_DTYPE) - self.target_mean) / self.target_std).to(precision)
 
     @override
     def to_predictions(self, outputs: Tensor) -> Tensor:
-        """Return outputs in the unit of the targets, (N, outputs), float32."""
-        return outputs.float() * self.target_std + self.target_mean
+        """Return outputs in the unit of the targets, (N, outputs), in double precision."""
+        return outputs.to(SUM_DTYPE) * self.target_std + self.target_mean
 
     @override
     def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:
+        targets, output = ("(N, T, {})", "every") if of_steps else ("(N, {})", "last")
         return (
-            f"the network gives outputs {tuple(outputs.shape)}; targets (N, {self.num_outputs}) need the same shape "
-            f"(Recurrent gives it with --model.network.output last)"
+            f"the network gives outputs {tuple(outputs.shape)}; targets {targets.format(self.num_outputs)} need the "
+            f"same shape (Recurrent gives it with --model.network.output {output})"
         )
 
     @override
@@ -103,4 +118,4 @@ class Regressor(Task):
 
 def _columns(name: str, values: Tensor) -> dict[str, list[str]]:
     names = [name] if values.shape[1] == 1 else [f"{name}_{number}" for number in range(values.shape[1])]
-    return {name: [f"{value:.6g}" for value in values[:, k].tolist()] for k, name in enumerate(names)}
+    return {name: [str(value) for value in values[:, k].numpy()] for k, name in enumerate(names)}  # all digits it has

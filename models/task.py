@@ -1,32 +1,33 @@
 """The training step under a list of regularizers, the optimizer and its schedule: what every task shares."""
 
-import sys
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from models.errors import TrainingError
-from models.evaluated import Batch, EvaluatedModule, weights_of
+from models.evaluated import Batch, EvaluatedModule
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
+from models.finders import refuse_finders
 from models.init_args import RecordsInitArgs, check_recorded, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
-from models.losses.trial import try_loss, try_weights
+from models.losses.trial import Trial, try_loss
+from models.losses.weighted import weights_of
 from models.networks import Network
 from models.networks.weight_files import skip_initial_weights
+from models.objective import whole_batch_objective
 from models.optimization import schedules
 from models.optimization.factories import check_factory
 from models.optimization.optimizers import OptimizerFactory, OptimizerWrapper, build_optimizer, wrap_optimizer
-from models.optimization.sam import SAM
-from models.optimization.uncounted_step import check_sam, uncounted_pass
+from models.optimization.run_length import accumulate_from, check_batches, run_length
+from models.optimization.uncounted_step import check_passes, count_once
 from models.preprocessing import Inputs
 from models.regularizers import Regularizer, RegularizerChain, Step
 
@@ -39,8 +40,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
     """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
 
     `train/` metrics are measured on the data's targets (wrong ones where `label_noise` is on) over the training batches
-    as the network saw them; `val/` and `test/` metrics on the true targets. Weights of the samples act on the training
-    loss alone: penalties and all metrics are unweighted.
+    as the network saw them; `val/` and `test/` metrics on the true targets. Weights of samples act on the loss alone.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
@@ -91,6 +91,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         self.layer_decay = layer_decay
         self._resumed: dict[str, Any] = {}
         self._schedule_length: int | None = None
+        self._loss_untried = False
 
     @abstractmethod
     def soft_targets(self, targets: Tensor) -> Tensor:
@@ -101,8 +102,12 @@ class Task(RecordsInitArgs, EvaluatedModule):
         """Return the loss of a training batch, without penalties; weights of its samples, (N,), if they have any."""
 
     @abstractmethod
-    def example(self) -> tuple[Tensor, Tensor]:
-        """Return outputs and targets of a made-up batch of two samples, to try the loss on."""
+    def check_loss(self, trial: Trial, outputs: Tensor) -> None:
+        """Check that the loss fits what the network gives for a training batch, `outputs`.
+
+        Raises:
+            TrainingError: It does not.
+        """
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the objective: the loss of the perturbed batch plus all penalties."""
@@ -115,34 +120,46 @@ class Task(RecordsInitArgs, EvaluatedModule):
         soft, weights = self.soft_targets(targets), weights_of(batch, steps)
         inputs, soft, *weights = self.regularizers.perturb(inputs, soft, *weights, of_steps=steps is not None)
         outputs = forward(inputs)
+        if self._loss_untried:
+            self._loss_untried = False
+            try_loss(self, outputs, soft, weighted=bool(weights))
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
-        objective = sum(penalties, self.compute_loss(outputs, soft, *weights))
+        objective = whole_batch_objective(self, self.compute_loss(outputs, soft, *weights), penalties, soft)
         self.record(objective, outputs, targets)
         return objective
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Step, then move the parameters back to where the regularizers allow them."""
-        super().optimizer_step(*args, **kwargs)
+        counted = count_once(optimizer_closure, self, self.regularizers)
+        super().optimizer_step(epoch, batch_idx, optimizer, counted)
         self.regularizers.project(self.network)
 
-    def on_fit_start(self) -> None:
-        """Check that there is something to train and that the loss fits, before anything is trained.
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Advance the schedule; the learning rates keep the ratios that `layer_decay` gave them."""
+        schedules.advance(scheduler)  # one that watches a metric is advanced in `on_train_epoch_end`
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Refuse Lightning's finders, before anything is loaded; add no callback.
 
         Raises:
-            TrainingError: No batch is left to train on, or the loss does not fit.
+            TrainingError: There is one.
         """
-        if self.trainer.limit_train_batches == 0:
-            raise TrainingError("trainer.limit_train_batches: 0 leaves no batch to train on")
+        refuse_finders(self.trainer)
+        return []
+
+    def on_fit_start(self) -> None:
+        """Check that there is something to train; the first step tries the loss.
+
+        Raises:
+            TrainingError: No batch is left to train on.
+        """
+        check_batches(self.trainer)
         if self.trainer.is_global_zero:
             self.regularizers.warn_unfinished_ramps(self.trainer.max_epochs)
         if isinstance(self.loss, ClassCountLoss):
             self.loss.count_classes(self.datamodule, self.device)
-        outputs, targets = self.example()
-        soft = self.soft_targets(targets)
-        try_loss(self.loss, self.compute_loss, outputs, soft)
-        if getattr(self.datamodule, "weights", None) is not None:
-            try_weights(self.loss, self.compute_loss, outputs, soft)
+        self._loss_untried = True
 
     def on_train_start(self) -> None:
         """Begin, or resume from a checkpoint.
@@ -151,10 +168,9 @@ class Task(RecordsInitArgs, EvaluatedModule):
             TrainingError: The run is longer than a schedule that came with the checkpoint.
         """
         self.reset_training_metrics()
-        for config in self.trainer.lr_scheduler_configs:
-            schedules.check_length(config.scheduler, self._schedule_length)
         then, now = self._resumed.get(LENGTH_KEY), self._schedule_length
-        schedules.warn_of_another_length(then, now, self.lr_scheduler_interval)
+        schedules.check_resumed(self.trainer, then, now, self.lr_scheduler_interval)
+        accumulate_from(self.trainer, self.current_epoch)
         restore(self, self._resumed)
         self._resumed = {}
         self.regularizers.start_epoch(self.current_epoch)
@@ -171,7 +187,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         # Lightning would step it after the checkpoint is written, and a resumed run would lose that step.
         for config in self.trainer.lr_scheduler_configs:
             if isinstance(config.scheduler, ReduceLROnPlateau) and self.lr_scheduler_monitor in measured:
-                config.scheduler.step(measured[self.lr_scheduler_monitor])
+                schedules.advance(config.scheduler, measured[self.lr_scheduler_monitor])
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer and the schedule.
@@ -184,31 +200,19 @@ class Task(RecordsInitArgs, EvaluatedModule):
             optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
             if self.optimizer_wrapper is not None:
                 optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
-            if isinstance(optimizer, SAM):
-                check_sam(self.trainer)
-                optimizer.second_pass = self._uncounted
+            check_passes(optimizer, self.trainer)
             if self.lr_scheduler_factory is None:
                 return optimizer
-            length = schedules.run_length(self.trainer, self.lr_scheduler_interval)
+            length = run_length(self.trainer, self.lr_scheduler_interval)
             schedule = schedules.build_scheduler(self.lr_scheduler_factory, optimizer, length)
             config: dict[str, Any] = {"scheduler": schedule, "interval": self.lr_scheduler_interval}
             if isinstance(schedule, ReduceLROnPlateau):
-                schedules.check_plateau(schedule, self.lr_scheduler_monitor, self.metric_modes(), self.trainer)
-                config |= {"monitor": self.lr_scheduler_monitor, "interval": "epoch", "frequency": sys.maxsize}
+                monitor = self.lr_scheduler_monitor
+                config |= schedules.watch(schedule, monitor, self.metric_modes(), self.trainer)
         except ValueError as error:
             raise TrainingError(str(error)) from error
         self._schedule_length = getattr(schedule, "total_steps", getattr(schedule, "run_length", None))
         return [optimizer], [config]  # type: ignore[return-value]
-
-    @contextmanager
-    def _uncounted(self) -> Iterator[None]:
-        """Let an optimizer compute the training step again on the same batch without a trace."""
-        self.recording = False
-        try:
-            with uncounted_pass(self.network, self.regularizers):
-                yield
-        finally:
-            self.recording = True
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the split of the data, the state that an exact resume needs, and how to rebuild the task."""

@@ -10,7 +10,7 @@ crop, 27 / 20, and RandAugment, 23 / 19.
 """
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from datamodules.errors import DataError
 
 Operation = Callable[[Tensor, Tensor], Tensor]  # takes images (n, C, H, W) and one strength per image (n,)
 Range = tuple[float, float]
+Step = TypeVar("Step")
 
 
 class Augmentation(nn.Module):
@@ -59,6 +60,21 @@ class Augmentation(nn.Module):
         self.check_images(images)
         if images.shape[1] not in (1, 3):
             raise DataError(f"{self.name}: takes images of 1 or 3 channels (grey or RGB), not {images.shape[1]}")
+
+
+def with_default(steps: Sequence[Step | None] | None, default: Callable[[], Sequence[Step]]) -> list[Step]:
+    """Return steps with the default ones where None stands for them.
+
+    Where a step is appended to an argument that is not set (`augmentation+`), the command line puts None before it.
+
+    Args:
+        steps: The steps; None, as a whole or as an item, is the default.
+        default: Makes the default steps.
+    """
+    filled: list[Step] = []
+    for step in [None] if steps is None else steps:
+        filled += default() if step is None else [step]
+    return filled
 
 
 def apply_chosen(images: Tensor, operations: Sequence[Operation], chosen: Tensor, strengths: Tensor) -> Tensor:

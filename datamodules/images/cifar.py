@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 from torchvision import datasets
 from typing_extensions import override
 
@@ -63,6 +64,7 @@ class CIFAR10(DataModule):
     ) -> None:
         super().__init__(**kwargs)
         self.all_names = self.class_names
+        self.kept: Tensor  # indices of the samples among all of the dataset, after `setup`
         if classes is not None:
             self.class_names = self._chosen(classes)
         self.data_dir = Path(data_dir)
@@ -114,11 +116,19 @@ class CIFAR10(DataModule):
             _ = self.decoded
 
     @override
+    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
+        numbers = self.kept[indices].tolist()
+        return {"index": numbers} | ({} if self.listing is None else {"file": self.listing.names(numbers)})
+
+    @override
     def load(self) -> Samples:
         samples = self._load_all()
+        self.kept = torch.arange(len(samples.targets))
         if self.class_names == self.all_names:
             return samples
-        return samples.of_classes([self.all_names.index(name) for name in self.class_names])
+        classes = [self.all_names.index(name) for name in self.class_names]
+        self.kept = torch.isin(samples.targets, torch.tensor(classes)).nonzero()[:, 0]
+        return samples.of_classes(classes)
 
     def _load_all(self) -> Samples:
         if self.listing is not None:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from typing_extensions import override
 
 from datamodules.errors import DataError
-from datamodules.images.image_decoding import ImageFormat, channels_first, open_rgb
+from datamodules.images.image_decoding import ImageFormat, open_rgb
 from datamodules.loader import Batch, BatchLoader, Order
 from datamodules.samples import Stream
 
@@ -72,7 +72,7 @@ class ImageDataset(Dataset[Sample]):
         self.transform = transform
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        """Return the image, (3, H, W), uint8, and what comes with it.
+        """Return the image, (3, H, W), of the form's type, and what comes with it.
 
         Raises:
             DataError: The file has changed since it was checked, and cannot be read as an image.
@@ -82,11 +82,11 @@ class ImageDataset(Dataset[Sample]):
             data = path.read_bytes()
             if self.transform is None:
                 return torch.from_numpy(self.form.decode(data)), *others
-            image = open_rgb(data)
+            image = open_rgb(data, deep=self.form.deep)
         except (OSError, DataError) as error:
             raise DataError(f"{path} cannot be read any more ({error}); it was readable when it was checked") from error
         transformed = _apply(self.transform, image, key)
-        return torch.from_numpy(channels_first(self.form.fit(transformed))), *others
+        return torch.from_numpy(self.form.pixels(self.form.fit(transformed))), *others
 
     def __getitems__(self, keys: list[SampleKey]) -> list[Sample] | DataError:
         # The error is returned because one that a worker raises reaches the user as a page of tracebacks.

@@ -1,35 +1,28 @@
-"""Sequences in memory, of equal or different lengths: padded once, trimmed batch by batch."""
+"""Sequences in memory, of equal or different lengths, padded batch by batch."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from datamodules.base import DataModule
+from datamodules.errors import DataError
 from datamodules.loader import Batch
 from datamodules.normalization import Normalization, channel_statistics
-from datamodules.samples import are_labels_of_steps
+from datamodules.precision import check_precision
+from datamodules.samples import labelled_steps
+from datamodules.sequences.ragged import RaggedSequences, Sequences, check_padded_size
 from datamodules.splitting.duplicates import Digests, digest_each
-
-
-class Sequences(NamedTuple):
-    """A batch of sequences of different lengths, padded to the longest.
-
-    Attributes:
-        values: (N, T, F), float32; values beyond a sequence's length are padding.
-        lengths: Number of true steps of each sequence, (N,), int64.
-    """
-
-    values: Tensor
-    lengths: Tensor
 
 
 class SequenceDataModule(DataModule):
     """A dataset of sequences (T, F) that fits in memory.
 
-    A subclass's `load` returns inputs float32 (N, T, F), `lengths` if they differ, and one target per sequence or one
-    label per step, (N, T). Batches are (inputs, targets): inputs (N, T, F), or `Sequences` if lengths differ; inputs
-    and labels of steps are then cut after the longest sequence of the batch.
+    A subclass's `load` returns inputs (N, T, F), with `lengths` if they differ, or `RaggedSequences`, in float32 or,
+    where that loses differences, in float64; and one target per sequence, or one per step, in the forms of `Samples`.
+    Batches are (inputs, targets), or (inputs, targets, weights): inputs (N, T, F), or `Sequences` if lengths differ;
+    inputs and targets of steps are then cut after the longest sequence of the batch.
 
     Mean and standard deviation for the normalisation, one value per feature, are those of the training part's true
     steps.
@@ -44,25 +37,58 @@ class SequenceDataModule(DataModule):
         lengths = self.samples.lengths
         return (values, *targets) if lengths is None else (values, lengths, *targets)
 
-    def _padded(self) -> Tensor:
-        assert isinstance(self.samples.inputs, Tensor)
-        return self.samples.inputs
+    def origin(self) -> str:
+        """Return what messages call the data: the dataset, or its file."""
+        return self.dataset_name
 
+    def feature_names(self) -> list[str]:
+        """Return what messages call each feature of a step."""
+        return [f"feature {number}" for number in range(self.samples.inputs.shape[-1])]
+
+    @override
+    def setup(self, stage: str | None = None) -> None:
+        if self.split is not None:
+            return
+        super().setup(stage)
+        inputs, owner = self.samples.inputs, self.origin()
+        if isinstance(inputs, RaggedSequences):
+            count = min(max(self.batch_size, self.eval_batch_size), len(inputs))
+            remedy = "cut it into shorter ones, or lower data.batch_size and data.eval_batch_size"
+            check_padded_size(owner, count, inputs.lengths, inputs.values[0].nbytes, remedy)
+        steps = self.true_steps(torch.arange(len(inputs)))
+        if steps.is_floating_point():
+            check_precision(owner, self.feature_names(), steps.flatten(1), self.normalization)
+
+    def true_steps(self, indices: Tensor) -> Tensor:
+        """Return the steps of the sequences at `indices` without padding, (steps, F)."""
+        inputs, lengths = self.samples.inputs, self.samples.lengths
+        if isinstance(inputs, RaggedSequences):
+            return inputs.sample(indices)
+        assert isinstance(inputs, Tensor)
+        values = inputs[indices]
+        if lengths is None:
+            return values.flatten(0, 1)
+        return values[torch.arange(values.shape[1]) < lengths[indices].unsqueeze(1)]
+
+    @override
     def digests(self) -> Digests:
         """Return a digest of each sequence's true steps, (N,)."""
-        lengths = self.samples.lengths
+        inputs, lengths = self.samples.inputs, self.samples.lengths
+        if isinstance(inputs, RaggedSequences):
+            return digest_each(sequence.contiguous().numpy() for sequence in inputs)
         if lengths is None:
             return super().digests()
-        values = self._padded().contiguous().numpy()
+        assert isinstance(inputs, Tensor)
+        values = inputs.contiguous().numpy()
         return digest_each(values[row, :length] for row, length in enumerate(lengths.tolist()))
 
+    @override
     def measure(self, indices: Tensor) -> Normalization:
         """Return mean and standard deviation of each feature over the true steps of the given sequences."""
-        values, lengths = self._padded()[indices], self.samples.lengths
-        if lengths is None:
-            return channel_statistics(values.flatten(0, 1), self.maximum)
-        true = torch.arange(values.shape[1]) < lengths[indices].unsqueeze(1)
-        return channel_statistics(values[true], self.maximum)
+        try:
+            return channel_statistics(self.true_steps(indices), self.maximum)
+        except DataError as error:
+            raise DataError(f"{self.origin()}: {error}") from error
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Any, ...]:
         """Cut a batch after its longest sequence, scale it and, while training, augment it."""
@@ -71,5 +97,5 @@ class SequenceDataModule(DataModule):
         values, lengths, targets, *weights = batch
         longest = int(lengths.max())
         values, targets = super().on_after_batch_transfer((values[:, :longest], targets), dataloader_idx)
-        targets = targets[:, :longest] if are_labels_of_steps(targets) else targets
+        targets = targets if labelled_steps(targets) is None else targets[:, :longest]
         return Sequences(values, lengths), targets, *weights

@@ -1,160 +1,112 @@
-"""Your own sequences: an .npz file, or folders of .npy files, one folder per class."""
+"""Your own sequences: an .npz file, a folder of .npy or .csv files, one folder per class, or a long table."""
 
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from typing_extensions import override
 
 from datamodules.errors import DataError
-from datamodules.samples import UNLABELLED, Samples
+from datamodules.samples import Samples
+from datamodules.sequences.array_files import read_array, read_folder, read_npz
+from datamodules.sequences.columns import PARQUET
+from datamodules.sequences.long_table import read_long_table, values_of_sequences
+from datamodules.sequences.recorded import Recorded
 from datamodules.sequences.sequence_data import SequenceDataModule
 
-Array = npt.NDArray[Any]
-ARRAYS = ("values", "lengths", "targets")
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """Sequences read from files.
-
-    Attributes:
-        sequences: N sequences, each (T, F), float32.
-        targets: (N,), int64; or N labels (T,), int64, one per step; or (N, outputs), float32.
-        class_names: C names; none if targets are continuous.
-    """
-
-    sequences: list[Tensor]
-    targets: Tensor | list[Tensor]
-    class_names: tuple[str, ...]
+TABLES = (".csv", ".tsv", ".txt", *PARQUET)
 
 
 class SequenceFiles(SequenceDataModule):
-    """Sequences of different lengths from files that hold arrays of numbers and text, not objects.
+    """Sequences of different lengths from files that hold numbers and text, not objects.
+
+    An .npz file holds `values`, all sequences one after the other, (sum T, F) or (sum T,); `lengths`, the number of
+    steps of each, (N,); and `targets`: integer labels of sequences, (N,), or of steps, (sum T,), with -100 for
+    unlabelled ones; or floats of sequences, (N,) or (N, outputs), or of steps, (sum T,) or (sum T, outputs), with NaN
+    for steps without a target. It may hold `class_names`, (C,); by default the greatest label decides the number of
+    classes.
+
+    A folder holds one subfolder per class, with one .npy file, (T, F) or (T,), or one .csv file of numbers, a row a
+    step, for each sequence.
+
+    A long table is a CSV or Parquet file with a header and a row for each step.
+
+    Values are kept in float32 or, where that would lose differences, as those of Unix times, in float64; either is
+    standardised before it is cast.
 
     Args:
-        path: An .npz file or a folder. The file holds `values`, all sequences one after the other, (sum T, F) or
-            (sum T,); `lengths`, the number of steps of each, (N,); and `targets`: integer labels of sequences, (N,),
-            or of steps, (sum T,), with -100 for unlabelled ones; or floats, (N,) or (N, outputs). It may hold
-            `class_names`, (C,); by default the greatest label decides the number of classes. The folder holds one
-            subfolder per class with one .npy file per sequence, (T, F) or (T,).
+        path: An .npz file, a folder, or a long table. The split may go by arrays (N,) of the file, or by columns of
+            the table that are the same in all rows of a sequence: `data.split.groups patient`.
+        target: Of a long table, the target column. If all rows of each sequence hold the same value, targets are of
+            sequences, else of steps; an empty cell is a step without a target.
+        sequence: Of a long table, the column that says which sequence a row belongs to.
+        time: Of a long table, the column, of numbers or dates, that orders the rows of a sequence; default: their order
+            in the file.
+        features: Of a long table, the columns to use; default: all others.
+        continuous: Of a long table, whether the target is a number to predict, not a class; default: numbers are,
+            except up to 20 different whole ones.
         kwargs: Arguments of `DataModule`.
 
     Raises:
-        DataError: A file cannot be read, or its arrays do not have this form.
+        DataError: A file cannot be read, or does not have this form.
     """
 
+    default_recipe = "sequences"
+    named_after = "path"
+    file_endings = (".npz",)
     may_change_on_resume = ("path",)
 
-    def __init__(self, path: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        path: str,
+        target: str = "target",
+        sequence: str = "sequence",
+        time: str | None = None,
+        features: list[str] | None = None,
+        continuous: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.path = Path(path)
-        self._recorded = read_folder(self.path) if self.path.is_dir() else read_npz(self.path)
-        sequences = self._recorded.sequences
+        self.sequence = sequence
+        if self.path.suffix.lower() in TABLES and not self.path.is_dir():
+            self._recorded = read_long_table(self.path, target, sequence, time, features, continuous)
+        else:
+            stated = {"time": time, "features": features, "continuous": continuous}
+            for name, value in stated.items():
+                if value is not None:
+                    raise DataError(f"{name} is for a long table; {path} is not a .csv or .parquet file")
+            self._recorded = self._read_arrays()
         self.class_names = self._recorded.class_names
-        self.input_shape = (max(map(len, sequences)), sequences[0].shape[1])
+        self.input_shape = self._recorded.input_shape
+
+    def _read_arrays(self) -> Recorded:
+        return read_folder(self.path) if self.path.is_dir() else read_npz(self.path)
 
     @override
     def load(self) -> Samples:
-        recorded = self._recorded
-        inputs = pad_sequence(recorded.sequences, batch_first=True)
-        lengths = torch.tensor([len(sequence) for sequence in recorded.sequences])
-        targets = recorded.targets
-        if not isinstance(targets, Tensor):
-            targets = pad_sequence(targets, batch_first=True, padding_value=UNLABELLED)
-        return Samples(inputs, targets, lengths=lengths)
+        return self._recorded.samples()
 
+    @override
+    def origin(self) -> str:
+        return str(self.path)
 
-def read_npz(path: Path) -> Recorded:
-    """Read an .npz file in the form that `SequenceFiles` describes.
+    @override
+    def sample_values(self, name: str) -> npt.NDArray[Any]:
+        if self.path.is_dir():
+            return super().sample_values(name)
+        if self.path.suffix.lower() in TABLES:
+            return values_of_sequences(self.path, self.sequence, name)
+        return read_array(self.path, name)
 
-    Raises:
-        DataError: It cannot be read, or its arrays do not fit together.
-    """
-    arrays = _load(path)
-    if not isinstance(arrays, dict):
-        raise DataError(f"{path} holds one array; an .npz file with {', '.join(ARRAYS)} is needed")
-    missing = [name for name in ARRAYS if name not in arrays]
-    if missing:
-        raise DataError(f"{path} has no array {missing[0]!r}; there are {', '.join(sorted(arrays)) or 'none'}")
-    values, lengths, targets = (arrays[name] for name in ARRAYS)
-    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or len(lengths) == 0:
-        raise DataError(f"{path}: lengths must be whole numbers (N,); they are {lengths.dtype} {lengths.shape}")
-    if lengths.min() < 1:
-        raise DataError(f"{path}: sequence {int(lengths.argmin())} has length {int(lengths.min())}")
-    if values.ndim == 0 or int(lengths.sum()) != len(values):
-        raise DataError(f"{path}: lengths add up to {int(lengths.sum())} steps; values have the shape {values.shape}")
-    ends = np.cumsum(lengths.astype(np.int64))[:-1]
-    pieces = np.split(values, ends)
-    sequences = [_sequence(piece, f"{path}: sequence {number}") for number, piece in enumerate(pieces)]
-    if targets.dtype.kind == "f":
-        if targets.ndim not in (1, 2) or len(targets) != len(lengths) or not np.isfinite(targets).all():
-            raise DataError(
-                f"{path}: targets {targets.shape} must be finite numbers, one row for each of {len(lengths)} sequences"
-            )
-        return Recorded(sequences, torch.from_numpy(targets.astype(np.float32)).view(len(lengths), -1), ())
-    if targets.dtype.kind not in "iu" or targets.shape not in ((len(lengths),), (len(values),)):
-        raise DataError(
-            f"{path}: targets are {targets.dtype} {targets.shape}; they must be integers or floats, one for each of "
-            f"{len(lengths)} sequences, or integers, one for each of {len(values)} steps"
-        )
-    labels = torch.from_numpy(targets.astype(np.int64))
-    names = tuple(map(str, np.atleast_1d(arrays.get("class_names", np.arange(max(int(labels.max()) + 1, 1))))))
-    if len(set(names)) < len(names):
-        raise DataError(f"{path}: class_names {', '.join(names)} are not all different")
-    if len(labels) == len(lengths):
-        return Recorded(sequences, labels, names)
-    return Recorded(sequences, [torch.from_numpy(piece) for piece in np.split(labels.numpy(), ends)], names)
+    @override
+    def feature_names(self) -> list[str]:
+        return self._recorded.feature_names
 
-
-def read_folder(path: Path) -> Recorded:
-    """Read a folder that has a subfolder of .npy files for each class.
-
-    Raises:
-        DataError: There are none, a file cannot be read, or sequences have different features.
-    """
-    folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    files = [(label, file) for label, folder in enumerate(folders) for file in sorted(folder.glob("*.npy"))]
-    empty = sorted(set(range(len(folders))) - {label for label, _ in files})
-    if not folders or empty:
-        raise DataError(f"{folders[empty[0]]} holds no .npy file" if empty else f"{path} holds no class folders")
-    sequences = []
-    for _, file in files:
-        array = _load(file)
-        if isinstance(array, dict):
-            raise DataError(f"{file} holds several arrays; it must hold one")
-        sequences.append(_sequence(array, str(file)))
-        if sequences[-1].shape[1] != sequences[0].shape[1]:
-            features = sequences[0].shape[1]
-            raise DataError(f"{file} has {sequences[-1].shape[1]} features a step; {files[0][1]} has {features}")
-    return Recorded(sequences, torch.tensor([label for label, _ in files]), tuple(folder.name for folder in folders))
-
-
-def _load(path: Path) -> Array | dict[str, Array]:
-    try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            return {name: content[name] for name in content.files}
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist") from error
-    except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read as arrays without objects: {error}") from error
-
-
-def _sequence(array: Array, name: str) -> Tensor:
-    """Return an array (T, F) or (T,) as a sequence (T, F)."""
-    if array.dtype.kind not in "fiub" or array.ndim not in (1, 2) or array.size == 0:
-        raise DataError(f"{name} is {array.dtype} {array.shape}; a sequence is numbers (T, F), at least one step")
-    sequence = torch.from_numpy(array.astype(np.float32)).view(len(array), -1)
-    if not bool(sequence.isfinite().all()):
-        raise DataError(f"{name} holds NaN or infinite values")
-    return sequence
+    @override
+    def extra_facts(self) -> list[str]:
+        lengths = self._recorded.lengths
+        longest, shortest = int(lengths.max()), int(lengths.min())
+        steps = f"{shortest:,} to {longest:,} steps" if longest > shortest else f"{longest:,} steps"
+        kind = "a class" if self.class_names else "a number"
+        return [steps, f"{kind} for each {'step' if self._recorded.of_steps else 'sequence'}"]

@@ -10,7 +10,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.errors import DataError
-from datamodules.splitting.splits import Duplicates, Split
+from datamodules.splitting.options import Duplicates
+from datamodules.splitting.splits import Split
 from datamodules.splitting.subsets import Indices
 
 Digests = npt.NDArray[np.void]
@@ -49,11 +50,13 @@ def find_duplicates(digests: Digests, split: Split) -> dict[str, Indices]:
 def resolve_duplicates(digests: Digests, split: Split, action: Duplicates, source: str) -> Split:
     """Warn of duplicates across parts, refuse them, or drop them from the training part.
 
+    A split that has kept them together ("group") has some only where the dataset's own parts do.
+
     Args:
         digests: Digest of each sample, (N,).
         split: The split.
         action: "warn", "raise", or "drop", which returns a training part without duplicates. Duplicates between
-            validation and test stay, with a warning: other work is compared on those parts.
+            validation and test stay, with a warning: other work is compared on those parts. "group" warns, too.
         source: Name of the dataset, for the message.
 
     Raises:
@@ -69,7 +72,6 @@ def resolve_duplicates(digests: Digests, split: Split, action: Duplicates, sourc
     message = f"{source}: byte-identical samples across parts: {', '.join(counts)}"
     if action == "raise":
         raise DataError(f"{message} (split.duplicates: drop removes them from training)")
-    rank_zero_warn(
-        message + (" (split.duplicates: drop removes them from training, raise refuses)" if action == "warn" else "")
-    )
+    advice = " (split.duplicates: drop removes them from training, group keeps them together, raise refuses)"
+    rank_zero_warn(message + (advice if action == "warn" else ""))
     return split

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamodules.errors import DataError
+from datamodules.splitting.criteria import Criteria
 from datamodules.splitting.splits import Split
 from datamodules.splitting.subsets import Indices
 
@@ -16,9 +17,61 @@ Manifest = dict[str, Any]
 
 def content_hash(digests: npt.NDArray[np.void], targets: npt.NDArray[Any]) -> str:
     """Return the SHA-256 of a dataset: its samples' digests and targets, in order."""
+    single = targets.astype(np.float32) if targets.dtype == np.float64 else targets
+    if np.array_equal(single, targets):
+        targets = single  # manifests of runs from before targets were in double precision stay valid
     digest = hashlib.sha256(digests.tobytes())
     digest.update(np.ascontiguousarray(targets).tobytes())
     return digest.hexdigest()
+
+
+def criteria_facts(criteria: Criteria, split: Split, num_samples: int) -> dict[str, Any]:
+    """Return what a manifest says of groups, times and samples in no part, as plain values.
+
+    Args:
+        criteria: What the split goes by.
+        split: The split, with the whole training part.
+        num_samples: Number of samples of the dataset.
+    """
+    facts: dict[str, Any] = {}
+    groups, times, parts = criteria.groups, criteria.times, split.parts().items()
+    if groups is not None:
+        _, firsts, of = np.unique(groups.of, return_index=True, return_inverse=True)
+        counts = {part: len(np.unique(groups.of[indices])) for part, indices in parts}
+        facts["groups"] = {"count": len(firsts), **counts, "sha256": _hash(firsts[of].astype("<i8"))}
+    if times is not None:
+        spans = {part: [float(times.of[indices].min()), float(times.of[indices].max())] for part, indices in parts}
+        unit = "days since 1970" if times.dates else "the numbers' own"
+        facts["times"] = {"unit": unit, **spans, "sha256": _hash(times.of.astype("<f8"))}
+    if times is not None or criteria.given is not None:
+        facts["left_out"] = num_samples - sum(len(indices) for _, indices in parts)
+    return facts
+
+
+def criteria_words(manifest: Manifest) -> list[str]:
+    """Return in words what a split goes by: classes, groups, times or given parts."""
+    options, by = manifest["arguments"], []
+    if "groups" in manifest:
+        names = [_name(options["groups"])] if options["groups"] is not None else []
+        names += ["duplicates"] if options["duplicates"] == "group" else []
+        by.append(f"grouped by {' and '.join(names)}, {manifest['groups']['count']:,} groups")
+    if "times" in manifest:
+        unit = " days" if manifest["times"]["unit"].startswith("days") else ""
+        by.append(f"by time ({_name(options['by_time'])})")
+        by += [f"gap {options['time_gap']:g}{unit}"] if options["time_gap"] else []
+    by += [f"given by {_name(options['given'])}"] if options["given"] is not None else []
+    by += [f"{manifest['left_out']:,} samples left out"] if manifest.get("left_out") else []
+    counted = {"class_counts", "label_counts"} & manifest["parts"]["train"].keys()
+    by_class = counted and "left_out" not in manifest
+    return ["stratified", *by] if by_class else by
+
+
+def _name(option: Any) -> str:
+    return option if isinstance(option, str) else f"{option['values']:,} values"
+
+
+def _hash(array: npt.NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def describe_split(
@@ -44,11 +97,10 @@ def describe_split(
     """
     parts: dict[str, Any] = {}
     for part, indices in split.parts().items():
-        ordered = np.ascontiguousarray(indices, dtype="<i8")
-        parts[part] = {"size": len(indices), "sha256": hashlib.sha256(ordered.tobytes()).hexdigest()}
+        parts[part] = {"size": len(indices), "sha256": _hash(indices.astype("<i8"))}
         if strata is not None and strata.ndim > 1:
-            counts = strata[indices].sum(0).tolist()
-            parts[part]["label_counts"] = dict(zip(names or map(str, range(len(counts))), counts, strict=True))
+            sums = strata[indices].sum(0).tolist()
+            parts[part]["label_counts"] = dict(zip(names or map(str, range(len(sums))), sums, strict=True))
         elif strata is not None:
             labels, counts = np.unique(strata[indices], return_counts=True)
             keys = [names[label] if names else str(label) for label in labels]
@@ -78,6 +130,10 @@ def differences(recorded: Manifest, rebuilt: Manifest) -> list[str]:
         before, after = recorded["arguments"], rebuilt["arguments"]
         changed = [key for key in before if before[key] != after.get(key)]
         found += [f"split.{key} was {before[key]}, now it is {after.get(key)}" for key in changed]
+        for fact, option in (("groups", "groups"), ("times", "by_time")):
+            one, other = recorded.get(fact), rebuilt.get(fact)
+            if one and other and one["sha256"] != other["sha256"] and option not in changed:
+                found.append(f"the {fact} ({_name(after[option])}) have changed")
     for option in ("imbalance", "label_noise"):
         before, after = recorded.get(option), rebuilt.get(option)
         if before != after:

@@ -159,10 +159,10 @@ def check_labels(labels: Labels, parts: dict[str, Indices], names: Sequence[str]
 
 
 def absent_labels(labels: Labels, parts: dict[str, Indices], names: Sequence[str]) -> list[str]:
-    """Return each label that validation or test lacks, in words."""
+    """Return each label that a part lacks, in words."""
     counts = labels.sum(0)
     return [
         f"label {names[label]!r} ({counts[label]} samples) has none in the {part} part"
-        for part in ("val", "test")
+        for part in parts
         for label in np.flatnonzero(~labels[parts[part]].any(0)).tolist()
     ]

@@ -1,8 +1,8 @@
 """From samples to three parts: split, duplicates, imbalance, label noise, and the manifest that records them."""
 
 import hashlib
-from dataclasses import asdict, replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from datamodules.sample_weights import describe_weights
 from datamodules.samples import Samples, check_one_label
+from datamodules.splitting.criteria import Source, Values, plain_options, read_criteria
 from datamodules.splitting.duplicates import Digests, find_duplicates, resolve_duplicates
 from datamodules.splitting.imbalance import Imbalance
 from datamodules.splitting.label_noise import LabelNoise
-from datamodules.splitting.manifest import Manifest, content_hash, describe_split
+from datamodules.splitting.manifest import Manifest, content_hash, criteria_facts, describe_split
 from datamodules.splitting.multi_label import absent_labels
-from datamodules.splitting.splits import Split, SplitOptions, check_split, make_split
+from datamodules.splitting.options import SplitOptions, check_options
+from datamodules.splitting.splits import Split, check_split, draw_parts, is_stratified, training_subset
 from datamodules.splitting.subsets import Indices, subset_order
 
 
@@ -45,6 +47,8 @@ def split_samples(
     class_names: tuple[str, ...],
     imbalance: Imbalance | None = None,
     label_noise: LabelNoise | None = None,
+    values: Callable[[str], Values],
+    files: Callable[[], list[str] | None],
 ) -> SplitSamples:
     """Split samples, and make the training part imbalanced and its labels wrong if asked to.
 
@@ -57,31 +61,38 @@ def split_samples(
         class_names: C names; none if targets are continuous.
         imbalance: Makes classes of the training part rare.
         label_noise: Makes training labels wrong.
+        values: Returns the value of each sample, (N,), under a name in `options`.
+        files: Returns the path of each sample's file, N; None if samples are not files.
 
     Raises:
         DataError: The samples cannot be split as asked.
     """
     targets, names = samples.targets.numpy(), class_names or None
-    split_by = partial(
-        make_split,
+    check_options(options)
+    sha256 = content_hash(digests, targets)
+    criteria = read_criteria(options, len(targets), Source(source, values, files, digests, sha256))
+    split = draw_parts(
         strata,
+        options,
+        criteria,
         num_samples=len(targets),
         official_test=samples.official_test,
         official_val=samples.official_val,
         names=names,
     )
-    split = resolve_duplicates(digests, split_by(options), options.duplicates, source)
-    facts: dict[str, Any] = {}
+    facts = criteria_facts(criteria, split, len(targets))
+    split = resolve_duplicates(digests, split, options.duplicates, source)
+    whole = split.train
+    split = replace(split, train=training_subset(whole, strata, options, criteria.groups))
     if imbalance is not None:
         check_one_label(source, "imbalance", samples.targets, class_names)
-        whole = split_by(replace(options, train_fraction=1.0, train_size=None)).train
         kept = imbalance.thin(split.train, targets, len(class_names), subset_order(whole, options.seed))
         split = replace(split, train=kept)
         facts["imbalance"] = _settings(imbalance)
-    check_split(split, strata, names)
+    check_split(split, strata, names, drawn=is_stratified(criteria))
     if strata is not None and strata.ndim > 1:
         for absent in absent_labels(strata.astype(bool), split.parts(), class_names):
-            rank_zero_warn(f"{source}: {absent}, where its metrics are NaN")
+            rank_zero_warn(f"{source}: {absent}, where it is not measured")
     given = samples.targets
     if label_noise is not None:
         check_one_label(source, "label_noise", samples.targets, class_names)
@@ -94,8 +105,8 @@ def split_samples(
     manifest = describe_split(
         split,
         source=source,
-        sha256=content_hash(digests, targets),
-        arguments=asdict(options),
+        sha256=sha256,
+        arguments=plain_options(options),
         strata=strata,
         names=names,
         duplicates={pair: len(indices) for pair, indices in find_duplicates(digests, split).items()},

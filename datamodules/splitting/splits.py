@@ -4,18 +4,24 @@ Every function is seeded, independent of batches and devices, and draws from Num
 has frozen: the same labels and seed give the same split on any machine.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
-from datamodules.splitting.multi_label import check_labels, hold_out_labels, k_fold_labels
+from datamodules.splitting.classes import ClassNames, class_label
+from datamodules.splitting.criteria import Criteria, read_criteria
+from datamodules.splitting.group_parts import check_groups, fold_groups, hold_out_groups
+from datamodules.splitting.groups import Groups, nested_groups
+from datamodules.splitting.multi_label import check_labels
+from datamodules.splitting.options import SplitOptions, check_options
+from datamodules.splitting.sizes import part_size
+from datamodules.splitting.stratified_parts import hold_out, k_fold
 from datamodules.splitting.subsets import Indices, nested_subset
+from datamodules.splitting.times import split_by_time
 
-ClassNames = tuple[str, ...] | None
-Duplicates = Literal["warn", "raise", "drop"]
 PARTS = ("train", "val", "test")
 
 
@@ -32,37 +38,6 @@ class Split:
         return {"train": self.train, "val": self.val, "test": self.test}
 
 
-@dataclass(frozen=True)
-class SplitOptions:
-    """How a dataset is split into train, val and test.
-
-    Args:
-        val_fraction: Fraction of the samples outside the test part for validation, in (0, 1).
-        val_size: The same as a count; overrides `val_fraction`.
-        test_fraction: Fraction of all samples outside an official validation part for the test, in (0, 1); unused if
-            the dataset has its own test part.
-        test_size: The same as a count; overrides `test_fraction`.
-        folds: Number of folds; fold number `fold` then is the validation part and `val_fraction` is unused.
-        fold: The fold to validate on, 0 to `folds` - 1.
-        train_fraction: Fraction of the training part to use, in (0, 1]; a smaller subset lies inside a larger one.
-        train_size: The same as a count; overrides `train_fraction`.
-        seed: Seed of the split; independent of the training seed.
-        duplicates: What to do about byte-identical samples across parts: "warn" with counts, "raise" an error, or
-            "drop" them from the training part.
-    """
-
-    val_fraction: float = 0.1
-    val_size: int | None = None
-    test_fraction: float = 0.2
-    test_size: int | None = None
-    folds: int | None = None
-    fold: int = 0
-    train_fraction: float = 1.0
-    train_size: int | None = None
-    seed: int = 0
-    duplicates: Duplicates = "warn"
-
-
 def make_split(
     strata: Indices | None,
     options: SplitOptions,
@@ -75,115 +50,112 @@ def make_split(
     """Split `num_samples` samples into train, val and test.
 
     Args:
-        strata: Integer label of each sample, (N,), or yes/no labels, (N, L), to stratify by; None for a random split.
-        options: Sizes, folds and seed.
+        strata: Class of each sample, (N,), int64, or its yes/no labels, (N, L), to stratify by; None for a plain random
+            split.
+        options: Sizes, folds and seed; groups, times and given parts as one value per sample.
         num_samples: N.
-        official_test: Indices of the dataset's own test part; overrides `options`.
-        official_val: Indices of its own validation part; overrides `options`, except `folds`.
+        official_test: Indices of the dataset's own test part; overrides `options`, except `given`.
+        official_val: Indices of its own validation part; overrides `options`, except `folds` and `given`.
         names: Names of the strata, for messages.
 
     Returns:
-        Three disjoint, non-empty parts. With `folds`, the test part is the same for every fold.
+        Three disjoint, non-empty parts. With `folds`, the test part is the same for every fold, and with `groups` no
+        group is in two parts that are drawn.
 
     Raises:
-        DataError: A size is out of range, a part would be empty, or a class too small to be in every part.
+        DataError: A size is out of range, a part would be empty, or a class too small to be in every part; a group or
+            a class makes the split impossible; options contradict each other.
     """
-    if not 0 <= options.seed < 2**32:
-        raise DataError(f"split.seed: {options.seed} is not between 0 and {2**32 - 1}")
-    if options.folds is None and options.fold != 0:
-        raise DataError(f"split.fold: {options.fold} is a fold of none; set split.folds, the number of folds")
-    everything = np.arange(num_samples, dtype=np.int64)
-    if official_test is None:
-        free = everything if official_val is None else np.setdiff1d(everything, official_val)
-        count = _count("test", options.test_fraction, options.test_size, len(free))
-        _, test = hold_out(free, strata, count, options.seed, part="test", names=names)
-    else:
-        test = np.unique(np.asarray(official_test, dtype=np.int64))
-    pool = np.setdiff1d(everything, test)
-    if options.folds is not None:
-        train, val = k_fold(pool, strata, options.folds, options.fold, options.seed, names=names)
-    elif official_val is not None:
-        val = np.unique(np.asarray(official_val, dtype=np.int64))
-        train = np.setdiff1d(pool, val)
-    else:
-        count = _count("val", options.val_fraction, options.val_size, len(pool))
-        train, val = hold_out(pool, strata, count, options.seed, part="val", names=names)
-    if options.train_size is not None or options.train_fraction != 1.0:
-        count = _count("train", options.train_fraction, options.train_size, len(train))
-        train = nested_subset(train, strata, count, options.seed)
-    split = Split(train, val, test)
-    check_split(split, strata, names)
+    check_options(options)
+    criteria = read_criteria(options, num_samples)
+    official = {"official_test": official_test, "official_val": official_val}
+    split = draw_parts(strata, options, criteria, num_samples=num_samples, names=names, **official)
+    split = replace(split, train=training_subset(split.train, strata, options, criteria.groups))
+    check_split(split, strata, names, drawn=is_stratified(criteria))
     return split
 
 
-def hold_out(
-    indices: Indices, strata: Indices | None, count: int, seed: int, *, part: str = "val", names: ClassNames = None
-) -> tuple[Indices, Indices]:
-    """Hold `count` of `indices` out, stratified.
+def is_stratified(criteria: Criteria) -> bool:
+    """Return whether classes decide the parts: neither times do, nor somebody else."""
+    return criteria.times is None and criteria.given is None
+
+
+def draw_parts(
+    strata: Indices | None,
+    options: SplitOptions,
+    criteria: Criteria,
+    *,
+    num_samples: int,
+    official_test: Indices | None = None,
+    official_val: Indices | None = None,
+    names: ClassNames = None,
+) -> Split:
+    """Return the split of `make_split` with the whole training part: `train_fraction` and `train_size` are unused.
 
     Args:
-        indices: Samples to divide, shape (n,).
-        strata: Label of every sample of the dataset (indexed by `indices`), or None for a plain random draw.
-        count: Size of the part held out, 1 to n - 1.
-        seed: Seed of the draw.
-        part: Name of the part, for messages.
-        names: Names of the strata, for messages.
-
-    Returns:
-        (the rest, the part held out), both sorted.
+        strata: As in `make_split`.
+        options: As in `make_split`.
+        criteria: What `options` say of groups, times and given parts.
+        num_samples: As in `make_split`.
+        official_test: As in `make_split`.
+        official_val: As in `make_split`.
+        names: As in `make_split`.
 
     Raises:
-        DataError: A class has fewer than two samples, or `count` is less than the number of classes.
+        DataError: As in `make_split`.
     """
-    from sklearn.model_selection import train_test_split  # takes half a second to import
-
-    labels = None if strata is None else strata[indices]
-    if strata is not None and strata.ndim > 1:
-        return hold_out_labels(indices, strata.astype(bool), count, seed)
-    if labels is not None:
-        _check_counts(labels, 2, f"to be in the {part} part and outside it", names)
-        classes = len(np.unique(labels))
-        if min(count, len(indices) - count) < classes:
-            raise DataError(
-                f"split.{part}_size: {count} of {len(indices)} samples cannot hold each of {classes} classes; "
-                f"both parts need at least {classes}"
-            )
-    rest, part_indices = train_test_split(indices, test_size=count, random_state=seed, stratify=labels)
-    return np.sort(rest), np.sort(part_indices)
-
-
-def k_fold(
-    indices: Indices, strata: Indices | None, folds: int, fold: int, seed: int, *, names: ClassNames = None
-) -> tuple[Indices, Indices]:
-    """Return (training, validation) indices of one fold of a shuffled, stratified k-fold.
-
-    Args:
-        indices: Samples to divide, shape (n,).
-        strata: Label of every sample of the dataset, or None for plain k-fold.
-        folds: Number of folds, 2 to n.
-        fold: The fold to validate on, 0 to `folds` - 1.
-        seed: Seed of the shuffle; the folds of one seed are disjoint and cover `indices`.
-        names: Names of the strata, for messages.
-
-    Raises:
-        DataError: `folds` or `fold` is out of range, or a class has fewer than `folds` samples.
-    """
-    from sklearn.model_selection import KFold, StratifiedKFold
-
-    if not 2 <= folds <= len(indices):
-        raise DataError(f"split.folds: {folds} is not between 2 and the number of samples, {len(indices)}")
-    if not 0 <= fold < folds:
-        raise DataError(f"split.fold: {fold} is not between 0 and {folds - 1}")
-    if strata is not None and strata.ndim > 1:
-        return k_fold_labels(indices, strata.astype(bool), folds, fold, seed)
-    labels = None if strata is None else strata[indices]
-    if labels is None:
-        splitter: KFold | StratifiedKFold = KFold(folds, shuffle=True, random_state=seed)
+    groups, given = criteria.groups, criteria.given
+    everything = np.arange(num_samples, dtype=np.int64)
+    if given is not None:
+        everything = given.named()
+        official_test, official_val = (part if len(part) else None for part in (given.test, given.val))
+        if options.folds is not None and official_val is not None:
+            raise DataError("split.folds: split.given names a validation part already; leave one of them out")
+    if criteria.times is not None:
+        if official_test is not None or official_val is not None:
+            raise DataError("split.by_time: the dataset has official parts, which no time decides; leave it out")
+        return Split(*split_by_time(criteria.times, options))
+    test = None if official_test is None else np.unique(np.asarray(official_test, dtype=np.int64))
+    val = None if official_val is None or options.folds else np.unique(np.asarray(official_val, dtype=np.int64))
+    if groups is not None:
+        check_groups(groups, everything, strata, test, val, options, names)
+    if test is None:
+        free = everything if official_val is None else np.setdiff1d(everything, official_val)
+        count = part_size("test", options.test_fraction, options.test_size, len(free))
+        if groups is None:
+            _, test = hold_out(free, strata, count, options.seed, part="test", names=names)
+        else:
+            needs = options.folds or (2 if val is None else 1)
+            _, test = hold_out_groups(groups, free, strata, count, options.seed, part="test", rest_needs=needs)
+    pool = np.setdiff1d(everything, test)
+    if options.folds is not None:
+        if groups is None:
+            train, val = k_fold(pool, strata, options.folds, options.fold, options.seed, names=names)
+        else:
+            train, val = fold_groups(groups, pool, strata, options.folds, options.fold, options.seed)
+    elif val is not None:
+        train = np.setdiff1d(pool, val)
     else:
-        _check_counts(labels, folds, f"for {folds} folds", names)
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    train, val = list(splitter.split(indices, labels))[fold]
-    return indices[train], indices[val]
+        count = part_size("val", options.val_fraction, options.val_size, len(pool))
+        if groups is None:
+            train, val = hold_out(pool, strata, count, options.seed, part="val", names=names)
+        else:
+            train, val = hold_out_groups(groups, pool, strata, count, options.seed, part="val", rest_needs=1)
+    return Split(train, val, test)
+
+
+def training_subset(train: Indices, strata: Indices | None, options: SplitOptions, groups: Groups | None) -> Indices:
+    """Return what `train_fraction` or `train_size` ask for of the training part, in whole groups if there are any.
+
+    Raises:
+        DataError: The size is out of range, or less than that of a group.
+    """
+    if options.train_size is None and options.train_fraction == 1.0:
+        return train
+    count = part_size("train", options.train_fraction, options.train_size, len(train))
+    if groups is None:
+        return nested_subset(train, strata, count, options.seed)
+    return nested_groups(groups, train, strata, count, options.seed)
 
 
 def quantile_bins(targets: npt.NDArray[np.floating], bins: int) -> Indices:
@@ -201,50 +173,41 @@ def quantile_bins(targets: npt.NDArray[np.floating], bins: int) -> Indices:
     return bins_of
 
 
-def check_split(split: Split, strata: Indices | None, names: ClassNames = None) -> None:
-    """Raise `DataError` if parts overlap, a part is empty, or a part lacks a class of the dataset."""
+def check_split(split: Split, strata: Indices | None, names: ClassNames = None, *, drawn: bool = True) -> None:
+    """Check that parts are not empty, do not overlap, and have every class.
+
+    Args:
+        split: The split.
+        strata: Class of every sample of the dataset, or its labels (N, L); None for none.
+        names: Names of the classes, for messages.
+        drawn: Classes decide the parts, so that one lacking is refused (of several labels per sample, one that lacks in
+            training); otherwise it is warned of.
+
+    Raises:
+        DataError: Parts overlap, a part is empty, or lacks a class of the dataset although it is drawn by class.
+    """
     parts = split.parts()
     for name, indices in parts.items():
         if len(indices) == 0:
             raise DataError(f"the {name} part is empty")
     for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
-        if shared := len(np.intersect1d(parts[first], parts[second])):
+        shared = len(np.intersect1d(parts[first], parts[second]))
+        if shared:
             raise DataError(f"the {first} and {second} parts share {shared} samples")
-    if strata is not None and strata.ndim > 1:
+    if strata is not None and strata.ndim > 1 and drawn:
         check_labels(strata.astype(bool), parts, names)
     if strata is None or strata.ndim > 1:
         return
+    everything = strata if drawn else strata[np.concatenate(list(parts.values()))]
     for name, indices in parts.items():
-        missing = np.setdiff1d(np.unique(strata), np.unique(strata[indices]))
+        missing = np.setdiff1d(np.unique(everything), np.unique(strata[indices]))
         if len(missing):
             total = int((strata == missing[0]).sum())
-            raise DataError(
-                f"class {_name(missing[0], names)} has no sample in the {name} part ({total} in the whole dataset); "
-                f"make that part larger (split.{name}_size, split.{name}_fraction) or leave the class out"
+            message = (
+                f"class {class_label(missing[0], names)} has no sample in the {name} part "
+                f"({total} in the whole dataset)"
             )
-
-
-def _count(part: str, fraction: float, size: int | None, total: int) -> int:
-    whole = part == "train"  # a train_fraction of 1 keeps the whole part; for val or test it would leave nothing else
-    if size is not None:
-        if not 0 < size < total + whole:
-            raise DataError(f"split.{part}_size: {size} is not between 1 and {total - (not whole)}")
-        return size
-    if not (0 < fraction < 1 or (whole and fraction == 1)):
-        raise DataError(f"split.{part}_fraction: {fraction} is not between 0 and 1 (a count: split.{part}_size)")
-    count = max(round(fraction * total), 1)
-    if count >= total + whole:
-        raise DataError(f"split.{part}_fraction: {fraction} of {total} samples leaves none for the rest")
-    return count
-
-
-def _check_counts(labels: Indices, least: int, purpose: str, names: ClassNames) -> None:
-    classes, counts = np.unique(labels, return_counts=True)
-    if len(counts) and counts[smallest := int(counts.argmin())] < least:
-        raise DataError(
-            f"class {_name(classes[smallest], names)} has {counts[smallest]} samples; it needs {least} {purpose}"
-        )
-
-
-def _name(label: np.int64, names: ClassNames) -> str:
-    return repr(names[label]) if names is not None and 0 <= label < len(names) else str(label)
+            if drawn:
+                larger = f"make that part larger (split.{name}_size, split.{name}_fraction)"
+                raise DataError(f"{message}; {larger} or leave the class out")
+            rank_zero_warn(message if len(missing) == 1 else f"{message}; {len(missing)} classes have none")

@@ -18,7 +18,7 @@ def nested_subset(indices: Indices, strata: Indices | None, count: int, seed: in
 
     Args:
         indices: Samples to choose from, shape (n,).
-        strata: Label of every sample of the dataset, or its labels (N, L), or None for a plain random subset.
+        strata: Class of every sample of the dataset, or its labels (N, L), or None for a plain random subset.
         count: Size of the subset, 1 to n.
         seed: Seed of the order.
     """

@@ -1,90 +1,218 @@
-"""Tables: your own CSV file, and four that scikit-learn ships."""
+"""Your own table: a CSV or Parquet file with a row per sample."""
 
-import csv
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
 from typing_extensions import override
 
 from datamodules.base import DataModule
 from datamodules.errors import DataError
+from datamodules.normalization import Normalization
 from datamodules.samples import Samples
+from datamodules.splitting.duplicates import Digests, digest_each
 from datamodules.splitting.splits import quantile_bins
 from datamodules.splitting.subsets import Indices
-
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+from datamodules.tables.columns import Column, read_column
+from datamodules.tables.encoding import ColumnEncoding, Scaling, as_tensor, encode, fit_encoding, wide_blocks
+from datamodules.tables.reading import read_table
+from datamodules.tables.suspects import reason_to_leave_out, tells_class, tells_number
+from datamodules.tables.targets import Target, read_target
 
 
 class Tabular(DataModule):
-    """A CSV file with a header: one row per sample, one column with the target, the others with numbers.
+    """A table of your own, CSV or Parquet: one row per sample, one column with the target, the others are features.
 
-    Features are standardised with statistics of the training part. Missing values are refused: fill them in the file.
+    Numbers and dates are standardised with statistics of the training part, their gaps filled with its median and
+    marked by an input of their own. Texts and booleans are categories, one input for each value in the training part.
 
     Args:
-        path: The file, in UTF-8.
-        target: Name of the target column.
-        continuous: The target is a number to predict, not a class.
-        features: Names of the columns to use; default: all but the target.
+        path: The file; see `datamodules.tables.reading` for what it may look like.
+        target: Name of the target column; or of several columns of numbers.
+        continuous: Whether the target is a number to predict; by default a column of texts, or of up to 20 different
+            whole numbers, holds classes.
+        features: Names of the columns to use; by default all but the target, those that the split goes by, and those
+            that are constant, or count or name the rows.
+        scaling: "standard" uses mean and standard deviation; "robust" the median and the range between the quartiles,
+            which outliers do not move.
         stratify_bins: Number of quantile bins of a continuous target to stratify the split by; None for a plain random
             split.
         kwargs: Arguments of `DataModule`.
+
+    Attributes:
+        frame: The table as the file holds it.
+        encodings: How each feature is encoded, after `setup`.
 
     Raises:
         DataError: The file cannot be read, a column does not exist, or a value is missing or not a number.
     """
 
     maximum = 1.0
+    default_recipe = "tables"
+    named_after = "path"
+    file_endings = (".csv", ".tsv", ".txt", ".data", ".parquet", ".pq")
 
     may_change_on_resume = ("path",)
 
     def __init__(
         self,
         path: str,
-        target: str,
-        continuous: bool = False,
+        target: str | list[str],
+        continuous: bool | None = None,
         features: list[str] | None = None,
+        scaling: Scaling = "standard",
         stratify_bins: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if stratify_bins is not None and not continuous:
+        if self.stated_normalization is not None:
+            raise DataError("mean and std: the columns of a table are standardised one by one; choose data.scaling")
+        self.path = path
+        self.frame, notes = read_table(Path(path))
+        named = [target] if isinstance(target, str) else target
+        self._check_columns(named, features)
+        self.target: Target = read_target(path, self.frame, target, continuous)
+        if stratify_bins is not None and self.target.class_names:
             raise DataError("stratify_bins is for continuous targets only; classes are stratified without it")
+        self.class_names = self.target.class_names
+        self.scaling = scaling
         self.stratify_bins = stratify_bins
-        header, rows = _read(Path(path))
-        for name in (target, *(features or [])):
-            if name not in header:
-                raise DataError(f"{path} has no column {name!r}; there are {', '.join(header)}")
-        used = [name for name in header if name != target] if features is None else features
-        if target in used:
-            raise DataError(f"features: {target!r} is the target and cannot be a feature")
-        if len(set(used)) < len(used):
-            raise DataError(f"features: {', '.join(used)}: name each column once")
-        if not used:
-            raise DataError(f"{path} has no column beside the target {target!r}")
-        columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-        inputs = np.stack([_numbers(path, name, columns[name]) for name in used], axis=1)
-        if continuous:
-            self.class_names = ()
-            targets = torch.from_numpy(_numbers(path, target, columns[target])).float().view(-1, 1)
-        else:
-            _check_missing(path, target, columns[target])
-            names, labels = np.unique(columns[target], return_inverse=True)
-            if 2 * len(names) > len(labels):
-                raise DataError(
-                    f"{path}: {len(names)} different values among {len(labels)} in the column {target!r} are not "
-                    f"classes; if it is a number to predict, set data.continuous true (and use models.Regressor)"
-                )
-            self.class_names = tuple(str(name) for name in names)
-            targets = torch.from_numpy(labels).long()
-        self.table = Samples(torch.from_numpy(inputs).float(), targets)
-        self.input_shape = (len(used),)
+        self.columns = self._choose_features(named) if features is None else [self._column(name) for name in features]
+        if not self.columns:
+            raise DataError(f"{path} has no column beside the target {', '.join(named)!r} that could be a feature")
+        for note in [*notes, *self.target.notes]:
+            rank_zero_warn(note)
+        self._warn_of_answers()
+        self.encodings: list[ColumnEncoding] = []
+        self._encoded: Tensor
 
+    def _check_columns(self, target: list[str], features: list[str] | None) -> None:
+        there = list(self.frame.columns)
+        for name in (*target, *(features or [])):
+            if name not in there:
+                raise DataError(f"{self.path} has no column {name!r}; there are {', '.join(there)}")
+        chosen = features or []
+        answer = next((name for name in target if name in chosen), None)
+        if answer is not None:
+            raise DataError(f"features: {answer!r} is the target and cannot be a feature")
+        if len(set(chosen)) < len(chosen):
+            raise DataError(f"features: {', '.join(chosen)}: name each column once")
+
+    def _column(self, name: str) -> Column:
+        return read_column(self.path, name, self.frame[name])
+
+    def _choose_features(self, target: list[str]) -> list[Column]:
+        """Return the columns that are features; warn of those that are left out."""
+        others = (*target, *self.split_options.columns())
+        found = [self._column(name) for name in self.frame.columns if name not in others]
+        reasons = {column.name: reason_to_leave_out(column) for column in found}
+        for name, reason in reasons.items():
+            if reason is not None:
+                rank_zero_warn(
+                    f"{self.path}: the column {name!r} {reason} and is left out; data.features brings it back"
+                )
+        return [column for column in found if reasons[column.name] is None]
+
+    def _warn_of_answers(self) -> None:
+        values = self.target.values
+        tells = tells_class if self.class_names else tells_number
+        for column in self.columns:
+            if any(tells(column, answers) for answers in values.reshape(len(values), -1).T):
+                rank_zero_warn(
+                    f"{self.path}: the column {column.name!r} alone tells the target; if it is not known before the "
+                    "target is, leave it out (data.features chooses the columns)"
+                )
+
+    @override
     def load(self) -> Samples:
-        """Return the table; the constructor has read it, because it decides the number of classes."""
-        return self.table
+        """Return the targets, and inputs that `measure` replaces: what a category is, the split decides."""
+        return Samples(torch.zeros(len(self.frame), len(self.columns)), torch.from_numpy(self.target.values.copy()))
+
+    @override
+    def sample_values(self, name: str) -> npt.NDArray[Any]:
+        self._check_columns([name], None)
+        return np.asarray(self.frame[name])
+
+    @override
+    def digests(self) -> Digests:
+        numbers = [np.asarray(column.values, np.float64) for column in self.columns if column.kind != "category"]
+        texts = [column.values for column in self.columns if column.kind == "category"]
+        rows = np.stack(numbers, axis=1) if numbers else np.empty((len(self.frame), 0))
+        names = zip(*texts, strict=True) if texts else [()] * len(rows)
+        content = (row.tobytes() + repr(words).encode() for row, words in zip(rows, names, strict=True))
+        return digest_each(np.frombuffer(row, np.uint8) for row in content)
+
+    @override
+    def measure(self, indices: Tensor) -> Normalization:
+        """Decide how each column is encoded, and encode the table; nothing is left to normalise."""
+        self.encodings = [fit_encoding(column, indices.numpy(), self.scaling) for column in self.columns]
+        raw = np.stack([e.codes(column) for e, column in zip(self.encodings, self.columns, strict=True)], axis=1)
+        inputs = torch.from_numpy(raw)
+        self.samples = Samples(inputs, self.samples.targets)
+        self._encoded = encode(inputs, as_tensor(self.encodings))
+        self._check_finite()
+        return Normalization([0.0], [1.0])
+
+    def _check_finite(self) -> None:
+        wrong = (~self._encoded.isfinite()).nonzero()
+        if len(wrong):
+            row, place = wrong[0].tolist()
+            ends = np.cumsum([encoding.width for encoding in self.encodings])
+            name = self.columns[int(np.searchsorted(ends, place, side="right"))].name
+            raise DataError(
+                f"{self.path}, row {row + 2}, column {name!r}: the number is too far from those of the training part"
+            )
+
+    @override
+    def setup(self, stage: str | None = None) -> None:
+        if self.split is None:
+            super().setup(stage)
+            self.manifest |= {"columns": [encoding.plain() for encoding in self.encodings]}
+
+    @override
+    def batch_inputs(self) -> Tensor:
+        return self._encoded
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Number of inputs that the columns become; it depends on the values in the training part."""
+        self.ensure_setup()
+        return (sum(encoding.width for encoding in self.encodings),)
+
+    @property
+    @override
+    def category_blocks(self) -> list[tuple[int, int]]:
+        self.ensure_setup()
+        return wide_blocks(self.encodings)
+
+    @property
+    @override
+    def preprocessing(self) -> dict[str, Any]:
+        """As that of any dataset; `columns` encodes raw rows, (K, 5), and nothing is left to normalise."""
+        self.ensure_setup()
+        return super().preprocessing | {"mean": None, "std": None, "columns": as_tensor(self.encodings).tolist()}
+
+    def encode(self, frame: pd.DataFrame) -> Tensor:
+        """Return the raw inputs of new rows, (N, K), float64, which a trained model takes.
+
+        Args:
+            frame: A table with this one's feature columns, as `datamodules.tables.reading.read_table` reads it.
+
+        Raises:
+            DataError: A column is missing, or a cell is not what its column holds.
+        """
+        self.ensure_setup()
+        missing = next((column.name for column in self.columns if column.name not in frame.columns), None)
+        if missing is not None:
+            raise DataError(f"the rows have no column {missing!r}, which the model was trained on")
+        columns = [read_column("the rows", column.name, frame[column.name], column.kind) for column in self.columns]
+        codes = [encoding.codes(column) for encoding, column in zip(self.encodings, columns, strict=True)]
+        return torch.from_numpy(np.stack(codes, axis=1))
 
     @override
     def strata(self, targets: npt.NDArray[Any]) -> Indices | None:
@@ -92,93 +220,16 @@ class Tabular(DataModule):
             return quantile_bins(targets[:, 0], self.stratify_bins)
         return super().strata(targets)
 
-
-def _read(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; set data.path to a CSV file") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a CSV file ({error})") from error
-    while rows and not rows[-1]:  # blank lines at the end
-        rows.pop()
-    if len(rows) < 2:
-        raise DataError(f"{path} has no rows below a header")
-    header = [name.strip() for name in rows[0]]
-    doubled = next((name for name in header if header.count(name) > 1), None)
-    if doubled is not None:
-        raise DataError(f"{path} has two columns {doubled!r}")
-    if len(header) == 1 and ";" in header[0]:
-        raise DataError(f"{path} separates its columns by semicolons; they must be commas")
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(header):
-            raise DataError(f"{path}, row {number}: {len(row)} values, but {len(header)} columns")
-    return header, [[value.strip() for value in row] for row in rows[1:]]
-
-
-def _check_missing(path: str, name: str, values: tuple[str, ...]) -> None:
-    for number, value in enumerate(values, start=2):
-        if value.lower() in MISSING:
-            raise DataError(f"{path}, row {number}, column {name!r}: the value is missing ({value!r}); fill it in")
-
-
-def _numbers(path: str, name: str, values: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    _check_missing(path, name, values)
-    for number, value in enumerate(values, start=2):
-        try:
-            finite = bool(abs(float(value)) <= np.finfo(np.float32).max)
-        except ValueError:
-            finite = False
-        if not finite:
-            raise DataError(
-                f"{path}, row {number}, column {name!r}: {value!r} is not a number; data.features chooses the columns"
-            )
-    return np.array([float(value) for value in values])
-
-
-class EmbeddedTable(DataModule):
-    """A table that scikit-learn ships; a subclass names the function that loads it."""
-
-    maximum = 1.0
-    loader_name: ClassVar[str]
-
     @override
-    def load(self) -> Samples:
-        from sklearn import datasets  # takes half a second to import
+    def extra_facts(self) -> list[str]:
+        left = len(self.frame.columns) - len(self.columns) - len(self.target.names)
+        facts = [f"{len(self.columns)} columns as {self.input_shape[0]} inputs"]
+        facts += [f"{left} left out"] if left else []
+        unseen = self._unseen()
+        return [*facts, f"{unseen} cells hold values that training did not see"] if unseen else facts
 
-        inputs, targets = getattr(datasets, self.loader_name)(return_X_y=True)
-        labels = torch.from_numpy(targets)
-        return Samples(torch.from_numpy(inputs).float(), labels.long() if self.class_names else labels.float()[:, None])
-
-
-class BreastCancer(EmbeddedTable):
-    """Wisconsin diagnostic breast cancer (Street et al., 1993): 569 tumours, 30 measures, two classes."""
-
-    class_names = ("malignant", "benign")
-    input_shape = (30,)
-    loader_name = "load_breast_cancer"
-
-
-class Iris(EmbeddedTable):
-    """Fisher's iris (1936): 150 flowers, 4 measures, three species."""
-
-    class_names = ("setosa", "versicolor", "virginica")
-    input_shape = (4,)
-    loader_name = "load_iris"
-
-
-class Wine(EmbeddedTable):
-    """Wines by chemical analysis (Aeberhard and Forina, 1991): 178 wines, 13 measures, three cultivars."""
-
-    class_names = ("class_0", "class_1", "class_2")
-    input_shape = (13,)
-    loader_name = "load_wine"
-
-
-class Diabetes(EmbeddedTable):
-    """Progression of diabetes a year on (Efron et al., 2004): 442 patients, 10 measures, a continuous target."""
-
-    class_names = ()
-    input_shape = (10,)
-    loader_name = "load_diabetes"
+    def _unseen(self) -> int:
+        """Return the number of cells, outside the training part, of categories that are not in it."""
+        assert isinstance(self.samples.inputs, Tensor)
+        categories = [place for place, encoding in enumerate(self.encodings) if encoding.values]
+        return int(self.samples.inputs[:, categories].isnan().sum())

@@ -22,4 +22,4 @@ class Thermometer(DataModule):
 
     @override
     def load(self) -> Samples:
-        return Samples(torch.tensor(READINGS).view(-1, 1), torch.tensor(CELSIUS).view(-1, 1))
+        return Samples(torch.tensor(READINGS).view(-1, 1), torch.tensor(CELSIUS, dtype=torch.float64).view(-1, 1))

@@ -11,6 +11,9 @@ from models.init_args import RecordsInitArgs
 class ClassificationLoss(RecordsInitArgs, nn.Module):
     """Base class of losses that map logits (N, C) and targets to a scalar, the mean over the batch.
 
+    A loss that divides the sum over samples by something else than N has a method `divisor(targets)` that returns it:
+    with it, several devices train as one.
+
     Targets are labels (N,), int64, or class probabilities (N, C). The loss is computed in single precision, or in the
     logits' own if that is better.
     """

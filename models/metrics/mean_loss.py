@@ -28,17 +28,17 @@ class MeanLoss(Metric, ABC):
 
     @abstractmethod
     def losses(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of each sample, or of each output of each sample."""
+        """Return the loss of each sample, or of each output of each sample; predictions are in double precision."""
 
     def update(self, predictions: Tensor, targets: Tensor) -> None:
         """Add a batch."""
-        losses = self.losses(predictions, targets)
+        losses = self.losses(predictions.to(SUM_DTYPE), targets)
         self.total += losses.sum(dtype=SUM_DTYPE)
         self.count += losses.numel()
 
     def compute(self) -> Tensor:
-        """Return the mean, float32."""
-        return (self.total / self.count).float()
+        """Return the mean."""
+        return self.total / self.count
 
 
 class MeanCrossEntropy(MeanLoss):
@@ -46,7 +46,7 @@ class MeanCrossEntropy(MeanLoss):
 
     @override
     def losses(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(predictions.float(), targets, reduction="none")
+        return F.cross_entropy(predictions, targets, reduction="none")
 
 
 class MeanHuber(MeanLoss):
@@ -62,4 +62,4 @@ class MeanHuber(MeanLoss):
 
     @override
     def losses(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        return F.huber_loss(predictions.float(), targets, reduction="none", delta=self.delta)
+        return F.huber_loss(predictions, targets.to(SUM_DTYPE), reduction="none", delta=self.delta)

@@ -7,6 +7,20 @@ from models.networks.network import Network
 from models.networks.pretrained import Pretrained
 from models.networks.recurrent import Recurrent
 from models.networks.resnet import ResNet
+from models.networks.table_mlp import TableMLP
 from models.networks.tiny_conv import TinyConv
+from models.networks.token_recurrent import TokenRecurrent
 
-__all__ = ["CNN", "MLP", "AlexNet", "Linear", "Network", "Pretrained", "Recurrent", "ResNet", "TinyConv"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "AlexNet",
+    "Linear",
+    "Network",
+    "Pretrained",
+    "Recurrent",
+    "ResNet",
+    "TableMLP",
+    "TinyConv",
+    "TokenRecurrent",
+]

@@ -55,7 +55,10 @@ class Recurrent(Network):
     ) -> None:
         super().__init__()
         if len(input_shape) < 2:
-            raise ValueError(f"Recurrent: input_shape {tuple(input_shape)} is not (T, F), steps and their features")
+            raise ValueError(
+                f"Recurrent: input_shape {tuple(input_shape)} is not (T, F), steps and their features (TokenRecurrent "
+                "takes token ids)"
+            )
         check_at_least("Recurrent", 1, hidden_size=hidden_size, layers=layers)
         check_fraction("Recurrent", below_one=True, dropout=dropout)
         if dropout and layers == 1:

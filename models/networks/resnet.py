@@ -20,6 +20,7 @@ from models.networks.weight_files import load_weights
 Depth = Literal[18, 20, 32, 34, 44, 50, 56, 110]
 ImageNorm = Literal["batch", "group", "layer"]
 Shortcut = Literal["projection", "padding"]
+LARGE_SIDE = 96
 IMAGENET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 # Weight names of torchvision's ResNet and of the common public CIFAR ResNets, and ours for them.
 PUBLIC_NAMES = {"module.": "", "network.": "", "fc.": "head.", "linear.": "head.", ".shortcut.": ".downsample."}
@@ -145,7 +146,8 @@ class ResNet(Network):
         input_shape: (C, H, W) of one image; 8×8 or larger with the CIFAR stem, 32×32 with the ImageNet stem.
         num_classes: Number of logits.
         depth: Number of layers with weights.
-        stem: "cifar" is a 3×3 convolution; "imagenet" a 7×7 one with stride 2 and a max-pooling with stride 2.
+        stem: "cifar" is a 3×3 convolution; "imagenet" a 7×7 one with stride 2 and a max-pooling with stride 2; "auto"
+            is the former for images with a side below 96, else the latter.
         shortcut: Shortcut of a block that changes the shape: a 1×1 convolution ("projection", option B) or "padding"
             (option A). The default is the paper's: projection for 18, 34 and 50, padding for the others.
         zero_init_last_norm: Start with every block as the identity (Goyal et al., arXiv 1706.02677, section 5.1).
@@ -172,7 +174,7 @@ class ResNet(Network):
         input_shape: tuple[int, ...],
         num_classes: int,
         depth: Depth = 18,
-        stem: Literal["cifar", "imagenet"] = "cifar",
+        stem: Literal["cifar", "imagenet", "auto"] = "cifar",
         shortcut: Shortcut | None = None,
         zero_init_last_norm: bool = False,
         dropout: float = 0.0,
@@ -183,7 +185,7 @@ class ResNet(Network):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        imagenet = stem == "imagenet"
+        imagenet = stem == "imagenet" or (stem == "auto" and min(input_shape[1:]) >= LARGE_SIDE)
         check_image("ResNet", input_shape, 32 if imagenet else 8)
         check_fraction(
             "ResNet", below_one=True, dropout=dropout, stochastic_depth=stochastic_depth, drop_block=drop_block

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from models.networks.weights import named_weights
+
 # Names of modules, in torchvision's networks and ours, that hold several stages and are not a stage themselves.
 CONTAINERS = ("backbone", "blocks", "body", "classifier", "encoder", "features", "layers", "trunk_output")
 
@@ -27,7 +29,7 @@ class Stage:
 
     def has_weights(self) -> bool:
         """Return whether any of its modules has weights: parameters other than biases and the scales of norms."""
-        return any(parameter.ndim > 1 for module in self.modules for parameter in module.parameters())
+        return any(True for module in self.modules for _ in named_weights(module))
 
 
 def stages(network: nn.Module) -> list[Stage]:

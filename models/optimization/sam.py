@@ -1,7 +1,7 @@
 """Sharpness-aware minimisation (SAM), and its scale-invariant form (ASAM), around any optimizer."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -53,10 +53,6 @@ class SAM(Optimizer):
             and 1.
         adaptive: Measure the neighbourhood in units of each weight's size (ASAM, Kwon et al., arXiv 2102.11600).
 
-    Attributes:
-        second_pass: Makes the context of the second pass. A task sets it, so that a batch counts once and moves batch
-            norm's running statistics once.
-
     Raises:
         ValueError: `rho` is not a number above 0, or the optimizer evaluates the loss itself.
     """
@@ -69,7 +65,6 @@ class SAM(Optimizer):
         self.optimizer = optimizer
         self.rho = rho
         self.adaptive = adaptive
-        self.second_pass: Callable[[], AbstractContextManager[None]] = nullcontext
         self._use_wrapped_state()
 
     def _use_wrapped_state(self) -> None:
@@ -95,7 +90,7 @@ class SAM(Optimizer):
         before = capture_random_state(device)
         with torch.enable_grad():
             loss = closure()
-        with self._climbed(), self.second_pass(), torch.enable_grad():
+        with self._climbed(), torch.enable_grad():
             restore_random_state(before, device)
             closure()
         self.optimizer.step()

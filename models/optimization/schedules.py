@@ -2,8 +2,9 @@
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 from lightning.pytorch.utilities import rank_zero_warn
@@ -14,7 +15,7 @@ from datamodules.checks import check_fraction
 from models.errors import TrainingError
 from models.init_args import unwrap_factory
 from models.optimization.factories import call_factory
-from models.optimization.parameter_groups import scale_group_rates
+from models.optimization.parameter_groups import keep_ratios
 
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
 
@@ -70,31 +71,25 @@ def build_scheduler(factory: SchedulerFactory, optimizer: Optimizer, total_steps
     schedule: LRScheduler = call_factory("model.lr_scheduler", factory, optimizer, **named)
     if getattr(schedule, "step_size", 1) < 1:  # StepLR divides by it, at the end of the first epoch
         raise ValueError(f"model.lr_scheduler ({type(schedule).__name__}): step_size is less than 1")
-    scale_group_rates(schedule, optimizer)
+    keep_ratios(optimizer)
     return schedule
 
 
-def run_length(trainer: L.Trainer, interval: Literal["epoch", "step"]) -> float:
-    """Return the number of epochs, or optimizer steps, of a run; infinite if it has no end.
+def advance(schedule: LRScheduler, *measured: float) -> None:
+    """Advance a schedule, and keep the ratio of its optimizer's rates.
 
-    `trainer.estimated_stepping_batches` returns the same, but sets the training data up, after which Lightning does not
-    restore the loader's position: a run resumed mid-epoch would see its first batches again.
+    Args:
+        schedule: The schedule.
+        measured: The metric that it watches, if it watches one.
     """
-    epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else math.inf
-    if interval == "epoch":
-        return epochs
-    if trainer.datamodule is None:  # type: ignore[attr-defined]
-        return trainer.estimated_stepping_batches
-    batches, limit = len(trainer.datamodule.train_dataloader()), trainer.limit_train_batches  # type: ignore[attr-defined]
-    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-    steps = math.ceil(batches / trainer.accumulate_grad_batches)
-    return min(steps * epochs, trainer.max_steps) if trainer.max_steps >= 0 else steps * epochs
+    schedule.step(*measured)  # type: ignore[arg-type]
+    keep_ratios(schedule.optimizer)
 
 
-def check_plateau(
+def watch(
     schedule: ReduceLROnPlateau, monitor: str, modes: Mapping[str, str | None], trainer: L.Trainer
-) -> None:
-    """Check that the metric which a schedule watches exists, is measured, and has the schedule's direction.
+) -> dict[str, Any]:
+    """Return Lightning's settings for a schedule that the task advances itself, once it has measured a metric.
 
     Args:
         schedule: The schedule.
@@ -112,6 +107,24 @@ def check_plateau(
     better = modes[monitor]
     if better is not None and schedule.mode != better:
         raise ValueError(f"ReduceLROnPlateau: {monitor} wants mode {better!r}, not {schedule.mode!r}")
+    return {"monitor": monitor, "interval": "epoch", "frequency": sys.maxsize}
+
+
+def check_resumed(trainer: L.Trainer, then: int | None, now: int | None, interval: Literal["epoch", "step"]) -> None:
+    """Check that a run's schedule, if it came with a checkpoint, is long enough; warn if it has another length.
+
+    Args:
+        trainer: The trainer, its schedules restored.
+        then: Length of the schedule in the checkpoint; None if it has none, or nothing is resumed.
+        now: Length for which the schedule would be made now.
+        interval: Unit of both.
+
+    Raises:
+        TrainingError: It is shorter than the run.
+    """
+    for config in trainer.lr_scheduler_configs:
+        check_length(config.scheduler, now)
+    warn_of_another_length(then, now, interval)
 
 
 def check_length(schedule: LRScheduler, steps: int | None) -> None:

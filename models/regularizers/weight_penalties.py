@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from datamodules.checks import check_coefficient, check_fraction
+from models.networks.weights import named_weights
 from models.regularizers.base import Regularizer, Step
 
 
 def matching_weights(network: nn.Module, pattern: str | None = None, frozen: bool = False) -> dict[str, nn.Parameter]:
-    """Return a network's weights by name, without biases and scales of norms, which have one dimension.
+    """Return a network's weights by name; see `is_weight`.
 
     Args:
         network: The network.
@@ -23,8 +24,8 @@ def matching_weights(network: nn.Module, pattern: str | None = None, frozen: boo
     """
     return {
         name: weight
-        for name, weight in network.named_parameters()
-        if weight.ndim > 1 and (frozen or weight.requires_grad) and re.search(pattern or "", name)
+        for name, weight in named_weights(network)
+        if (frozen or weight.requires_grad) and re.search(pattern or "", name)
     }
 
 

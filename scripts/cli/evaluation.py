@@ -14,10 +14,11 @@ from torch import Tensor
 from callbacks import load_checkpoint
 from callbacks.files import write_text
 from callbacks.weight_averaging import WEIGHTS_KEY
-from datamodules.samples import UNLABELLED, are_labels_of_steps
+from datamodules.samples import labelled_steps
 from scripts.cli.session import Session
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def evaluate(session: Session) -> None:
@@ -49,7 +50,7 @@ def predict(session: Session) -> None:
     path = Path(session.settings["output"] or (session.folder or Path()) / "predictions.csv")
     assert data.split is not None
     indices = torch.from_numpy(data.split.test)
-    rows, targets = prediction_rows(indices, data.samples.targets[indices], len(predicted))
+    rows, targets = prediction_rows(data.identify(indices), data.samples.targets[indices], len(predicted))
     columns = session.model.prediction_columns(predicted, targets, data.class_names)
     write_predictions(path, {**rows, **columns})
     print(f"{len(predicted):,} predictions: {path}")
@@ -78,32 +79,50 @@ def weights_note(checkpoint: Path | None) -> str | None:
 def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     """Write a header and one row per prediction.
 
+    Text that a spreadsheet would run as a formula, such as a class named `=1+1`, is written with a `'` before it, as
+    OWASP's "CSV Injection" advises; numbers stay as they are.
+
     Args:
         path: The file; it is written whole or not at all.
         columns: Values of each column, all of the same length.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_text(path, text.getvalue())
+    writer = csv.writer(text, lineterminator="\r\n")  # cells are quoted for the characters of a line's end alone
+    writer.writerow(map(plain_cell, columns))
+    writer.writerows(map(plain_cell, row) for row in zip(*columns.values(), strict=True))
+    write_text(path, text.getvalue().replace("\r\n", "\n"))
 
 
-def prediction_rows(indices: Tensor, targets: Tensor, count: int) -> tuple[dict[str, list[int]], Tensor]:
+def plain_cell(value: object) -> object:
+    """Return a value that a spreadsheet shows and does not run."""
+    if not isinstance(value, str) or not value.startswith(FORMULA_STARTS):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def prediction_rows(
+    names: Mapping[str, Sequence[object]], targets: Tensor, count: int
+) -> tuple[dict[str, list[object]], Tensor]:
     """Return the columns that identify the first predictions, and their targets.
 
     Args:
-        indices: Index of each sample in the dataset, (N,).
-        targets: (N, ...); with labels of steps, (N, T), there is one prediction per labelled step.
+        names: What identifies each sample, by column, (N,).
+        targets: (N, ...); with targets of steps there is one prediction per step that has one.
         count: Number of predictions.
 
     Returns:
-        Column "index", for steps also "step", from 0; targets (count, ...).
+        The columns of `names`, for steps also "step", from 0; targets (count, ...).
     """
-    if not are_labels_of_steps(targets):
-        return {"index": indices[:count].tolist()}, targets[:count]
-    samples, steps = (targets != UNLABELLED).nonzero()[:count].unbind(1)
-    return {"index": indices[samples].tolist(), "step": steps.tolist()}, targets[samples, steps]
+    labelled = labelled_steps(targets)
+    if labelled is None:
+        return {column: list(values[:count]) for column, values in names.items()}, targets[:count]
+    samples, steps = labelled.nonzero()[:count].unbind(1)
+    named = {column: [values[sample] for sample in samples.tolist()] for column, values in names.items()}
+    return {**named, "step": steps.tolist()}, targets[samples, steps]
 
 
 def in_dataset_order(outputs: list[Tensor], rank: int, world_size: int) -> Tensor:

@@ -13,7 +13,12 @@ from scripts.cli.constructor import class_arguments
 
 # Attributes of the data -> the arguments of model and network that they fill in, where the class has them.
 MODEL_LINKS = {name: name for name in ("num_classes", "num_labels", "target_mean", "target_std")}
-NETWORK_LINKS = {"num_outputs": "num_classes", "input_shape": "input_shape"}
+NETWORK_LINKS = {
+    "num_outputs": "num_classes",
+    "input_shape": "input_shape",
+    "category_blocks": "category_blocks",
+    "num_tokens": "num_tokens",
+}
 
 
 def with_linked_values(model: dict[str, Any], datamodule: L.LightningDataModule) -> dict[str, Any]:

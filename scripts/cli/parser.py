@@ -1,9 +1,10 @@
 """The parser of one job: its arguments, their links from data to model, and one-line errors."""
 
 import argparse
+import copy
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args, get_origin
 
 import lightning as L
 from jsonargparse import ActionConfigFile, Namespace, set_parsing_settings  # type: ignore[attr-defined]
@@ -53,8 +54,28 @@ class Parser(LightningArgumentParser):
         if args and isinstance(args[0], list) and len(args[0]) == 1:
             # A nested parser is given a flag's value as f"--key={value}", which makes a text of null.
             args = ([re.sub(r"^(--[\w.]+)=None$", r"\1=null", str(args[0][0]))], *args[1:])
+            appended, before = re.match(r"--([\w.]+)\+=", args[0][0]), kwargs.get("namespace")
+            if appended and before is not None and before.get(appended[1]) is None and self._takes_null(appended[1]):
+                before[appended[1]] = [None]
         settings: Namespace = super().parse_args(*args, **kwargs)
         return settings
+
+    @override
+    def parse_object(self, cfg_obj: Any, namespace: Any = None, *args: Any, **kwargs: Any) -> Namespace:
+        for key in [key for key in cfg_obj.keys() if str(key).endswith("+")]:  # noqa: SIM118  a Namespace is no mapping
+            name, items = key[:-1], cfg_obj[key]
+            if (namespace is None or namespace.get(name) is None) and self._takes_null(name):
+                # jsonargparse takes a value that is not set for an empty list; here it stands for default items.
+                cfg_obj = copy.copy(cfg_obj)
+                cfg_obj[key] = [None, *(items if isinstance(items, list) else [items])]
+        settings: Namespace = super().parse_object(cfg_obj, namespace, *args, **kwargs)
+        return settings
+
+    def _takes_null(self, name: str) -> bool:
+        """Return whether an argument takes a list of which an item may be None."""
+        kinds = [getattr(action, "_typehint", None) for action in self._actions if action.dest == name]
+        lists = [kind for hint in kinds for kind in (hint, *get_args(hint)) if get_origin(kind) is list]
+        return any(type(None) in get_args(item) for kind in lists for item in get_args(kind))
 
     def flags(self) -> list[str]:
         """Return the flags that the parser has so far."""

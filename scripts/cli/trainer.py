@@ -21,7 +21,8 @@ class Trainer(L.Trainer):
         limit_val_batches: Validation batches that are measured: a number or a fraction.
         limit_test_batches: Test batches that are measured: a number or a fraction.
         limit_predict_batches: Test batches that are predicted: a number or a fraction.
-        overfit_batches: Training batches to train and validate on: a number or a fraction.
+        overfit_batches: Train on some batches, the same in every epoch, and validate on as many of the validation part:
+            a number of batches, or a fraction of those of each part. A test measures the whole test part.
         val_check_interval: Validate after this many batches, or after this fraction of an epoch.
         kwargs: Arguments of `lightning.Trainer`.
 

@@ -22,6 +22,7 @@ from callbacks.lookup import find_callback
 from datamodules import DataError, DataModule
 from models import Task, TrainingError
 from scripts.cli.command_line import CommandLine, check_command_line
+from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.evaluation import evaluate, predict
 from scripts.cli.invocation import resolve
@@ -38,6 +39,7 @@ NOISE = (
     r".*smaller than the logging interval.*",
     r"Checkpoint directory .* exists and is not empty",
     r".*does not have many workers.*",
+    r"When using `Trainer\(accumulate_grad_batches != 1\)` and overriding",  # the task counts on it
     r"Found \d+ module\(s\) in eval mode",  # frozen modules stay in eval mode on purpose
     r".*callbacks used to create the checkpoint need to be provided.*",  # an evaluation needs none of them
 )
@@ -141,6 +143,8 @@ def fit_recipe(words: list[str]) -> Fit:
 def prepare(job: Job, words: list[str]) -> Session:
     """Return trainer, model and data for a job, as the words after its name ask for them."""
     line = CommandLine.parse(job.name, words)
+    if needs_default_recipe(line):
+        line = with_default_recipe(job, line)
     check_command_line(line)
     invocation = resolve(line)
     return Session(job, invocation, *parse(job, invocation))

@@ -7,6 +7,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.nn.functional import cross_entropy
 
 from callbacks import Curves, EpochLines, History, LastCheckpoint, Memorization, Summary
+from callbacks.history import epochs_done
 from datamodules import Digits, SymmetricNoise
 from models import Classifier
 from models.networks import Linear
@@ -88,21 +89,33 @@ def test_best_of_nothing_is_none() -> None:
     assert History().best("val/loss", "min") is None
 
 
-def test_validations_within_an_epoch_are_kept_beside_its_row_which_has_the_last(fit) -> None:
+@pytest.mark.parametrize("interval", [4, 0.5, 5, 11, 1.0])
+def test_a_validation_within_an_epoch_is_kept_apart_and_one_at_its_end_in_its_row(fit, interval) -> None:
     seen = []
 
     class Validations(L.Callback):
         def on_validation_end(self, trainer, pl_module) -> None:
             if not trainer.sanity_checking:
-                seen.append(trainer.callback_metrics["val/loss"].item())
+                loss = trainer.callback_metrics["val/loss"].item()
+                seen.append((pytest.approx(trainer.global_step / 11), loss))  # of 11 steps an epoch
 
     history = History()
-    fit(history, Validations(), epochs=2, val_check_interval=4)  # of 11 steps an epoch
-    assert [row["epochs_done"] for row in history.validations] == pytest.approx([4 / 11, 1 + 4 / 11])
-    assert [row["val/loss"] for row in history.validations] == seen[::2]
-    assert [row["val/loss"] for row in history.rows] == seen[1::2]
-    assert all(row.keys() >= METRICS for row in history.rows)
-    assert [row["val/loss"] for row in history.measured("val/loss")] == seen
+    fit(history, Validations(), epochs=2, val_check_interval=interval)
+    at_end = interval in (11, 1.0)
+    assert [(epochs_done(row), row["val/loss"]) for row in history.measured("val/loss")] == seen
+    assert history.measured("val/loss") == (history.rows if at_end else history.validations)
+    wanted = METRICS if at_end else {"train/loss", "train/accuracy"}
+    assert [row.keys() & METRICS for row in history.rows] == [wanted, wanted]
+    assert not any(name.startswith("train/") for row in history.validations for name in row)
+
+
+@pytest.mark.parametrize("interval", [1.0, 5])
+def test_an_epoch_that_the_run_stops_in_ends_there(fit, interval) -> None:
+    history = History()
+    fit(history, epochs=9, max_steps=16, val_check_interval=interval)
+    assert [epochs_done(row) for row in history.rows] == pytest.approx([1, 16 / 11])
+    assert ["val/loss" in row for row in history.rows] == [interval == 1.0, interval == 5], "5 + 11 is 16"
+    assert all("train/loss" in row for row in history.rows)
 
 
 def test_validations_and_seconds_go_on_from_a_checkpoint_inside_an_epoch(fit, tmp_path) -> None:

@@ -72,6 +72,15 @@ def test_weights_of_samples_do_not_weigh_the_fractions(quiet_trainer):
     assert trainer.callback_metrics["memorization/wrong_label"].item() == pytest.approx(expected["wrong_label"])
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.9])  # few wrong labels, or few true ones
+def test_the_accuracy_on_true_labels_is_of_at_most_the_samples_asked_for(quiet_trainer, rate):
+    data = Digits(batch_size=500, label_noise=SymmetricNoise(rate))
+    trainer, *_ = trained(quiet_trainer, data, functools.partial(SGD, lr=0.1), samples=97)
+    accuracy = trainer.callback_metrics["memorization/clean_accuracy"].item()
+    right = 97 * accuracy
+    assert right == pytest.approx(round(right), abs=1e-4)
+
+
 def test_the_figure_stacks_the_fractions_to_1():
     rows = [
         {

@@ -124,3 +124,17 @@ def test_of_a_strangers_module_the_loss_alone_has_a_direction(quiet_trainer) -> 
     checkpoint = Checkpoint("val/hits", mode="max")
     trainer = fit(quiet_trainer, Stranger(), checkpoint, EarlyStopping(), Curves(), Summary())
     assert checkpoint.best_model_score == max(row["val/hits"] for row in History.of(trainer).rows)
+
+
+@pytest.mark.parametrize(("kind", "option"), MONITORS)
+@pytest.mark.parametrize(
+    ("options", "steps"), [({}, 3), ({"check_val_every_n_epoch": 2}, 6), ({"accumulate_grad_batches": 2}, 2)]
+)
+def test_a_run_that_ends_before_the_first_validation_is_refused(quiet_trainer, kind, option, options, steps) -> None:
+    message = (
+        rf"^{option}\.monitor: val/loss is never measured: trainer\.max_steps {steps - 1} ends .* after {steps} steps"
+    )
+    with pytest.raises(MisconfigurationException, match=message):
+        fit(quiet_trainer, task(), kind(), max_steps=steps - 1, **options)
+    trainer = fit(quiet_trainer, task(), kind(), max_steps=steps, **options)
+    assert "val/loss" in trainer.callback_metrics

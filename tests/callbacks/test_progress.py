@@ -17,6 +17,24 @@ def test_one_line_per_epoch_with_its_metrics(fit, capsys) -> None:
         assert line == f"epoch {number}/3  " + "  ".join(f"{name} {row[name]:.4f}" for name in names)
 
 
+def test_the_last_validation_within_an_epoch_has_its_moment_in_the_line(fit, capsys) -> None:
+    history = History()
+    fit(history, EpochLines(), epochs=2, val_check_interval=4)
+    values = {
+        part: [[f"{part}/{name} {row[f'{part}/{name}']:.4f}" for name in ("loss", "accuracy")] for row in rows]
+        for part, rows in (("train", history.rows), ("val", history.validations[1::2]))
+    }
+    assert printed(capsys) == [
+        "  ".join([f"epoch {number + 1}/2", *values["train"][number], f"at {number}.73:", *values["val"][number]])
+        for number in range(2)
+    ]
+
+
+def test_the_line_of_an_epoch_that_the_run_stops_in_says_where(fit, capsys) -> None:
+    fit(History(), EpochLines(), epochs=9, max_steps=16)
+    assert [line.split("  ")[0] for line in printed(capsys)] == ["epoch 1/9", "epoch 1.45/9"]
+
+
 def test_a_resumed_run_prints_only_the_new_epochs(fit, tmp_path, capsys) -> None:
     fit(History(), LastCheckpoint(), epochs=2)
     fit(History(), EpochLines(), LastCheckpoint(), epochs=4, resume=tmp_path / "checkpoints" / "last.ckpt")

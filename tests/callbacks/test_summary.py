@@ -4,9 +4,12 @@ import shlex
 import lightning as L
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
-from callbacks import Checkpoint, Curves, EarlyStopping, GeneralizationGap, History, LastCheckpoint, Summary
+from callbacks import Checkpoint, Curves, EarlyStopping, GeneralizationGap, History, LastCheckpoint, Summary, curves
+from callbacks.curves import draw_curves
 from callbacks.environment import git_commit
+from callbacks.history import epochs_done
 from callbacks.probe import Probe
 from callbacks.summary import gap_to_training
 from models import Classifier
@@ -168,6 +171,9 @@ VALIDATIONS = [
     {"val_check_interval": 0.4},
     {"val_check_interval": 3},
     {"val_check_interval": 7, "check_val_every_n_epoch": None},
+    {"val_check_interval": 0.7},
+    {"val_check_interval": 3, "max_steps": 25},
+    {"val_check_interval": 1.0, "max_steps": 25},
     {"check_val_every_n_epoch": 2},
     {},
 ]
@@ -175,19 +181,32 @@ VALIDATIONS = [
 
 @pytest.mark.parametrize("options", VALIDATIONS, ids=str)
 @pytest.mark.parametrize("monitor", ["val/loss", "val/accuracy", "train/loss"])
-def test_the_best_is_the_one_that_the_checkpoint_keeps_however_often_is_validated(
-    fit, tmp_path, quiet_trainer, options, monitor
+def test_the_best_is_the_moment_that_the_checkpoint_keeps_however_often_is_validated(
+    fit, tmp_path, quiet_trainer, capsys, monkeypatch, options, monitor
 ) -> None:
-    checkpoint = Checkpoint(monitor)
-    trainer = fit(History(), checkpoint, Summary(monitor), epochs=3, lr=4.0, **options)
+    drawn = []
+    monkeypatch.setattr(curves, "draw_curves", lambda *arguments: drawn.append(arguments) or draw_curves(*arguments))
+    checkpoint, gap = Checkpoint(monitor), GeneralizationGap(200)
+    trainer = fit(History(), checkpoint, gap, Curves(monitor), Summary(monitor), epochs=3, lr=4.0, **options)
     best = json.loads((tmp_path / "summary.json").read_text())["best"]
     assert best[monitor] == checkpoint.best_model_score.item()
     kept = torch.load(checkpoint.best_model_path, weights_only=True)
     assert kept["epoch"] == best["epoch"]
-    if monitor in ("val/loss", "val/accuracy"):
+    moment = kept["global_step"] / 11
+    assert epochs_done(best) == pytest.approx(moment)
+    assert reported(capsys)[0].startswith(f"best epoch {round(moment, 2):g} of ")
+    assert drawn[0][2] == epochs_done(best)
+    at_end = kept["global_step"] in (11, 22, 33, options.get("max_steps"))
+    assert ("train/loss" in best) == at_end, "training metrics belong to the end of an epoch, or of the run"
+    if "val/loss" in best:
         trainer.lightning_module.load_state_dict(kept["state_dict"])
         (metrics,) = quiet_trainer().validate(trainer.lightning_module, trainer.datamodule, verbose=False)
-        assert metrics[monitor] == pytest.approx(best[monitor], rel=1e-5)
+        assert {name: best[name] for name in metrics} == pytest.approx(metrics, rel=1e-5)
+        chosen = gap._evaluation.indices
+        with torch.inference_mode():
+            logits = trainer.lightning_module.eval()(trainer.datamodule.samples.inputs[chosen])
+        trained = cross_entropy(logits, trainer.datamodule.samples.targets[chosen]).item()
+        assert best["gap/loss"] == pytest.approx(metrics["val/loss"] - trained, abs=1e-4)
 
 
 def test_a_best_validation_within_an_epoch_is_called_by_its_place_and_has_no_gap(fit, tmp_path, capsys) -> None:
@@ -198,6 +217,12 @@ def test_a_best_validation_within_an_epoch_is_called_by_its_place_and_has_no_gap
     lines = reported(capsys)
     assert lines[0] == "best epoch 2.27 of 3 by val/loss"
     assert [line.split()[0] for line in lines] == ["best", "val/accuracy", "val/loss", "checkpoint", "figures"]
+
+
+def test_a_run_that_max_steps_ends_within_an_epoch_says_so(fit, tmp_path, capsys) -> None:
+    fit(History(), Summary(), epochs=9, max_steps=16, val_check_interval=5)
+    assert json.loads((tmp_path / "summary.json").read_text())["epochs"] == pytest.approx(16 / 11)
+    assert reported(capsys)[0].startswith("best epoch 1.45 of 1.45 by val/loss (the last")
 
 
 def test_the_best_of_an_earlier_epoch_is_not_called_the_last(fit, capsys) -> None:

@@ -233,6 +233,16 @@ def test_overfitting_some_batches_shows_the_same_in_every_epoch(run, batches, ea
     assert len(set(shown[0][1].tolist())) == 10, "drawn at random, whatever the dataset's order"
 
 
+@pytest.mark.parametrize(("batches", "each"), [(1, 1), (3, 3), (0.5, 1)])
+@pytest.mark.filterwarnings("error:You requested to overfit")
+def test_overfitting_some_batches_validates_on_as_many_of_the_validation_part(run, batches, each):
+    data = Digits(batch_size=100, eval_batch_size=50)  # 3 batches of validation
+    record = run(data, overfit_batches=batches, max_epochs=2, num_sanity_val_steps=0)
+    validated = data.targets[data.split.val[: 50 * each]]
+    assert torch.equal(record.targets("val"), torch.cat([validated, validated]))
+    assert len(record.targets("test")) == len(data.split.test)
+
+
 def test_without_overfitting_every_epoch_begins_with_another_batch(run):
     record = run(Digits(batch_size=100), limit_train_batches=1, max_epochs=3)
     assert len({tuple(targets.tolist()) for _, targets in record.seen["train"]}) == 3
@@ -284,12 +294,15 @@ def test_an_attribute_that_a_dataset_does_not_state_is_named(attribute):
         ),
         (Own(Samples(torch.rand(40, 3), torch.rand(40))), r"labels \(Samples.targets\) are torch.float32; .* int64"),
         (Own(Samples(torch.rand(40, 3), (torch.arange(40) % 2).int())), "are torch.int32; they must be int64"),
-        (Own(Samples(torch.rand(40, 3).double(), torch.arange(40) % 2)), "Samples.inputs is torch.float64"),
+        (Own(Samples(torch.rand(40, 3).half(), torch.arange(40) % 2)), "Samples.inputs is torch.float16"),
         (Own(Samples(torch.rand(40, 3).numpy(), torch.arange(40) % 2)), "Samples.inputs is a ndarray"),
         (Own(Samples(torch.rand(40, 3), [0] * 40)), "Samples.targets is a list; it must be a tensor"),
         (Own(Samples(torch.rand(40, 3), torch.arange(39) % 2)), "there are 40 inputs and 39 targets"),
         (Own(Samples(torch.rand(40, 3), torch.arange(40) % 3)), "sample 2 has label 2; there are 2 classes"),
-        (Numbers(), r"Samples.targets is torch.int64 \(40,\); without class_names, .* float32 \(N, outputs\)"),
+        (
+            Numbers(),
+            r"Samples.targets is torch.int64 \(40,\); without class_names, .* float32 or float64 \(N, outputs\)",
+        ),
     ],
 )
 def test_samples_that_do_not_fit_are_refused_by_the_attributes_name(data, message):

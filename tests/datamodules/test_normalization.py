@@ -11,7 +11,7 @@ from datamodules.normalization import channel_statistics
 
 
 class Repainted(Digits):
-    """Digits with the pixels of one part set to 16."""
+    """Digits with the upper half of the pixels of one part set to 16."""
 
     def __init__(self, part):
         super().__init__()
@@ -19,7 +19,7 @@ class Repainted(Digits):
 
     def load(self):
         samples, reference = super().load(), ready(Digits())
-        samples.inputs[reference.split.parts()[self.part]] = 16
+        samples.inputs[reference.split.parts()[self.part], :, :4] = 16
         return samples
 
 
@@ -74,6 +74,7 @@ def test_stated_statistics_are_used():
         "channel_axis": 1,
         "size": None,
         "rows": False,
+        "columns": None,
     }
     assert data.manifest["normalization"] == {"mean": [0.25], "std": [0.5]}
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -83,6 +84,33 @@ def test_regularizers_that_draw_nothing_teach_two_processes_what_they_teach_one(
     )
     for key in one:
         assert torch.allclose(two[key], one[key], atol=1e-3), key
+
+
+STEPS = ("-c", "configs/delayed_echo_gru.yaml", "--data", "SequenceFiles", "--data.path", "steps.npz")
+
+
+def write_steps(path: Path) -> None:
+    """Write sequences of which some have one labelled step and some have all twelve, of a rare class and a frequent."""
+    generator = np.random.default_rng(0)
+    values = generator.standard_normal((200, 12, 2)).astype(np.float32)
+    labels = (values[:, :, 0] > 1).astype(np.int64)
+    labels[::2, 1:] = -100
+    np.savez(path, values=values.reshape(-1, 2), lengths=np.full(200, 12), targets=labels.reshape(-1))
+
+
+def test_class_weights_and_labelled_steps_teach_two_processes_what_they_teach_one(new_desk) -> None:
+    desk = new_desk()
+    write_steps(desk.folder / "steps.npz")
+    options = ("--model.loss", "BalancedCrossEntropy", "--model.regularizers+", "ConfidencePenalty")
+    small = ("--model.network.hidden_size", "4", "--data.batch_size", "20", "--trainer.max_epochs", "2")
+    desk.run("fit", *STEPS, *options, *small, "--name", "two", *TWO)
+    desk.here("fit", *STEPS, *options, *small, "--name", "one")
+    two, one = (
+        torch.load(desk.folder / "runs" / name / "version_0" / "checkpoints" / "last.ckpt", weights_only=True)
+        for name in ("two", "one")
+    )
+    for key, value in one["state_dict"].items():
+        assert torch.allclose(two["state_dict"][key], value, atol=1e-3), key
 
 
 WATCHED = """

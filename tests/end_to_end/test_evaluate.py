@@ -4,8 +4,10 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import r2_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn.functional import cross_entropy
 
@@ -206,3 +208,25 @@ def test_a_flag_may_set_an_argument_of_a_class_to_null(new_desk) -> None:
 
 def test_help_of_a_dataset_needs_no_recipe(new_desk) -> None:
     assert "--data.path" in new_desk().here("fit", "--data.help", "SequenceFiles").stdout
+
+
+def test_predictions_of_large_values_have_every_digit(new_desk) -> None:
+    desk = new_desk()
+    generator = np.random.default_rng(0)
+    inputs = generator.standard_normal(300).round(3)
+    targets = (1e6 + inputs + 0.1 * generator.standard_normal(300)).round(4)
+    rows = [f"{x},{y}" for x, y in zip(inputs, targets, strict=True)]
+    (desk.folder / "large.csv").write_text("\n".join(["x,y", *rows]) + "\n")
+    table = ("--data", "Tabular", "--data.path", "large.csv", "--data.target", "y", "--data.continuous", "true")
+    desk.here("fit", "-c", "configs/diabetes_mlp.yaml", "--name", "large", *table, "--trainer.max_epochs", "15")
+    folder = desk.folder / "runs" / "large" / "version_0"
+    best = str(folder / "checkpoints" / "best.ckpt")
+    desk.here("predict", "--ckpt_path", best)
+    desk.here("test", "--ckpt_path", best)
+    written = rows_of(folder / "predictions.csv")
+    assert {row["target"] for row in written} <= {str(target) for target in targets}, "as the file has them"
+    predicted, true = (np.array([float(row[name]) for row in written]) for name in ("prediction", "target"))
+    assert len(set(predicted)) > 50
+    measured = json.loads((folder / "test.json").read_text())["metrics"]
+    assert measured["test/r2"] == pytest.approx(r2_score(true, predicted), rel=1e-6)
+    assert measured["test/r2"] > 0.9

@@ -9,7 +9,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from datamodules import Digits
-from datamodules.splitting.splits import SplitOptions
+from datamodules.splitting.options import SplitOptions
 
 RUN = "runs/digits/version_0"
 
@@ -189,7 +189,15 @@ class TestFlagsAndOverlays:
     def test_without_a_logger_the_files_lie_in_the_same_place(self, desk) -> None:
         folder = desk.fit("unlogged", "--trainer.logger", "false", epochs=1)
         found = {path.name for path in folder.rglob("*") if path.is_file()}
-        assert found == {"config.yaml", "split.json", "summary.json", "curves.png", "best.ckpt", "last.ckpt"}
+        assert found == {
+            "config.yaml",
+            "split.csv",
+            "split.json",
+            "summary.json",
+            "curves.png",
+            "best.ckpt",
+            "last.ckpt",
+        }
 
     def test_the_users_callbacks_stand_beside_ours(self, desk) -> None:
         stopping = "{class_path: lightning.pytorch.callbacks.EarlyStopping, init_args: {monitor: train/loss}}"

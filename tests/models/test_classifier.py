@@ -11,7 +11,7 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader
 from torchmetrics import MeanSquaredError
 
-from datamodules import Digits
+from datamodules import Digits, Samples
 from models import Classifier, Preprocessing, TrainingError
 from models.networks import MLP, Linear
 from models.regularizers import DisturbLabel, LabelSmoothing, Scheduled
@@ -69,6 +69,15 @@ def test_the_accuracy_of_each_class_is_logged_under_its_name(quiet_trainer, netw
 
     (metrics,) = quiet_trainer().test(Classifier(network, 10), Named(), verbose=False)
     assert "test/class_accuracy/seven" in metrics
+
+
+def test_a_class_without_test_samples_is_left_out(quiet_trainer):
+    class Wider(Digits):
+        class_names = (*map(str, range(10)), "ten")
+
+    (metrics,) = quiet_trainer().test(Classifier(MLP((1, 8, 8), 11), 11), Wider(), verbose=False)
+    assert {f"test/class_accuracy/{digit}" for digit in range(10)} < set(metrics)
+    assert "test/class_accuracy/ten" not in metrics
 
 
 def test_a_test_needs_no_datamodule(quiet_trainer, network):
@@ -140,11 +149,11 @@ def test_labels_become_probabilities_for_the_chain():
 @pytest.mark.parametrize(
     ("loss", "regularizers", "said"),
     [
-        (nn.MSELoss(), [], r"loss: MSELoss does not take outputs \(2, 10\) with targets \(2,\)"),
+        (nn.MSELoss(), [], r"loss: MSELoss does not take outputs \(7, 10\) with targets \(7,\)"),
         (
             nn.MultiMarginLoss(),
             [LabelSmoothing(0.1)],
-            r"loss: MultiMarginLoss does not take outputs \(2, 10\) with targets \(2, 10\)",
+            r"loss: MultiMarginLoss does not take outputs \(7, 10\) with targets \(7, 10\)",
         ),
     ],
 )
@@ -158,3 +167,42 @@ def test_a_loss_that_does_not_fit_the_targets_is_refused_before_training(quiet_t
 def test_labels_are_softened_by_the_loss_or_by_a_regularizer(listed):
     with pytest.raises(ValueError, match="the loss's label_smoothing and LabelSmoothing both soften labels"):
         Classifier(Linear((3,), 2), 2, loss=nn.CrossEntropyLoss(label_smoothing=0.1), regularizers=[listed])
+
+
+class Some(Digits):
+    """Digits of some classes, with the labels and the names that a user gives them."""
+
+    def __init__(self, kept, class_names):
+        super().__init__(batch_size=500)
+        self.kept, self.class_names = kept, class_names
+
+    def load(self):
+        samples = super().load()
+        chosen = torch.isin(samples.targets, torch.tensor(self.kept))
+        return Samples(samples.inputs[chosen], samples.targets[chosen])
+
+
+@pytest.mark.parametrize(
+    ("data", "classes", "said"),
+    [
+        (Some(range(8), tuple("abcdefghij")), 10, "the training part holds 8 of 10 classes: no sample of i, j$"),
+        (Digits(batch_size=500), 12, "holds 10 of 12 classes: no sample of number 10, number 11$"),
+        (Digits(batch_size=500), 17, "no sample of number 10, .*, number 14 and 2 more$"),
+    ],
+)
+def test_classes_without_training_samples_are_named(quiet_trainer, data, classes, said):
+    with pytest.warns(UserWarning, match=said):
+        quiet_trainer(max_epochs=1).fit(Classifier(Linear((1, 8, 8), classes), classes), data)
+
+
+@pytest.mark.parametrize(
+    ("data", "classes", "said"),
+    [
+        (Some([3], tuple("abcdefghij")), 10, "the training part holds one class alone, d: there is nothing to tell ap"),
+        (Some([0], ("zero",)), 1, "the training part holds one class alone, zero"),
+        (Digits(batch_size=500), 8, "num_classes: the task has 8 classes and the data 10"),
+    ],
+)
+def test_one_class_or_more_classes_than_the_task_has_are_refused(quiet_trainer, data, classes, said):
+    with pytest.raises(TrainingError, match=said):
+        quiet_trainer(max_epochs=1, num_sanity_val_steps=0).fit(Classifier(Linear((1, 8, 8), classes), classes), data)

@@ -10,9 +10,18 @@ from sklearn import metrics as reference
 from torch import nn
 from torch.optim import SGD, AdamW
 
-from datamodules import Diabetes, Digits, SplitOptions, Thermometer
+from datamodules import (
+    DataError,
+    Diabetes,
+    Digits,
+    Samples,
+    SequenceDataModule,
+    Sequences,
+    SplitOptions,
+    Thermometer,
+)
 from models import Regressor, TrainingError
-from models.networks import MLP, Linear
+from models.networks import MLP, Linear, Recurrent
 
 
 def made(data, network=Linear, **options):
@@ -105,3 +114,99 @@ def test_classes_are_refused():
 def test_a_loss_for_classes_is_refused_before_training(quiet_trainer, diabetes):
     with pytest.raises(TrainingError, match="loss: NLLLoss does not take outputs"):
         quiet_trainer(max_epochs=1).fit(made(diabetes, loss=nn.NLLLoss()), diabetes)
+
+
+class Sums(SequenceDataModule):
+    """Sequences of 3 to 6 numbers; the target of a step is twice their sum so far, which some steps do not have."""
+
+    class_names = ()
+    input_shape = (6, 1)
+    unit = 1.0
+
+    def load(self):
+        random = torch.Generator().manual_seed(0)
+        lengths = torch.randint(3, 7, (60,), generator=random)
+        inputs = torch.randn(60, 6, 1, generator=random)
+        targets = self.unit * 2 * inputs.double().cumsum(1) + 1.7e9 * (self.unit > 1)
+        missing = torch.rand(60, 6, 1, generator=random) < 0.3
+        missing[:, 1] = False
+        missing |= (torch.arange(6) >= lengths.unsqueeze(1)).unsqueeze(-1)
+        targets = targets.masked_fill(missing, torch.nan)
+        return Samples(inputs, targets if self.unit > 1 else targets.float(), lengths=lengths)
+
+
+def recurrent(input_shape, num_outputs):
+    return Recurrent(input_shape, num_outputs, "gru", 8, output="every")
+
+
+def test_steps_without_a_target_are_left_out_of_statistics_loss_and_metrics(quiet_trainer):
+    torch.manual_seed(0)
+    data = Sums(batch_size=8, eval_batch_size=3)
+    task = Regressor(recurrent((6, 1), 1), *(data.target_mean, data.target_std))
+    known = data.targets[data.split.train].double()
+    known = known[~known.isnan()]
+    assert data.target_mean == pytest.approx([known.mean().item()])
+    batch = Sequences(data.samples.inputs[:5], data.samples.lengths[:5]), data.targets[:5]
+    task._trainer = quiet_trainer()
+    plain = Regressor(task.network, data.target_mean, data.target_std)
+    plain._trainer = task._trainer
+    loss = plain.training_step(batch, 0)
+    labelled = ~data.targets[:5].isnan()
+    outputs = task.network(batch[0])
+    expected = nn.functional.mse_loss(outputs[labelled], plain.soft_targets(data.targets[:5])[labelled])
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    trainer = quiet_trainer(max_epochs=30)
+    plain.optimizer_factory = functools.partial(AdamW, lr=0.02)
+    trainer.fit(plain, data)
+    assert trainer.callback_metrics["val/r2"] > 0.5
+    (tested,) = trainer.test(plain, data, verbose=False)
+    predicted = torch.cat(trainer.predict(plain, data))
+    targets = data.targets[data.split.test]
+    targets = targets[~targets.isnan()].view(-1, 1)
+    assert predicted.shape == targets.shape
+    assert tested["test/loss"] == pytest.approx(reference.mean_squared_error(targets, predicted), rel=1e-5)
+    assert tested["test/mae"] == pytest.approx(reference.mean_absolute_error(targets, predicted), rel=1e-5)
+
+
+def test_targets_that_float32_cannot_tell_apart_are_learnt_and_predicted_exactly(quiet_trainer):
+    class Times(Sums):
+        """The same sums, as times."""
+
+        unit = 10.0
+
+    weights, losses = [], []
+    for make in (Sums, Times):
+        L.seed_everything(0, verbose=False)
+        data = make(batch_size=8)
+        data.setup()
+        data.shuffle_seed = 0
+        task = Regressor(recurrent((6, 1), 1), data.target_mean, data.target_std)
+        trainer = quiet_trainer(max_epochs=2)
+        trainer.fit(task, data)
+        weights.append(task.network.head.weight.detach())
+        losses.append(trainer.callback_metrics["val/rmse"].item())
+    torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-5)
+    assert losses[1] == pytest.approx(10 * losses[0], rel=1e-3)
+    columns = task.prediction_columns(torch.cat(trainer.predict(task, data)), None, ())
+    assert len(set(columns["prediction"])) > 20, "not rounded to six digits"
+
+
+def test_a_network_that_gives_one_output_for_each_sequence_is_refused(quiet_trainer):
+    data = Sums()
+    task = Regressor(Recurrent((6, 1), 1, hidden_size=4), data.target_mean, data.target_std)
+    with pytest.raises(TrainingError, match=r"targets \(N, T, 1\) need .*--model.network.output every"):
+        quiet_trainer(max_epochs=1).fit(task, data)
+
+
+def test_a_sequence_without_any_target_is_refused(monkeypatch):
+    samples = Sums().load()
+    samples.targets[4] = torch.nan
+    monkeypatch.setattr(Sums, "load", lambda self: samples)
+    with pytest.raises(DataError, match="Sums: sample 4 has no label at any step"):
+        Sums().setup()
+
+
+def test_half_precision_does_not_round_the_unit_of_the_targets():
+    task = Regressor(Linear((2,), 1), [1234.567], [3.21]).bfloat16()
+    assert task.network.head.weight.dtype == torch.bfloat16
+    assert task.to_predictions(torch.zeros(1, 1, dtype=torch.bfloat16)).item() == pytest.approx(1234.567, rel=1e-6)

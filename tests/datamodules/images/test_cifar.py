@@ -347,3 +347,11 @@ def test_a_label_below_zero_is_no_class(tmp_path):
     samples.targets[0] = -1
     kept = samples.of_classes([2, 9])
     assert len(kept.targets) == int(((samples.targets == 2) | (samples.targets == 9)).sum())
+
+
+def test_samples_of_some_classes_keep_their_numbers_in_the_dataset(tmp_path):
+    write_cifar(tmp_path)
+    everything, some = own(tmp_path), own(tmp_path, classes=["dog", "cat"])
+    numbers = some.identify(torch.arange(len(some.targets)))["index"]
+    assert torch.equal(everything.samples.inputs[numbers], some.samples.inputs)
+    assert everything.identify(torch.tensor([3, 1])) == {"index": [3, 1]}

@@ -128,10 +128,19 @@ def test_damaged_bytes_are_an_image_or_broken_and_nothing_else(data):
 def test_the_complaint_says_what_is_wrong():
     with pytest.raises(BrokenImageError, match="the file is empty"):
         open_rgb(b"")
-    with pytest.raises(BrokenImageError, match="not an image that Pillow can read"):
+    with pytest.raises(BrokenImageError, match=r"not an image \(BMP, GIF, JPEG"):
         open_rgb(b"<html>404</html>")
     with pytest.raises(BrokenImageError, match="truncated"):
         open_rgb(encode(Image.fromarray(COLOURS), "BMP")[:-100])
+
+
+def test_formats_that_run_programs_are_not_images(monkeypatch):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started"))
+    for kind in ("EPS", "PCX", "TGA"):
+        with pytest.raises(BrokenImageError, match="not an image"):
+            open_rgb(encode(Image.fromarray(COLOURS), kind))
 
 
 @settings(max_examples=30, deadline=None)

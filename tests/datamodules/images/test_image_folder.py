@@ -277,10 +277,21 @@ def test_a_broken_file_is_refused_or_skipped(root):
             ready(root, size=8, memory_limit_gb=limit)
         with pytest.warns(UserWarning, match="1 of 60 images cannot be read"):
             data = ready(root, size=8, memory_limit_gb=limit, broken="skip", num_workers=0)
+        assert "1 broken image left out" in data.describe()
         assert data.manifest["source"]["samples"] == 59
         assert data.samples.targets.bincount().tolist() == [20, 19, 20]
         names = {part: facts["class_counts"]["b"] for part, facts in data.manifest["parts"].items()}
         assert sum(names.values()) == 19
+
+
+def test_a_link_that_leads_nowhere_is_a_broken_image(root):
+    (root / "b" / "001.png").unlink()
+    (root / "b" / "001.png").symlink_to(root / "gone.png")
+    for limit in (0, 4):
+        with pytest.raises(DataError, match=r"b/001\.png is a link that leads nowhere.*data\.broken skip"):
+            ready(root, size=8, memory_limit_gb=limit)
+        with pytest.warns(UserWarning, match="1 of 60 images cannot be read"):
+            assert len(ready(root, size=8, memory_limit_gb=limit, broken="skip", num_workers=0).targets) == 59
 
 
 def test_a_skipped_file_shifts_no_part_and_no_target(tmp_path):
@@ -303,25 +314,16 @@ def test_a_class_without_a_readable_image_is_named(root):
         ready(root, size=8, broken="skip")
 
 
-def test_images_of_several_sizes_need_a_size(root):
-    Image.new("RGB", (13, 10)).save(root / "c" / "999.png")
-    for limit in (0, 4):
-        with pytest.raises(DataError, match=r"c/999\.png is 13×10 pixels, not 12×10.*data\.size"):
-            ready(root, memory_limit_gb=limit)
-        assert ready(root, size=8, memory_limit_gb=limit, num_workers=0).input_shape == (3, 8, 8)
-
-
-def test_a_broken_first_file_and_no_size_is_an_error(root):
-    (root / "a" / "000.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"a/000\.png cannot be read \(the file is empty\).*data\.size"):
-        ImageFolder(str(root), broken="skip")
-
-
 def test_ignored_files_are_told(root):
     (root / "a" / "notes.txt").write_text("no image")
     assert "1 other file ignored" in ready(root).describe()
     (root / "a" / ".hidden.png").write_text("no image")
     assert "2 other files ignored" in ready(root).describe()
+    (root / "a" / "up").symlink_to(root)
+    (root / "stray.png").write_bytes((root / "a" / "000.png").read_bytes())
+    described = ready(root).describe()
+    assert "1 repeated link ignored" in described
+    assert "1 stray image ignored" in described
 
 
 @pytest.mark.parametrize(

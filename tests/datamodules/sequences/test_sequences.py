@@ -1,5 +1,7 @@
 """Sequences of different lengths: read from files, normalised by true steps, cut to the longest of a batch."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamodules import DataError, Samples, SequenceDataModule, SequenceFiles, Sequences, SplitOptions
+from datamodules.sequences import ragged
 from models import Classifier
 from models.networks import Recurrent
 from models.regularizers import LabelSmoothing
@@ -60,7 +63,7 @@ def test_an_npz_file_is_read_sequence_by_sequence(tmp_path):
     assert data.samples.targets.tolist() == targets.tolist()
     for row, sequence in enumerate(values):
         assert data.samples.lengths[row] == len(sequence)
-        assert torch.equal(data.samples.inputs[row, : len(sequence)], sequence)
+        assert torch.equal(data.samples.inputs[row], sequence)
 
 
 def test_a_folder_is_read_class_by_class(tmp_path):
@@ -78,7 +81,89 @@ def test_a_folder_is_read_class_by_class(tmp_path):
     assert data.samples.targets.tolist() == [0] * 10 + [1] * 10
     assert data.samples.lengths.tolist() == [len(array) for array in expected]
     for row, array in enumerate(expected):
-        assert np.array_equal(data.samples.inputs[row, : len(array)], array)
+        assert np.array_equal(data.samples.inputs[row], array)
+
+
+@pytest.mark.parametrize("header", [["x", "y"], []])
+def test_a_folder_of_csv_files_is_read_class_by_class(tmp_path, header):
+    random = np.random.default_rng(0)
+    arrays = []
+    for name in ("01", "1"):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            array = random.normal(size=(random.integers(1, 6), 2))
+            columns = [1, 0] if header and number == 3 else [0, 1]
+            lines = [",".join(header[column] for column in columns)] if header else []
+            lines += [",".join(repr(float(row[column])) for column in columns) for row in array]
+            (tmp_path / name / f"{number}.csv").write_text("\n".join(lines) + "\n")
+            arrays.append(array)
+    data = ready(SequenceFiles(str(tmp_path)))
+    assert data.class_names == ("01", "1")
+    for row, array in enumerate(arrays):
+        assert np.array_equal(data.samples.inputs[row], array.astype(np.float32)), "columns are found by their names"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1,2\n3\n", r"2\.csv is not a table of numbers: the number of columns changed from 2 to 1 at row 2"),
+        ("1,2\n3,high\n", r"2\.csv is not a table of numbers: could not convert string 'high'"),
+        ("1,2\n3,\n", r"2\.csv is not a table of numbers"),
+        ("1,2\n3,nan\n", r"2\.csv holds NaN"),
+        ("", r"2\.csv is float64 \(0,"),
+        ("x,y\n", r"2\.csv is float64 \(0,"),
+        ("x,y\n1,2\n", r"2\.csv has the columns x, y; .*1\.csv has feature 0, feature 1"),
+        ("1,2,3\n", r"2\.csv has 3 features a step; .*1\.csv has 2"),
+        ("x,x\n1,2\n", r"2\.csv has two columns of the same name"),
+        ("x,y\n1,2,3\n", r"2\.csv has 2 columns and 3 numbers in a row"),
+    ],
+)
+def test_a_csv_file_that_is_no_sequence_is_refused_by_name(tmp_path, content, message):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.csv").write_text("1,2\n")
+    (tmp_path / "a" / "2.csv").write_text(content)
+    with pytest.raises(DataError, match=message) as refused:
+        SequenceFiles(str(tmp_path))
+    assert "\n" not in str(refused.value)
+
+
+def test_continuous_targets_of_steps_are_padded_with_nan(tmp_path):
+    values, _ = make(tmp_path / "data.npz")
+    targets = np.concatenate([one[:, 0].cumsum(0).numpy() for one in values])
+    targets[1] = np.nan
+    steps = {"values": np.concatenate(values), "lengths": [len(one) for one in values], "targets": targets}
+    np.savez(tmp_path / "steps.npz", **steps)
+    data = ready(SequenceFiles(str(tmp_path / "steps.npz"), eval_batch_size=4))
+    longest = max(map(len, values))
+    assert data.samples.targets.shape == (60, longest, 1)
+    for row, one in enumerate(values):
+        expected = one[:, 0].numpy().cumsum(0)
+        if row == 0:
+            expected[1] = np.nan
+        assert np.allclose(data.samples.targets[row, : len(one), 0], expected, equal_nan=True)
+        assert data.samples.targets[row, len(one) :].isnan().all()
+    for inputs, of_steps in batches(data, data.test_dataloader()):
+        assert of_steps.shape == (*inputs.values.shape[:2], 1)
+
+
+def test_sequences_that_no_memory_would_hold_together_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(ragged, "LARGEST_PADDED", 2**20)
+    lengths = [1] * 99 + [3_000]
+    arrays = {"values": np.arange(5.0 * sum(lengths)).reshape(-1, 5), "lengths": lengths, "targets": np.arange(100) % 2}
+    np.savez(tmp_path / "d.npz", **arrays)
+    message = r"d\.npz: 100 sequences padded to the longest \(sequence 99, 3,000 steps\) take .*; at most"
+    with pytest.raises(DataError, match=message):
+        ready(SequenceFiles(str(tmp_path / "d.npz")))
+    ready(SequenceFiles(str(tmp_path / "d.npz"), batch_size=8, eval_batch_size=8))
+    np.savez(tmp_path / "steps.npz", **(arrays | {"targets": np.arange(sum(lengths)) % 2}))
+    with pytest.raises(DataError, match=r"steps\.npz: 100 sequences padded .*: cut it into shorter ones"):
+        ready(SequenceFiles(str(tmp_path / "steps.npz"), batch_size=8, eval_batch_size=8))
+
+
+def test_options_of_a_long_table_are_refused_for_arrays(tmp_path):
+    make(tmp_path / "data.npz")
+    with pytest.raises(DataError, match=r"time is for a long table; .*data\.npz is not"):
+        SequenceFiles(str(tmp_path / "data.npz"), time="t")
 
 
 def test_sequences_of_numbers_have_one_feature(tmp_path):
@@ -93,7 +178,7 @@ def test_floats_are_continuous_targets(tmp_path):
     data = ready(SequenceFiles(str(tmp_path / "data.npz"), batch_size=10))
     assert data.class_names == ()
     assert data.num_outputs == 20, "more than there are steps"
-    torch.testing.assert_close(data.targets, torch.tensor(targets, dtype=torch.float32))
+    assert data.targets.tolist() == targets.tolist(), "not a digit is lost"
     assert all(targets.shape == (len(inputs.lengths), 20) for inputs, targets in batches(data, data.val_dataloader()))
 
 
@@ -288,3 +373,34 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, spoil, message):
     with pytest.raises(DataError, match=message) as refused:
         SequenceFiles(str(spoil(tmp_path)))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.r_[np.arange(599.0), 1e30], r"d\.npz: float32 keeps 2 of 600 different values of feature 0"),
+        (np.arange(600) * 1e299, r"d\.npz: the values reach .*e\+301"),
+    ],
+)
+def test_values_that_float32_cannot_hold_are_refused(tmp_path, values, message):
+    np.savez(tmp_path / "d.npz", values=values, lengths=np.full(100, 6), targets=np.arange(100) % 2)
+    data = SequenceFiles(str(tmp_path / "d.npz"), split=SplitOptions(seed=3))  # the outlier is in the training part
+    with pytest.raises(DataError, match=message):
+        data.setup()
+
+
+def test_half_precision_rounds_values_only_once_they_are_standardised(tmp_path, quiet_trainer):
+    class Watching(Recurrent):
+        seen: ClassVar[list[float]] = []
+
+        def forward(self, inputs):
+            self.seen.extend(inputs.values.flatten().tolist())
+            return super().forward(inputs)
+
+    values = 1.7e9 + 10 * np.arange(600.0)
+    np.savez(tmp_path / "d.npz", values=values, lengths=np.full(100, 6), targets=np.arange(100) % 2)
+    data = SequenceFiles(str(tmp_path / "d.npz"))
+    quiet_trainer(max_epochs=1, precision="bf16-true", limit_val_batches=0).fit(
+        Classifier(Watching((6, 1), 2), 2), data
+    )
+    assert len(set(Watching.seen)) > 100

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datamodules import DataError, Digits, Samples, SplitOptions
-from datamodules.splitting.manifest import differences
+from datamodules.splitting.manifest import content_hash, differences
 
 
 def manifest_of(data):
@@ -159,3 +159,10 @@ def test_another_normalization_is_told():
     other.setup()
     with pytest.raises(DataError, match=r"the normalisation was .*, now it is .*0\.01"):
         other.check_same_split(one.manifest)
+
+
+def test_the_hash_of_targets_tells_digits_apart_and_not_precisions() -> None:
+    digests = np.zeros(3, dtype="V16")
+    halves, tenths = np.array([0.5, 1.5, -2.0]), np.array([0.1, 1e6 + 0.01, 3.0])
+    assert content_hash(digests, halves) == content_hash(digests, halves.astype(np.float32))
+    assert content_hash(digests, tenths) != content_hash(digests, np.array([0.1, 1e6 + 0.02, 3.0]))

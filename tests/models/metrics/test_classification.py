@@ -1,7 +1,11 @@
 """The metrics agree with scikit-learn's and with their definitions written out."""
 
+import math
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from models.metrics.classification import evaluation_metrics, training_metrics
@@ -67,6 +71,42 @@ def test_the_accuracy_of_each_class_is_its_recall():
     metric.update(logits, targets)
     recall = reference.recall_score(targets, logits.argmax(-1), average=None)
     assert metric.compute().tolist() == pytest.approx(recall.tolist())
+
+
+def test_a_class_without_samples_has_no_accuracy():
+    logits, targets = predictions(classes=4)
+    kept = targets != 2
+    metric = metrics_of_a_test(4)["class_accuracy"]
+    metric.update(logits[kept], targets[kept])
+    values = metric.compute()
+    assert values.isnan().tolist() == [False, False, True, False]
+    predicted = logits[kept].argmax(-1)
+    recall = reference.recall_score(targets[kept], predicted, average=None, labels=range(4), zero_division=0)
+    assert values[[0, 1, 3]].tolist() == pytest.approx(recall[[0, 1, 3]].tolist())
+
+
+def test_certain_predictions_are_in_the_last_bin():
+    sure = math.log(0.95 / 0.05)
+    logits = torch.tensor([[1e4, 0.0]] * 20 + [[sure, 0.0]] * 20)  # 19 right of 20 at confidence 1, all at 0.95
+    targets = torch.tensor([1] + [0] * 39)
+    assert measured(evaluation_metrics(2), logits, targets)["calibration_error"] == pytest.approx(0, abs=1e-8)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.5, 0.6, 10 / 15, 0.8, 14 / 15, 0.99, 1.0]), st.booleans()), min_size=1))
+def test_the_calibration_error_is_its_definition_at_any_grouping(pairs):
+    p = torch.tensor([p for p, _ in pairs], dtype=torch.float64)
+    logits = torch.stack([p.log(), (1 - p).log()], 1)
+    targets = torch.tensor([int(wrong) for _, wrong in pairs])
+    expected = calibration_error(logits.softmax(-1), targets)
+    for size in (1, 2, len(pairs)):
+        metrics = measured(evaluation_metrics(2), logits, targets, size)
+        assert metrics["calibration_error"] == pytest.approx(expected, abs=1e-7)
+
+
+def test_the_loss_of_sure_predictions_does_not_vanish():
+    logits = torch.tensor([[20.0, 0.0], [25.0, 0.0]])  # beside 1, the other class is lost in single precision
+    loss = measured(evaluation_metrics(2), logits, torch.tensor([0, 0]))["loss"]
+    assert loss == pytest.approx((math.exp(-20) + math.exp(-25)) / 2, rel=1e-6)
 
 
 def test_the_loss_is_the_mean_over_samples_not_over_batches():

@@ -11,7 +11,8 @@ import models.networks
 from models.init_args import to_config
 from models.networks import Network, Pretrained
 
-KINDS = [getattr(models.networks, name) for name in models.networks.__all__ if name != "Network"]
+OF_TOKENS = "TokenRecurrent"  # takes no images; test_token_recurrent.py
+KINDS = [getattr(models.networks, name) for name in models.networks.__all__ if name not in ("Network", OF_TOKENS)]
 OPTIONS = {
     "AlexNet": {"width": 32, "dropout": 0.1},
     "CNN": {"norm": "group", "drop_block": 0.1},

@@ -113,3 +113,9 @@ def test_weights_and_modules_keep_the_order_in_which_torchvision_has_them(depth)
     names = [name for name, _ in ResNet((3, 32, 32), 10, depth=depth, shortcut="projection").layer2[0].named_children()]
     layers = [f"{kind}{number}" for number in range(1, 3 + (depth == 50)) for kind in ("conv", "bn")]
     assert names == [*layers, "downsample", "drop_path", "drop_block"]
+
+
+@pytest.mark.parametrize(("side", "stem"), [(32, "cifar"), (95, "cifar"), (96, "imagenet"), (224, "imagenet")])
+def test_the_stem_suits_the_images_where_it_is_left_open(side, stem):
+    found, expected = (ResNet((3, side, side), 2, 18, stem=named).state_dict() for named in ("auto", stem))
+    assert {name: value.shape for name, value in found.items()} == {k: v.shape for k, v in expected.items()}

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import nn
-from torch.optim import SGD, AdamW
+from torch.optim import LBFGS, SGD, AdamW
 
 from datamodules import Digits, RandomTranslate
 from models import SAM, Classifier, TrainingError, WarmupCosine
@@ -78,6 +78,62 @@ def test_a_batch_counts_once_whatever_is_drawn(fit):
     assert same(network_state(once), network_state(twice)), "running statistics and counts of batches too"
     assert twice.regularizers[1].seen == twice.regularizers[1].counted == trainer.global_step == 14
     assert watch.hooks == 28, "both gradients can be clipped"
+
+
+class Thrice(SGD):
+    """Computes each gradient three times, as a line search may."""
+
+    def step(self, closure):
+        closure()
+        closure()
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS, Thrice])
+@pytest.mark.parametrize("size", [200, 2000])
+def test_a_batch_counts_once_however_often_an_optimizer_computes_its_gradient(fit, optimizer, size):
+    """At a rate of zero the weights stay, and with them what a batch gives."""
+
+    def still(optimizer):
+        torch.manual_seed(0)
+        network = MLP((1, 8, 8), 10, [32], norm="batch")
+        optimizer = functools.partial(optimizer, lr=0.0)
+        return Classifier(network, 10, regularizers=[Count()], optimizer=optimizer, decay_norms_and_biases=True)
+
+    once, again, images = still(SGD), still(optimizer), Digits(batch_size=size)
+    expected = fit(once, images, max_epochs=2)
+    trainer = fit(again, images, max_epochs=2)
+    assert trainer.callback_metrics == expected.callback_metrics
+    assert same(network_state(once), network_state(again)), "running statistics and counts of batches too"
+    assert again.regularizers[0].seen == again.regularizers[0].counted == trainer.global_step
+
+
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_the_training_metrics_of_lbfgs_are_those_of_the_weights_before_each_step(fit, search):
+    losses = []
+
+    class Before(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            with torch.no_grad():
+                outputs = pl_module.network(pl_module.preprocessing.normalize(batch[0], torch.float32))
+            losses.append((nn.functional.cross_entropy(outputs, batch[1]).item(), len(batch[1])))
+
+    torch.manual_seed(0)
+    module = Classifier(MLP((1, 8, 8), 10, [32]), 10, optimizer=functools.partial(LBFGS, lr=0.1, line_search_fn=search))
+    metrics = fit(module, Digits(batch_size=200), callbacks=[Before()]).callback_metrics
+    mean = sum(loss * size for loss, size in losses) / sum(size for _, size in losses)
+    assert metrics["train/loss"].item() == pytest.approx(mean, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options", [{"accumulate_grad_batches": 2}, {"callbacks": [GradientAccumulationScheduler({1: 2})]}]
+)
+def test_lbfgs_does_not_accumulate_gradients(fit, options):
+    """Lightning clears them before the first batch of a step, not before each closure."""
+    module = Classifier(MLP((1, 8, 8), 10), 10, optimizer=LBFGS)
+    message = r"^LBFGS computes each gradient anew; set trainer\.accumulate_grad_batches to 1"
+    with pytest.raises(TrainingError, match=message):
+        fit(module, data(), **options)
 
 
 @pytest.mark.parametrize(("algorithm", "size"), [("norm", lambda change: change.norm()), ("value", torch.max)])

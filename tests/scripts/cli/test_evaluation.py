@@ -15,6 +15,19 @@ def test_one_row_a_sample_under_a_header(tmp_path: Path) -> None:
         assert list(csv.reader(file)) == [["index", "prediction"], ["7", "dog, small"], ["3", "cat"]]
 
 
+FORMULAS = ["=1+1", '=HYPERLINK("x")', "+1+1", "-1+1", "-cat", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"]
+HARMLESS = ["cat", "-1.5", "+3", "-1e-7", "-inf", "1=1", "", " =1", "'=1"]
+
+
+def test_no_cell_is_run_by_a_spreadsheet_and_numbers_stay(tmp_path: Path) -> None:
+    path, cells = tmp_path / "predictions.csv", FORMULAS + HARMLESS
+    write_predictions(path, {name: [name, number] for number, name in enumerate(cells)})
+    with path.open(newline="") as file:
+        header, row, numbers = csv.reader(file)
+    assert header == row == [f"'{cell}" for cell in FORMULAS] + HARMLESS
+    assert numbers == [str(number) for number in range(len(cells))]
+
+
 def test_columns_of_different_lengths_write_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="zip"):
         write_predictions(tmp_path / "p.csv", {"index": [7], "prediction": ["cat", "dog"]})

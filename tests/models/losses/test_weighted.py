@@ -42,7 +42,7 @@ class OwnLoss(nn.Module):
 
 class OfTheWholeBatch(nn.Module):
     def forward(self, outputs, targets):
-        return (outputs.mean(0) - targets.float().mean()).square().sum()
+        return nn.functional.cross_entropy(outputs, targets).square()
 
 
 def counted(loss):

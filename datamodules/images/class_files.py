@@ -1,0 +1,109 @@
+"""The image files of one class: those below its folder, through links too."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from datamodules.errors import DataError
+
+SUFFIXES = (*IMG_EXTENSIONS, ".gif")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One file, with size and time to detect changes.
+
+    Attributes:
+        path: Its path.
+        size: Its length in bytes; 0 of a link that leads nowhere.
+        modified: Time of the last write, in nanoseconds; 0 of a link that leads nowhere.
+    """
+
+    path: Path
+    size: int
+    modified: int
+
+
+def list_class(folder: Path) -> tuple[list[ImageFile], Counter[str]]:
+    """Return the images below a folder, sorted, and how much of each kind is left out.
+
+    Raises:
+        DataError: There is no image.
+        OSError: A folder cannot be read.
+    """
+    left_out: Counter[str] = Counter()
+    images = []
+    for entry in _Walk(left_out).files(folder):
+        if entry.name.startswith(".") or not entry.name.lower().endswith(SUFFIXES):
+            left_out["other file"] += 1
+        else:
+            images.append(_image(entry))
+    if not images:
+        raise DataError(f"{folder} holds no images ({', '.join(SUFFIXES)}); fill it or remove it")
+    return sorted(images, key=lambda image: image.path.parts), left_out
+
+
+def _image(entry: os.DirEntry[str]) -> ImageFile:
+    try:
+        status = entry.stat()
+    except OSError:
+        if not entry.is_symlink():
+            raise
+        return ImageFile(Path(entry.path), 0, 0)
+    return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
+
+
+class _Walk:
+    """A walk through folders that enters each once, under its own name rather than a link's, and none above the first.
+
+    Args:
+        left_out: Counts the folders that are not entered.
+    """
+
+    def __init__(self, left_out: Counter[str]) -> None:
+        self.left_out = left_out
+        self.entered: set[str] = set()
+
+    def files(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+        """Yield all files below a folder."""
+        links: list[tuple[os.DirEntry[str], list[str]]] = []
+        yield from self._below(str(folder), [os.path.realpath(folder.parent)], links)
+        while links:
+            links.sort(key=lambda link: link[0].path, reverse=True)
+            link, above = links.pop()
+            target = os.path.realpath(link.path)
+            leads_up = any(os.path.commonpath([target, place]) == target for place in above)
+            if leads_up or target in self.entered:
+                self.left_out["repeated link"] += 1
+            else:
+                yield from self._below(link.path, above, links)
+
+    def _below(
+        self, folder: str, above: list[str], links: list[tuple[os.DirEntry[str], list[str]]]
+    ) -> Iterator[os.DirEntry[str]]:
+        """Yield the files below a folder; add links to folders to `links`, with the real folders above each."""
+        place = os.path.realpath(folder)
+        if place in self.entered:
+            return
+        self.entered.add(place)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not _is_folder(entry):
+                    yield entry
+                elif entry.name.startswith("."):
+                    self.left_out["hidden folder"] += 1
+                elif entry.is_symlink():
+                    links.append((entry, [*above, place]))
+                else:
+                    yield from self._below(entry.path, [*above, place], links)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

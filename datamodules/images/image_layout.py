@@ -1,0 +1,91 @@
+"""What the folders of a dataset of images are: its parts, its classes, or neither."""
+
+import re
+from pathlib import Path
+
+from datamodules.errors import DataError
+from datamodules.splitting.splits import PARTS
+
+PART_NAMES = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+# Without a training folder beside them these may be classes.
+BESIDE_TRAIN = {"train": (), "val": ("dev", "development", "eval", "evaluation"), "test": ("tests",)}
+SUPPLEMENT = re.compile(r"[\W_]*(sets?|data|parts?|splits?|images)$")
+
+
+def part_folders(root: Path) -> dict[str, Path]:
+    """Return the folders of the parts, in the order train, val, test; none if classes lie in `root`.
+
+    Case does not matter, and "training_set" or "TestImages" are parts too.
+
+    Raises:
+        DataError: Two folders look like one part, there is none for training, or other folders lie beside the parts.
+    """
+    spelled = {path: SUPPLEMENT.sub("", path.name.lower()) for path in subfolders(root)}
+    names = dict(PART_NAMES)
+    if any(name in PART_NAMES["train"] for name in spelled.values()):
+        names = {part: (*PART_NAMES[part], *BESIDE_TRAIN[part]) for part in PARTS}
+    there = {part: [path for path, name in spelled.items() if name in names[part]] for part in PARTS}
+    for part, found in there.items():
+        if len(found) > 1:
+            raise DataError(f"{found[0]} and {found[1]} both look like the {part} part; rename one")
+    folders = {part: found[0] for part, found in there.items() if found}
+    if not folders:
+        return {}
+    if "train" not in folders:
+        raise DataError(f"{next(iter(folders.values()))} exists and {root / 'train'} does not; add it")
+    others = [path.name for path in spelled if path not in folders.values()]
+    if others:
+        raise DataError(
+            f"{root / others[0]} lies beside the part {folders['train']}; move it out of {root}, or rename a class "
+            f"that is called train, val or test"
+        )
+    return folders
+
+
+def check_classes(folder: Path, classes: list[Path]) -> None:
+    """Check that folders do not all hold the same folders and nothing else, as parts or sources do and classes do not.
+
+    Args:
+        folder: The folder that holds them.
+        classes: Two or more folders.
+
+    Raises:
+        DataError: They do; the message says what they look like.
+    """
+    unpacked = [_unpacked(path) for path in classes]
+    shared = sorted(set.intersection(*({path.name for path in subfolders(path)} for path in unpacked)))
+    if len(shared) < 2 or any(_holds_files(path) for path in unpacked):
+        return
+    outer, inner = _some([path.name for path in classes]), _some(shared)
+    if all(SUPPLEMENT.sub("", name.lower()) in sum(PART_NAMES.values(), ()) for name in shared):
+        raise DataError(
+            f"{folder} looks like classes ({outer}) that are each divided into parts ({inner}); move the images to "
+            f"{folder}/<part>/<class>/, as in {folder / shared[0] / classes[0].name}"
+        )
+    raise DataError(
+        f"{folder} looks like parts or sources, not classes: {outer} all hold the folders {inner}; if these are the "
+        f"classes, call the parts train, val and test or set data.data_dir to one of them; if not, move the images up"
+    )
+
+
+def _unpacked(folder: Path) -> Path:
+    """Return the folder within, where a folder holds nothing but another, as unpacked archives often do."""
+    inside = subfolders(folder)
+    return _unpacked(inside[0]) if len(inside) == 1 and not _holds_files(folder) else folder
+
+
+def _holds_files(folder: Path) -> bool:
+    return any(not path.is_dir() and not path.name.startswith(".") for path in folder.iterdir())
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f", … ({len(names)})" if len(names) > 3 else "")
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted; hidden ones do not count."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -1,0 +1,141 @@
+"""Sequences in a long table: a row for each step, a column that says which sequence it belongs to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from lightning.pytorch.utilities import rank_zero_warn
+
+from datamodules.errors import DataError
+from datamodules.samples import UNLABELLED
+from datamodules.sequences.columns import check_column, numbers, parsed, read_columns, read_targets, texts
+from datamodules.sequences.recorded import Array, Recorded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_long_table(
+    path: Path,
+    target: str,
+    sequence: str,
+    time: str | None = None,
+    features: Sequence[str] | None = None,
+    continuous: bool | None = None,
+) -> Recorded:
+    """Read a long table.
+
+    Args:
+        path: A CSV or Parquet file with a header.
+        target: Name of the target column. If all rows of each sequence hold the same value, targets are of sequences,
+            else of steps; an empty cell is a step without a target.
+        sequence: Name of the column that says which sequence a row belongs to.
+        time: Name of the column, of numbers or dates, that orders the rows of a sequence; None keeps their order.
+        features: Names of the columns to use; default: all others, which must hold numbers.
+        continuous: Whether the target is a number to predict; None decides by its values.
+
+    Raises:
+        DataError: A column does not exist, or a value is missing or not a number.
+    """
+    frame = read_columns(path)
+    for option, name in (("target", target), ("sequence", sequence), ("time", time)):
+        if name is not None:
+            check_column(path, frame, name, option)
+    used = [name for name in frame.columns if name not in (target, sequence, time)]
+    if features is not None:
+        used = list(features)
+        for name in used:
+            check_column(path, frame, name, "features")
+        if target in used or sequence in used:
+            raise DataError(f"features: {target if target in used else sequence!r} is not a feature")
+    if not used:
+        raise DataError(f"{path} has no column beside {', '.join(frame.columns)}: no features")
+    order, lengths = _in_sequences(path, frame, sequence, time)
+    values = np.stack([_feature(path, frame[name])[order] for name in used], axis=1)
+    found = read_targets(path, frame[target], continuous)
+    targets, of_steps = _of_sequences(path, target, found.values[order], lengths)
+    targets = targets if found.class_names else targets.reshape(-1, 1)
+    return Recorded(str(path), values, lengths, targets, of_steps, found.class_names, [f"{name!r}" for name in used])
+
+
+def values_of_sequences(path: Path, sequence: str, name: str) -> Array:
+    """Return the value of a column for each sequence, (N,), in the order in which they appear.
+
+    Raises:
+        DataError: There is no such column, or it changes within a sequence.
+    """
+    frame = read_columns(path)
+    check_column(path, frame, name, "split")
+    groups = frame.groupby(texts(frame[sequence]), sort=False)[name]
+    several = groups.nunique(dropna=False) > 1
+    if several.any():
+        raise DataError(f"{path}: the column {name!r} changes within the sequence {several.idxmax()!r}")
+    return np.asarray(groups.first())
+
+
+def _feature(path: Path, column: "pd.Series") -> Array:
+    try:
+        return numbers(path, column)
+    except DataError as error:
+        raise DataError(f"{error}; data.features chooses the columns") from error
+
+
+def _in_sequences(path: Path, frame: "pd.DataFrame", sequence: str, time: str | None) -> tuple[Array, Array]:
+    """Return the rows in the order of sequences, which come as they appear, and of time; and the lengths."""
+    import pandas as pd
+
+    keys = texts(frame[sequence])
+    if (keys == "").any():
+        row = int(np.flatnonzero(keys == "")[0]) + 2
+        raise DataError(f"{path}, row {row}, column {sequence!r}: the sequence is missing")
+    codes, names = pd.factorize(keys)
+    if len(names) < 3:
+        raise DataError(
+            f"{path} holds {len(names)} sequence(s), by its column {sequence!r}; a training, a validation and a test "
+            "part need three (data.sequence names the column)"
+        )
+    times = np.zeros(len(codes)) if time is None else _times(path, frame[time])
+    order = np.lexsort((times, codes))
+    together = (np.diff(codes[order]) == 0) & (np.diff(times[order]) == 0)
+    if time is not None and together.any():
+        rows = order[int(np.flatnonzero(together)[0])] + 2
+        rank_zero_warn(
+            f"{path}: {int(together.sum()):,} rows have the time of another row of their sequence, row {rows} for one; "
+            "they keep the order of the file"
+        )
+    return order, np.bincount(codes)
+
+
+def _times(path: Path, column: "pd.Series") -> Array:
+    import pandas as pd
+
+    values = parsed(column)
+    if not np.isnan(values).any():
+        return values
+    dates = pd.to_datetime(column, errors="coerce", utc=True, format="mixed" if column.dtype == object else None)
+    if dates.isna().any():
+        wrong = np.isnan(values) & dates.isna().to_numpy()
+        row = int(np.flatnonzero(wrong if wrong.any() else dates.isna())[0]) + 2
+        value = texts(column.iloc[[row - 2]])[0]
+        raise DataError(f"{path}, row {row}, column {str(column.name)!r}: {value!r} is neither a number nor a date")
+    nanoseconds: Array = dates.dt.as_unit("ns").to_numpy("datetime64[ns]").astype(np.int64)
+    return nanoseconds
+
+
+def _of_sequences(path: Path, target: str, values: Array, lengths: Array) -> tuple[Array, bool]:
+    """Return one target for each sequence if that is all there is, else one for each step; and whether it is of steps.
+
+    Raises:
+        DataError: A sequence has no target at all.
+    """
+    missing = values == UNLABELLED if values.dtype == np.int64 else np.isnan(values)
+    starts = np.cumsum(lengths) - lengths
+    empty = np.add.reduceat(~missing, starts) == 0
+    if empty.any():
+        number = int(np.flatnonzero(empty)[0])
+        raise DataError(f"{path}: sequence {number + 1} of {len(lengths)} has no value in the column {target!r}")
+    firsts = values[starts]
+    if missing.any() or (values != np.repeat(firsts, lengths)).any():
+        return values, True
+    return firsts, False

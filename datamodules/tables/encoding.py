@@ -1,0 +1,125 @@
+"""How a table's columns become the inputs of a network: fitted on the training part, kept as plain values."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from datamodules.tables.columns import Column
+
+Scaling = Literal["standard", "robust"]
+MAX_VALUES = 1000  # of a category; rarer ones count as unseen
+WIDE = 20  # a category of more values is embedded
+
+
+@dataclass(frozen=True)
+class ColumnEncoding:
+    """How one column is encoded.
+
+    Attributes:
+        name: Its name.
+        values: A category's values in the training part, "" for a gap; each has an input that is 1 for it and 0 for
+            others. All are 0 for a value that training did not see. Empty for numbers and dates.
+        fill: What a number's gap is filled with, the median.
+        center: What is subtracted from a number.
+        scale: What a number is then divided by, above 0.
+        gaps: Whether a number has a second input, 1 where it was a gap.
+    """
+
+    name: str
+    values: tuple[str, ...] = ()
+    fill: float = 0.0
+    center: float = 0.0
+    scale: float = 1.0
+    gaps: bool = False
+
+    @property
+    def width(self) -> int:
+        """Number of inputs that the column becomes."""
+        return len(self.values) or 1 + self.gaps
+
+    def plain(self) -> dict[str, Any]:
+        """Return the encoding as plain values, for a manifest."""
+        return asdict(self) | {"values": list(self.values)}
+
+    def codes(self, column: Column) -> npt.NDArray[np.float64]:
+        """Return a column's raw values, (N,): numbers, or the places of categories in `values`; NaN for all else."""
+        if not self.values:
+            return np.asarray(column.values, dtype=np.float64)
+        places = {value: float(place) for place, value in enumerate(self.values)}
+        texts = ("" if value is None else value for value in column.values)
+        return np.array([places.get(text, np.nan) for text in texts])
+
+
+def fit_encoding(column: Column, train: npt.NDArray[np.int64], scaling: Scaling) -> ColumnEncoding:
+    """Return how a column is encoded, from its values in the training part.
+
+    Args:
+        column: The column, N values.
+        train: Indices of the training part.
+        scaling: "standard" subtracts the mean and divides by the standard deviation; "robust" takes the median and the
+            range between the quartiles, which outliers do not move.
+    """
+    from sklearn.impute import SimpleImputer  # takes half a second to import
+    from sklearn.preprocessing import RobustScaler, StandardScaler
+
+    if column.kind == "category":
+        found, counts = np.unique(
+            ["" if value is None else value for value in column.values[train]], return_counts=True
+        )
+        kept = np.sort(np.argsort(-counts, kind="stable")[:MAX_VALUES])
+        return ColumnEncoding(column.name, tuple(str(value) for value in found[kept]))
+    values = np.asarray(column.values, dtype=np.float64)[train, None]
+    gaps = bool(np.isnan(values).any())
+    if np.isnan(values).all():
+        return ColumnEncoding(column.name, gaps=True)
+    imputer = SimpleImputer(strategy="median").fit(values)
+    filled = imputer.transform(values)
+    scaler = (StandardScaler() if scaling == "standard" else RobustScaler()).fit(filled)
+    center = scaler.mean_[0] if scaling == "standard" else scaler.center_[0]
+    return ColumnEncoding(
+        column.name,
+        fill=float(imputer.statistics_[0]),
+        center=float(center),
+        scale=float(scaler.scale_[0]),  # 1 for a constant column
+        gaps=gaps,
+    )
+
+
+def encode(raw: Tensor, columns: Tensor) -> Tensor:
+    """Return the inputs of a network for raw values of a table.
+
+    Args:
+        raw: (N, K), float64 or float32: numbers, NaN for gaps; categories as the places of their values, NaN for values
+            that training did not see.
+        columns: (K, 5), float64, from `as_tensor`.
+
+    Returns:
+        (N, F), float32.
+    """
+    inputs = []
+    for values, (count, fill, center, scale, gaps) in zip(raw.double().T, columns.tolist(), strict=True):
+        gap = values.isnan()
+        if count:
+            inputs.append((values[:, None] == torch.arange(int(count), device=raw.device)).float())
+            continue
+        standardised = (torch.where(gap, fill, values) - center) / scale
+        inputs.append(standardised[:, None].float())
+        if gaps:
+            inputs.append(gap[:, None].float())
+    return torch.cat(inputs, dim=1)
+
+
+def as_tensor(columns: list[ColumnEncoding]) -> Tensor:
+    """Return what `encode` needs of each column, (K, 5), float64: number of values, fill, center, scale, gaps."""
+    rows = [(len(c.values), c.fill, c.center, c.scale, c.gaps) for c in columns]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def wide_blocks(columns: list[ColumnEncoding]) -> list[tuple[int, int]]:
+    """Return (first input, number of inputs) of each category of many values."""
+    starts = np.cumsum([0, *(column.width for column in columns)]).tolist()
+    return [(start, c.width) for start, c in zip(starts, columns, strict=False) if len(c.values) > WIDE]

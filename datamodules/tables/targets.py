@@ -1,0 +1,98 @@
+"""The target of a table: classes, or numbers to predict."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from datamodules.errors import DataError
+from datamodules.tables.columns import MISSING, Column, read_column
+
+MAX_NUMBERED_CLASSES = 20  # a column of more different whole numbers is one to predict
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target column, or columns.
+
+    Attributes:
+        names: Names of the columns.
+        class_names: The classes, as the file writes them; none if the target is a number.
+        values: Class of each row, (N,), int64; or numbers, (N, outputs), float64.
+        notes: What a user should know.
+    """
+
+    names: list[str]
+    class_names: tuple[str, ...]
+    values: npt.NDArray[np.int64] | npt.NDArray[np.float64]
+    notes: list[str]
+
+
+def read_target(path: str, frame: pd.DataFrame, target: str | list[str], continuous: bool | None) -> Target:
+    """Read the target.
+
+    Args:
+        path: The file, for messages.
+        frame: The table.
+        target: The column; or several, which are numbers.
+        continuous: Whether it is a number to predict; None finds it out.
+
+    Raises:
+        DataError: A target is missing, or not a number where one is needed.
+    """
+    names = [target] if isinstance(target, str) else target
+    for name in names:
+        _check_given(path, name, frame[name])
+    if not isinstance(target, str):
+        return _numbers(path, frame, names)
+    column = None if continuous is False else read_column(path, target, frame[target])
+    if continuous or (continuous is None and column is not None and _is_number_to_predict(column)):
+        return _numbers(path, frame, names)
+    return _classes(path, target, frame[target], column)
+
+
+def _check_given(path: str, name: str, cells: pd.Series) -> None:
+    missing = cells.isna() | cells.astype(object).astype(str).str.strip().str.lower().isin(set(MISSING) - {"none"})
+    if missing.any():
+        row = int(missing.to_numpy().argmax())
+        raise DataError(
+            f"{path}, row {row + 2}, column {name!r}: the target is missing; fill it in, or leave the row out"
+        )
+
+
+def _is_number_to_predict(column: Column) -> bool:
+    if column.kind != "number":
+        return False
+    few = column.distinct() <= min(MAX_NUMBERED_CLASSES, len(column.values) // 2)
+    return not (column.whole and few)
+
+
+def _numbers(path: str, frame: pd.DataFrame, names: list[str]) -> Target:
+    columns = [read_column(path, name, frame[name]) for name in names]
+    for column in columns:
+        if column.kind != "number":
+            first = next(value for value in column.values if value is not None)
+            raise DataError(f"{path}, column {column.name!r}: {first!r} is not a number, as a continuous target is")
+    return Target(names, (), np.stack([np.asarray(column.values, np.float64) for column in columns], axis=1), [])
+
+
+def _classes(path: str, name: str, cells: pd.Series, column: Column | None) -> Target:
+    texts = cells.astype(object).astype(str)
+    stripped = texts.str.strip()
+    numbered = column is not None and column.kind == "number"
+    found = sorted(stripped.unique(), key=float if numbered else str)
+    if 2 * len(found) > len(stripped):
+        raise DataError(
+            f"{path}: {len(found)} different values among {len(stripped)} in the column {name!r} are not classes; "
+            "if it is a number to predict, set data.continuous true"
+        )
+    if len(found) < 2:
+        raise DataError(
+            f"{path}: all rows have the class {found[0]!r} in the column {name!r}; there is nothing to learn"
+        )
+    notes = []
+    if texts.nunique() > len(found):
+        notes.append(f"{path}: classes in the column {name!r} that differ in spaces around them are the same class")
+    places = {value: place for place, value in enumerate(found)}
+    return Target([name], tuple(found), stripped.map(places).to_numpy(np.int64), notes)

@@ -1,0 +1,101 @@
+"""The recipe that trains on data of one's own where the command line names none: chosen by the data."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from jsonargparse import Namespace
+from lightning.pytorch.utilities import rank_zero_only
+
+from datamodules import DataModule
+from models import Classifier, Regressor
+from scripts.cli.choices import exported, path_of
+from scripts.cli.command_line import CommandLine, Flag, Recipe
+from scripts.cli.constructor import REQUIRED, constructor_arguments, find_class
+from scripts.cli.invocation import resolve
+from scripts.cli.jobs import Job
+from scripts.cli.parser import Parser, parse
+from scripts.cli.start_up_cache import ROOT
+
+
+def needs_default_recipe(line: CommandLine) -> bool:
+    """Return whether a command line trains on data of one's own, and names neither a recipe nor a checkpoint."""
+    names_recipe = any(recipe.classes for recipe in line.recipes.values())
+    names_data = any(name.startswith("--data") for name in line.values)
+    named = names_recipe or line.values.get("--ckpt_path")
+    return line.job == "fit" and names_data and not named and not line.asks_help and _data_class(line) is not None
+
+
+def with_default_recipe(job: Job, line: CommandLine) -> CommandLine:
+    """Return a command line that begins with the recipe for its data, and say which it is.
+
+    The task is the one that the target needs. The run is called after the data, unless `--name` says otherwise.
+
+    Raises:
+        UsageError: The command line is wrong.
+        DataError: The data cannot be read.
+    """
+    cls = _data_class(line)
+    assert cls is not None
+    path = ROOT / "configs" / f"{cls.default_recipe}.yaml"
+    shown = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    source = line.values.get(f"--data.{cls.named_after}") or ""
+    first = [Flag("-c", shown, ["-c", shown]), _flag("--data", path_of(cls))]
+    first += [_flag("--name", Path(source).absolute().stem)] if source and "--name" not in line.values else []
+    data_flags = [flag for flag in line.flags if flag.name == "--data"]
+    others = [flag for flag in line.flags if flag not in data_flags]
+    line = replace(
+        line,
+        flags=[*first, *others],
+        values=line.values | {flag.name: flag.value for flag in first if flag.name != "-c"},
+        recipes={shown: Recipe.read(shown)} | line.recipes,
+    )
+    task = line.values.get("--model") or _task(job, line)
+    _say(f"recipe {shown}, the one for {cls.__name__}, with {task}; choose others with -c, --model and other flags")
+    return replace(line, flags=[first[0], _flag("--model", task), *line.flags[1:]])
+
+
+def _data_class(line: CommandLine) -> type[DataModule] | None:
+    """Return the datamodule that the flags mean, if it has a default recipe: by its name, or by its arguments."""
+    candidates = [cls for cls in exported() if issubclass(cls, DataModule) and cls.default_recipe]
+    named = line.values.get("--data")
+    if named:
+        return next((cls for cls in candidates if cls.__name__ == named or find_class(named) is cls), None)
+    fitting = [cls for cls in candidates if _reads(cls, line.values.get(f"--data.{cls.named_after}"))]
+    given = {name.split(".")[1].rstrip("+") for name in line.values if name.startswith("--data.")}
+    return min(fitting, key=lambda cls: _misfit(cls, given), default=None)
+
+
+def _misfit(cls: type[DataModule], given: set[str]) -> tuple[int, int]:
+    """Return how many of the given arguments a datamodule does not take, and how many that it needs are not given."""
+    needed = {argument.name: argument.default is REQUIRED for argument in constructor_arguments(cls)}
+    return len(given - needed.keys()), sum(required and name not in given for name, required in needed.items())
+
+
+def _reads(cls: type[DataModule], source: str | None) -> bool:
+    """Return whether a datamodule reads the file or folder that the command line gives."""
+    if source is None:
+        return False
+    return Path(source).suffix.lower() in cls.file_endings if cls.file_endings else Path(source).is_dir()
+
+
+def _task(job: Job, line: CommandLine) -> str:
+    """Return the class path of the task for the data's target."""
+    _, config = parse(job, resolve(line))
+    parser = Parser()
+    parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # the job builds the data again, and warns
+            data = parser.instantiate(Namespace({"data": config.data})).data  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError) as error:
+        parser.error(str(error), error)
+    return path_of(Classifier if data.class_names else Regressor)
+
+
+def _flag(name: str, value: str) -> Flag:
+    return Flag(name, value, [f"{name}={value}"])
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    print(line)

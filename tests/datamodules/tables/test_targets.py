@@ -1,0 +1,69 @@
+"""What the target is: classes as the file writes them, or numbers; said, and overridable."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from datamodules import DataError
+from datamodules.tables.targets import read_target
+
+
+def read(cells, continuous=None):
+    return read_target("table.csv", pd.DataFrame({"y": cells}), "y", continuous)
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (["b", "a"] * 3, ("a", "b")),
+        (["01", "1", "001"] * 3, ("001", "01", "1")),
+        (["True", "False"] * 3, ("False", "True")),
+        (["a, b", "none"] * 3, ("a, b", "none")),
+        (["10", "9", "1"] * 3, ("1", "9", "10")),
+        ([1, 0] * 3, ("0", "1")),
+        ([True, False] * 3, ("False", "True")),
+    ],
+)
+def test_classes_stay_what_the_file_says(cells, names):
+    target = read(cells)
+    assert target.class_names == names
+    assert [target.class_names[label] for label in target.values] == [str(cell) for cell in cells]
+
+
+def test_spaces_around_a_class_do_not_make_another_and_are_said():
+    target = read(["a", "a ", " b", "b"])
+    assert target.class_names == ("a", "b")
+    assert "spaces" in target.notes[0]
+
+
+@pytest.mark.parametrize("cells", [[str(k / 7) for k in range(30)], [str(k) for k in range(60)], [0.5, 1.5] * 20])
+def test_a_number_is_predicted_where_it_is_no_class(cells):
+    target = read(cells)
+    assert target.class_names == ()
+    assert target.values.ravel().tolist() == pytest.approx([float(cell) for cell in cells])
+
+
+def test_what_is_found_out_can_be_overridden():
+    assert read(["1", "2", "3"] * 5, continuous=True).class_names == ()
+    assert read(["0.5", "1.5"] * 5, continuous=False).class_names == ("0.5", "1.5")
+
+
+def test_several_columns_are_several_numbers():
+    frame = pd.DataFrame({"a": ["1", "2", "3"], "b": ["4", "5", "6"]})
+    values = read_target("table.csv", frame, ["a", "b"], None).values
+    np.testing.assert_array_equal(values, [[1, 4], [2, 5], [3, 6]])
+
+
+@pytest.mark.parametrize(
+    ("cells", "continuous", "said"),
+    [
+        (["a", "", "b", "a"], None, "row 3, column 'y': the target is missing"),
+        (["1", "NA", "2"], True, "row 3, column 'y': the target is missing"),
+        (["a", "b", "c"], None, "3 different values among 3 in the column 'y' are not classes"),
+        (["a", "b"] * 3, True, "column 'y': 'a' is not a number"),
+        (["a"] * 5, None, "all rows have the class 'a' in the column 'y'"),
+    ],
+)
+def test_a_target_that_cannot_be_learnt_is_refused(cells, continuous, said):
+    with pytest.raises(DataError, match=said):
+        read(cells, continuous)
