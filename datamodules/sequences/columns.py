@@ -1,21 +1,20 @@
 """Columns of a CSV or Parquet file, read as they are written: texts stay texts, class names stay what the file says."""
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
 from datamodules.samples import UNLABELLED
+from datamodules.tables.reading import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[Any]
-SEPARATORS = ",;\t"
-PARQUET = (".parquet", ".pq")
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")  # of numbers; of texts only the empty one
 CLASSES_AT_MOST = 20  # different whole numbers in a target column that are taken for classes
 
@@ -34,54 +33,14 @@ class Targets(NamedTuple):
 
 
 def read_columns(path: Path) -> "pd.DataFrame":
-    """Read a table with a header; of a CSV file every value is a text, of Parquet what the file says.
+    """Read a table with a header; of a text file every value is a text, of Parquet what the file says.
 
     Raises:
         DataError: It cannot be read, or a row has more or fewer values than there are columns.
     """
-    import pandas as pd  # takes a third of a second to import
-
-    try:
-        frame = pd.read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist") from error
-    except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read as a table (CSV in UTF-8, or Parquet): {reason}") from error
-    names = [str(name) for name in frame.columns]
-    doubled = next((name for name in names if names.count(name) > 1), None)
-    if doubled is not None:
-        raise DataError(f"{path} has two columns {doubled!r}")
-    if not len(frame):
-        raise DataError(f"{path} has no rows below a header")
-    return frame.set_axis(names, axis=1).reset_index(drop=True)
-
-
-def _read_csv(path: Path) -> "pd.DataFrame":
-    import pyarrow as pa
-    from pyarrow import csv as pyarrow_csv
-
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        separator = max(SEPARATORS, key=first.count)
-        header = next(csv.reader([first], delimiter=separator), [])
-    table = pyarrow_csv.read_csv(
-        path,
-        read_options=pyarrow_csv.ReadOptions(use_threads=False),  # errors then name the row
-        parse_options=pyarrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
-        convert_options=pyarrow_csv.ConvertOptions(
-            column_types={name: pa.string() for name in header}, strings_can_be_null=False
-        ),
-    )
-    frame: pd.DataFrame = table.to_pandas().astype(object)
-    with path.open("rb") as binary:
-        quotes = sum(line.count(b'"') for line in binary)
-    if quotes % 2:
-        for name in frame.columns:
-            broken = frame[name].str.contains("\n", regex=False)
-            if broken.any():
-                raise ValueError(f'a quote (") that opens in column {name!r}, row {_row(broken)}, is never closed')
-    frame.columns = frame.columns.str.strip()
+    frame, notes = read_table(path)
+    for note in notes:
+        rank_zero_warn(note)
     return frame
 
 

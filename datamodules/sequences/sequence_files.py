@@ -9,10 +9,10 @@ from typing_extensions import override
 from datamodules.errors import DataError
 from datamodules.samples import Samples
 from datamodules.sequences.array_files import read_array, read_folder, read_npz
-from datamodules.sequences.columns import PARQUET
 from datamodules.sequences.long_table import read_long_table, values_of_sequences
 from datamodules.sequences.recorded import Recorded
 from datamodules.sequences.sequence_data import SequenceDataModule
+from datamodules.tables.reading import PARQUET
 
 TABLES = (".csv", ".tsv", ".txt", *PARQUET)
 

@@ -1,13 +1,15 @@
 """What the cells of a column are: numbers, dates, or categories, in the forms that people write them in."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from datamodules.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Kind = Literal["number", "date", "category"]
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "<na>")
@@ -44,14 +46,14 @@ class Column:
     @property
     def gaps(self) -> npt.NDArray[np.bool_]:
         """Which cells are empty, (N,)."""
-        return np.asarray(pd.isna(self.values))
+        return np.array([value is None or value != value for value in self.values])  # NaN is not itself
 
     def distinct(self) -> int:
         """Return the number of different values, gaps not counted."""
-        return int(pd.Series(self.values).nunique())
+        return len(set(self.values[~self.gaps].tolist()))
 
 
-def read_column(path: str, name: str, cells: pd.Series, kind: Kind | None = None) -> Column:
+def read_column(path: str, name: str, cells: "pd.Series", kind: Kind | None = None) -> Column:
     """Read a column's cells: texts of a text file, or typed values of a Parquet file.
 
     Args:
@@ -63,6 +65,8 @@ def read_column(path: str, name: str, cells: pd.Series, kind: Kind | None = None
     Raises:
         DataError: Most cells are numbers and one is not, or it cannot be told which number is meant.
     """
+    import pandas as pd  # takes a third of a second to import
+
     if pd.api.types.is_bool_dtype(cells.dtype):
         return Column(name, "category", _objects(cells.astype(str), cells.isna()))
     if pd.api.types.is_numeric_dtype(cells.dtype):
@@ -133,6 +137,8 @@ def _told_apart(given: "pd.Series[str]", group: str) -> bool:
 
 
 def _read_days(path: str, name: str, texts: "pd.Series[str]", form: str) -> npt.NDArray[np.float64]:
+    import pandas as pd
+
     try:
         return _days(pd.to_datetime(texts, format=form, utc=True))
     except ValueError as error:
@@ -151,6 +157,8 @@ def _order(path: str, name: str, given: "pd.Series[str]") -> str:
 
 
 def _days(times: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.float64]:
+    import pandas as pd
+
     if times.dt.tz is not None:
         times = times.dt.tz_convert(None)
     days: npt.NDArray[np.float64] = ((times - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)

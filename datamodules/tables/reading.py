@@ -3,10 +3,12 @@
 import csv
 import io
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from datamodules.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARQUET = (".parquet", ".pq")
 SEPARATORS = (",", ";", "\t", "|", " ")
@@ -15,7 +17,7 @@ SNIFFED_LINES = 50
 MAX_LINES_IN_CELL = 100  # a quote that is never closed swallows the rows below it
 
 
-def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def read_table(path: Path) -> tuple["pd.DataFrame", list[str]]:
     """Read a table: text with a header in its first line, or Parquet.
 
     Args:
@@ -37,7 +39,9 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return _checked(path, _read_text(path, text)), notes
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    import pandas as pd  # takes a third of a second to import
+
     try:
         frame = pd.read_parquet(path).reset_index(drop=True)
     except Exception as error:  # pyarrow raises nearly anything for a damaged file
@@ -76,7 +80,9 @@ def _separator(text: str, quote: str) -> str:
     return max(counts, key=lambda separator: counts[separator])
 
 
-def _read_text(path: Path, text: str) -> pd.DataFrame:
+def _read_text(path: Path, text: str) -> "pd.DataFrame":
+    import pandas as pd
+
     quote = "'" if text.lstrip().startswith("'") else '"'
     separator = _separator(text, quote)
     try:
@@ -114,7 +120,7 @@ def _check_rows(path: Path, text: str, separator: str, quote: str) -> None:
             raise DataError(f"{path}, line {before - lines + 1}: a quote opens here and closes {lines - 1} lines later")
 
 
-def _checked(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+def _checked(path: Path, frame: "pd.DataFrame") -> "pd.DataFrame":
     if not len(frame):
         raise DataError(f"{path} has no rows below a header")
     doubled = frame.columns[frame.columns.duplicated()]

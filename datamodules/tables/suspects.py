@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from datamodules.tables.columns import Column
 
@@ -34,15 +33,15 @@ def tells_class(column: Column, labels: npt.NDArray[np.number]) -> bool:
     if len(labels) < LEAST_ROWS:
         return False
     known = ~column.gaps
-    values, classes = pd.Series(column.values[known]), labels[known]
+    values, classes = column.values[known], labels[known]
     if len(values) < LEAST_ROWS or len(np.unique(classes)) < 2:
         return False
-    repeated = values.nunique() <= FREE_TEXT * len(values)
-    if repeated and (pd.Series(classes).groupby(values.to_numpy()).nunique() == 1).all():
+    pairs = set(zip(values.tolist(), classes.tolist(), strict=True))
+    if column.distinct() <= FREE_TEXT * len(values) and len(pairs) == column.distinct():
         return True
     if column.kind == "category":
         return False
-    ordered = classes[np.argsort(values.to_numpy(np.float64), kind="stable")]
+    ordered = classes[np.argsort(np.asarray(values, dtype=np.float64), kind="stable")]
     return int((np.diff(ordered) != 0).sum()) == len(np.unique(classes)) - 1
 
 

@@ -1,11 +1,10 @@
 """Your own table: a CSV or Parquet file with a row per sample."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
@@ -23,6 +22,9 @@ from datamodules.tables.encoding import ColumnEncoding, Scaling, as_tensor, enco
 from datamodules.tables.reading import read_table
 from datamodules.tables.suspects import reason_to_leave_out, tells_class, tells_number
 from datamodules.tables.targets import Target, read_target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Tabular(DataModule):
@@ -197,7 +199,7 @@ class Tabular(DataModule):
         self.ensure_setup()
         return super().preprocessing | {"mean": None, "std": None, "columns": as_tensor(self.encodings).tolist()}
 
-    def encode(self, frame: pd.DataFrame) -> Tensor:
+    def encode(self, frame: "pd.DataFrame") -> Tensor:
         """Return the raw inputs of new rows, (N, K), float64, which a trained model takes.
 
         Args:

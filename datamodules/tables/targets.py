@@ -1,13 +1,16 @@
 """The target of a table: classes, or numbers to predict."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from datamodules.errors import DataError
 from datamodules.tables.columns import MISSING, Column, read_column
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_NUMBERED_CLASSES = 20  # a column of more different whole numbers is one to predict
 
@@ -29,7 +32,7 @@ class Target:
     notes: list[str]
 
 
-def read_target(path: str, frame: pd.DataFrame, target: str | list[str], continuous: bool | None) -> Target:
+def read_target(path: str, frame: "pd.DataFrame", target: str | list[str], continuous: bool | None) -> Target:
     """Read the target.
 
     Args:
@@ -52,7 +55,7 @@ def read_target(path: str, frame: pd.DataFrame, target: str | list[str], continu
     return _classes(path, target, frame[target], column)
 
 
-def _check_given(path: str, name: str, cells: pd.Series) -> None:
+def _check_given(path: str, name: str, cells: "pd.Series") -> None:
     missing = cells.isna() | cells.astype(object).astype(str).str.strip().str.lower().isin(set(MISSING) - {"none"})
     if missing.any():
         row = int(missing.to_numpy().argmax())
@@ -68,7 +71,7 @@ def _is_number_to_predict(column: Column) -> bool:
     return not (column.whole and few)
 
 
-def _numbers(path: str, frame: pd.DataFrame, names: list[str]) -> Target:
+def _numbers(path: str, frame: "pd.DataFrame", names: list[str]) -> Target:
     columns = [read_column(path, name, frame[name]) for name in names]
     for column in columns:
         if column.kind != "number":
@@ -77,7 +80,7 @@ def _numbers(path: str, frame: pd.DataFrame, names: list[str]) -> Target:
     return Target(names, (), np.stack([np.asarray(column.values, np.float64) for column in columns], axis=1), [])
 
 
-def _classes(path: str, name: str, cells: pd.Series, column: Column | None) -> Target:
+def _classes(path: str, name: str, cells: "pd.Series", column: Column | None) -> Target:
     texts = cells.astype(object).astype(str)
     stripped = texts.str.strip()
     numbered = column is not None and column.kind == "number"

@@ -1,19 +1,20 @@
 """The recipe inside a checkpoint, so that `test`, `validate` and `predict` need nothing else."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
 
 from callbacks import CheckpointError, load_checkpoint
-from scripts.cli.constructor import Argument, class_arguments, members
+from scripts.cli.constructor import Argument, class_arguments, constructor_arguments, members
 from scripts.cli.runs import run_folder_of
 
 CONFIG_KEY = "holdout_config"
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
-TEXT_TYPES = (str, str | None, list[str], list[str] | None)  # the parser takes any value of these types as text
+PLAIN_TYPES = (str, int, float, bool, type(None))
 PLAIN = re.compile(r"[\w+-]*(/[\w+-]+)?")  # batch, bf16-mixed, val/loss
 
 
@@ -60,19 +61,25 @@ def _names_class(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("class_path"), str)
 
 
-def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+def _importable(value: Any, place: str = "", known: Mapping[str, Argument] | None = None) -> Iterator[tuple[str, str]]:
     """Yield (place, text) of every text that a parser might take for a class or for a file to read.
 
     `holdout fit` names classes only at "class_path", and its keys have no dots.
+
+    Args:
+        value: A part of a recipe.
+        place: Where it is.
+        known: The arguments that its keys are, if it is those of a trusted class.
     """
+    known = known or {}
     if isinstance(value, dict):
-        texts = _texts(value)
         for key, item in value.items():
             if not str(key).isidentifier():
                 yield place, f"{key}: {item}"
-            if key == "init_args" and isinstance(item, dict):
-                item = {name: argument for name, argument in item.items() if name not in texts}
-            yield from _importable(item, f"{place}.{key}".lstrip("."))
+            if key in known and (_is_text(item, known[key]) or _is_choice(item, known[key])):
+                continue
+            inner = _arguments_of(value) if key == "init_args" else _fields_of(known.get(key))
+            yield from _importable(item, f"{place}.{key}".lstrip("."), inner)
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _importable(item, f"{place}.{number}")
@@ -80,18 +87,17 @@ def _importable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
         yield place, value
 
 
-def _texts(config: dict[str, Any]) -> set[str]:
-    """Return the names of a class's arguments that the parser takes as text."""
-    named, given = config.get("class_path"), config.get("init_args")
-    if not isinstance(named, str) or not isinstance(given, dict) or named.split(".")[0] not in TRUSTED:
-        return set()
-    known = class_arguments(named)
-    return {
-        name
-        for name, value in given.items()
-        if name in known
-        and ((known[name].annotation in TEXT_TYPES and _is_text(value)) or _is_choice(value, known[name]))
-    }
+def _arguments_of(config: dict[str, Any]) -> Mapping[str, Argument]:
+    """Return the arguments of the trusted class that a {"class_path", "init_args"} names, none of any other."""
+    named = config.get("class_path")
+    trusted = isinstance(named, str) and named.split(".")[0] in TRUSTED
+    return class_arguments(named) if trusted else {}  # type: ignore[arg-type]
+
+
+def _fields_of(argument: Argument | None) -> Mapping[str, Argument]:
+    """Return the fields of an argument that is a dataclass, such as `SplitOptions`."""
+    kind = argument.annotation if argument is not None else None
+    return {field.name: field for field in constructor_arguments(kind)} if is_dataclass(kind) else {}  # type: ignore[arg-type]
 
 
 def _is_choice(value: Any, argument: Argument) -> bool:
@@ -99,8 +105,14 @@ def _is_choice(value: Any, argument: Argument) -> bool:
     return any(value in get_args(kind) for kind in members(argument.annotation) if get_origin(kind) is Literal)
 
 
-def _is_text(value: Any) -> bool:
-    texts = value if isinstance(value, list) else [value]
+def _is_text(value: Any, argument: Argument) -> bool:
+    """Return whether a value is text, or a list of texts, that the parser can take for nothing else."""
+    kinds = members(argument.annotation)
+    inner = [part for kind in kinds if get_origin(kind) is list for part in members(get_args(kind)[0])]
+    alone = [kind for kind in kinds if get_origin(kind) is not list]
+    texts, taken = (value, inner) if isinstance(value, list) else ([value], alone)
+    if str not in taken or not all(kind in PLAIN_TYPES for kind in (*alone, *inner)):
+        return False
     return all(isinstance(text, str) and "://" not in text and _is_yaml_text(text) for text in texts)
 
 

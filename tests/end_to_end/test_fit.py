@@ -27,7 +27,7 @@ class TestTheRunFolder:
         folder = trained[0].folder / RUN
         found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         events = {name for name in found if name.startswith("events.out.tfevents.")}
-        promised = {"config.yaml", "split.json", "summary.json", "figures/curves.png"}
+        promised = {"config.yaml", "split.csv", "split.json", "summary.json", "figures/curves.png"}
         checkpoints = {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
         assert len(events) == 1
         assert found - events == promised | checkpoints

@@ -11,8 +11,8 @@ import models.networks
 from models.init_args import to_config
 from models.networks import Network, Pretrained
 
-OF_TOKENS = "TokenRecurrent"  # takes no images; test_token_recurrent.py
-KINDS = [getattr(models.networks, name) for name in models.networks.__all__ if name not in ("Network", OF_TOKENS)]
+OTHERS = ("Network", "TokenRecurrent", "TableMLP")  # take no images; tests of their own
+KINDS = [getattr(models.networks, name) for name in models.networks.__all__ if name not in OTHERS]
 OPTIONS = {
     "AlexNet": {"width": 32, "dropout": 0.1},
     "CNN": {"norm": "group", "drop_block": 0.1},

@@ -2,6 +2,7 @@
 
 import torch
 
+from models.init_args import to_config
 from models.networks import MLP, TableMLP
 
 
@@ -24,3 +25,12 @@ def test_without_categories_of_many_values_it_is_the_mlp():
     network.load_state_dict(plain.state_dict())
     inputs = torch.randn(4, 5)
     assert torch.equal(network(inputs), plain(inputs))
+
+
+def test_it_is_rebuilt_from_the_arguments_that_it_records():
+    network = TableMLP((32,), 3, [(1, 30)], widths=[8])
+    config = to_config(network)
+    again = TableMLP(**config["init_args"])
+    assert {name: value.shape for name, value in again.state_dict().items()} == {
+        name: value.shape for name, value in network.state_dict().items()
+    }

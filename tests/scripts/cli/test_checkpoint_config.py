@@ -210,3 +210,11 @@ def test_a_table_and_its_columns_are_kept() -> None:
     config = changed("data", value={"class_path": "datamodules.Tabular", "init_args": arguments})
     save(config)
     assert read_config(SAVED)["data"] == config["data"]
+
+
+@pytest.mark.parametrize("groups", [r"(patient\d+)_", "is it Ann's?", ["a b", "c d"]])
+def test_what_a_split_goes_by_is_kept(groups) -> None:
+    arguments = {"data_dir": "photos", "split": {"groups": groups, "given": "runs/a b/split.csv"}}
+    config = changed("data", value={"class_path": "datamodules.ImageFolder", "init_args": arguments})
+    save(config)
+    assert read_config(SAVED)["data"] == config["data"]
