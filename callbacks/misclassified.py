@@ -11,6 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from callbacks.figures import new_figure, save_figure
+from datamodules.samples import target_kind
 
 
 class Mistake(NamedTuple):
@@ -54,7 +55,8 @@ def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title
 class MisclassifiedGallery(L.Callback):
     """Draws `figures/misclassified.png`: the most confident mistakes of a test.
 
-    Acts if inputs are images in [0, 1] with one or three channels, and the task's `test_step` returns logits.
+    Acts if inputs are images in [0, 1] with one or three channels, each of one class, and the task's `test_step`
+    returns logits.
 
     Args:
         count: Largest number of images.
@@ -75,8 +77,10 @@ class MisclassifiedGallery(L.Callback):
     def on_test_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        inputs, targets = batch
+        inputs, targets, *_ = batch
         if not isinstance(inputs, Tensor) or inputs.ndim != 4 or inputs.shape[1] not in (1, 3) or outputs is None:
+            return
+        if targets.ndim != 1 or target_kind(targets) != "classes":
             return
         confidences, predictions = outputs.float().softmax(-1).max(-1)
         wrong = (predictions != targets).nonzero().flatten()

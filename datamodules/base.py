@@ -12,6 +12,7 @@ from typing_extensions import override
 from datamodules.augmentation.base import Augmentation
 from datamodules.errors import DataError
 from datamodules.normalization import Normalization, channel_statistics, stated_normalization
+from datamodules.sample_weights import scale_weights
 from datamodules.samples import Samples, Stream, check_samples
 from datamodules.splitting.duplicates import Digests, sample_digests
 from datamodules.splitting.imbalance import Imbalance
@@ -28,10 +29,10 @@ from datamodules.value_range import check_values
 class DataModule(TaskFacts):
     """A dataset that is split into train, val and test; base class of all datasets.
 
-    A subclass states `class_names`, `input_shape`, `maximum` and `load`. Batches are (inputs, targets). Inputs are
-    float32 (N, C, ...), scaled to [0, 1] and, while training, augmented; the task normalises them (`preprocessing`).
-    Where float32 would lose differences they are float64 until then. Targets are int64 (N,), or float32 or float64
-    (N, outputs).
+    A subclass states `class_names`, `input_shape`, `maximum` and `load`. Batches are (inputs, targets), or (inputs,
+    targets, weights) if samples have weights. Inputs are float32 (N, C, ...), scaled to [0, 1] and, while training,
+    augmented; the task normalises them (`preprocessing`). Where float32 would lose differences they are float64 until
+    then. Targets are in the forms of `Samples`, weights float32 (N,).
 
     Args:
         batch_size: Samples per training step, over all devices together.
@@ -47,7 +48,7 @@ class DataModule(TaskFacts):
         balanced_batches: Show every class equally often in an epoch: rare samples repeat, frequent ones take turns.
 
     Attributes:
-        class_names: C names; empty if targets are continuous.
+        class_names: C names of classes, or L of labels if a sample has several; empty if targets are continuous.
         input_shape: Shape of one sample as the network receives it.
         maximum: Largest value of an input; inputs are divided by it.
         channel_axis: Dimension of a batch that holds the channels.
@@ -58,6 +59,7 @@ class DataModule(TaskFacts):
             them; a subclass names its own.
         samples: All samples, after `setup`.
         targets: Targets for training: `samples.targets`, but for labels that are wrong on purpose.
+        weights: Weights of the samples in the training loss, with mean 1 over the training part; None without any.
         normalization: Mean and standard deviation for the normalisation, after `setup`.
         manifest: The dataset, the arguments of the split and the parts, as plain values, after `setup`.
     """
@@ -112,12 +114,13 @@ class DataModule(TaskFacts):
         return []
 
     def strata(self, targets: npt.NDArray[Any]) -> Indices | None:
-        """Return the classes to stratify the split by, (N,) int64, or None for a plain random split.
+        """Return the classes to stratify the split by, (N,) int64, or (N, L) bool, or None for a plain random split.
 
         Args:
             targets: All targets, (N,) or (N, ...).
         """
-        return targets if self.class_names and targets.ndim == 1 else None
+        of_samples = targets.ndim == 1 or targets.dtype == bool
+        return targets if self.class_names and of_samples else None
 
     def sample_values(self, name: str) -> npt.NDArray[Any]:
         """Return a value per sample, (N,): of the column, or by the pattern, that `split.groups` and others name.
@@ -182,6 +185,7 @@ class DataModule(TaskFacts):
             values=self.sample_values,
             files=self.sample_files,
         )
+        self.weights = scale_weights(self.dataset_name, samples.weights, split.train)
         train = torch.from_numpy(split.train)
         self.fit_maximum(train)
         self.normalization = self.stated_normalization or self.measure(train)
@@ -218,8 +222,8 @@ class DataModule(TaskFacts):
         """Return one line: the sizes of the parts, and how they were made."""
         self.ensure_setup()
         parts, options = self.manifest["parts"], self.split_options
-        facts = [f"{self.num_classes} classes" if self.class_names else "continuous targets"]
-        facts += criteria_words(self.manifest)
+        facts = [self.target_words(), *criteria_words(self.manifest)]
+        facts += ["weights {min:g} to {max:g}".format(**self.manifest["weights"])] if self.weights is not None else []
         facts += [f"{self.manifest['label_noise']['wrong_labels']:,} labels wrong"] if self.label_noise else []
         facts += [type(self.imbalance).__name__] if self.imbalance else []
         facts.append(f"split seed {options.seed}")

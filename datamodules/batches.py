@@ -28,6 +28,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     allow_zero_length_dataloader_with_multiple_devices = False
     samples: Samples
     targets: Tensor
+    weights: Tensor | None
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         self.balanced_batches = balanced_batches
         self.shuffle_seed = torch.initial_seed()
         self.split: Split | None = None
+        self.weights = None
         self._on_device: Batch | None = None
         self._features: Tensor | None = None
         check_at_least(type(self).__name__, 1, batch_size=batch_size, eval_batch_size=eval_batch_size)
@@ -62,8 +64,11 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         return []
 
     def fields(self) -> Batch:
-        """Return the tensors to slice into batches: inputs first, targets last."""
-        return self.batch_inputs() if self._features is None else self._features, self.targets
+        """Return the tensors to slice into batches: inputs, targets, and the weights if samples have any."""
+        return self.batch_inputs() if self._features is None else self._features, *self._others()
+
+    def _others(self) -> Batch:
+        return (self.targets,) if self.weights is None else (self.targets, self.weights)
 
     def batch_inputs(self) -> Tensor:
         """Return the inputs of all samples, as batches hold them before they are scaled."""
@@ -113,7 +118,8 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
         inputs = self.samples.inputs
         if isinstance(inputs, Stream):
-            return inputs.loader(supported(self.targets, device), indices, batch_size, order, device)
+            others = tuple(supported(values, device) for values in self._others())
+            return inputs.loader(others, indices, batch_size, order, device)
         if self._on_device is None or self._on_device[0].device != device:
             # Raw data that fits in memory fits on an accelerator too, where slicing costs nothing.
             self._on_device = tuple(supported(field, device).to(device) for field in self.fields())

@@ -2,16 +2,26 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from datamodules.errors import DataError
-from datamodules.loader import BatchLoader, Order
+from datamodules.loader import Batch, BatchLoader, Order
+from datamodules.sample_weights import check_weights
 from datamodules.splitting.subsets import Indices
 
 UNLABELLED = -100  # the label that torch's losses ignore
+TargetKind = Literal["classes", "labels", "values"]
+
+
+def target_kind(targets: Tensor) -> TargetKind:
+    """Return what targets are: "classes" (integers), several yes/no "labels" (bool) or continuous "values"."""
+    if targets.dtype == torch.bool:
+        return "labels"
+    return "values" if targets.is_floating_point() else "classes"
 
 
 class Stream(ABC):
@@ -32,12 +42,12 @@ class Stream(ABC):
 
     @abstractmethod
     def loader(
-        self, targets: Tensor, indices: Tensor, batch_size: int, order: Order, device: torch.device
+        self, others: Batch, indices: Tensor, batch_size: int, order: Order, device: torch.device
     ) -> BatchLoader:
-        """Return batches of (inputs, targets).
+        """Return batches of (inputs, *others).
 
         Args:
-            targets: Targets of all samples, (N, ...).
+            others: What batches hold beside the inputs, of all samples: targets (N, ...), and weights if there are any.
             indices: Samples to iterate over, (n,), int64.
             batch_size: As in `BatchLoader`.
             order: As in `BatchLoader`.
@@ -53,11 +63,13 @@ class Samples:
         inputs: (N, C, ...), uint8 or float32, or float64 where float32 would lose differences (`precision.py`); or a
             `Stream` if they are not one tensor in memory.
         targets: Class labels (N,), int64; or one label per step of a sequence, (N, T), int64, `UNLABELLED` where there
-            is none; or continuous targets (N, outputs), float32 or float64; or those of steps, (N, T, outputs), NaN
-            where there is none.
+            is none; or several yes/no labels (N, L), bool; or continuous targets (N, outputs), float32 or float64; or
+            those of steps, (N, T, outputs), NaN where there is none.
         official_test: Indices of the dataset's own test part, if it has one.
         official_val: Indices of the dataset's own validation part, if it has one.
         lengths: Number of true steps of each sequence, (N,), int64; None if there is no padding.
+        weights: Weight of each sample in the training loss, (N,), float32, 0 or more; None if all count the same. They
+            are divided by their mean over the training part, so that the loss keeps its size.
     """
 
     inputs: Tensor | Stream
@@ -65,6 +77,7 @@ class Samples:
     official_test: Indices | None = None
     official_val: Indices | None = None
     lengths: Tensor | None = None
+    weights: Tensor | None = None
 
     def of_classes(self, classes: list[int]) -> "Samples":
         """Return the samples of some classes, renumbered in the order given; for inputs in memory."""
@@ -82,6 +95,7 @@ class Samples:
             test,
             val,
             None if self.lengths is None else self.lengths[kept],
+            None if self.weights is None else self.weights[kept],
         )
 
 
@@ -106,7 +120,15 @@ def check_samples(owner: str, samples: Samples, class_names: tuple[str, ...]) ->
         raise DataError(f"{owner}: Samples.inputs is {inputs.dtype}; it must be uint8, float32 or float64")
     if len(inputs) != len(targets):
         raise DataError(f"{owner}: there are {len(inputs)} inputs and {len(targets)} targets")
-    if class_names:
+    if samples.weights is not None:
+        check_weights(owner, samples.weights, len(targets))
+    if class_names and target_kind(targets) == "labels":
+        if targets.ndim != 2 or targets.shape[1] != len(class_names):
+            raise DataError(
+                f"{owner}: Samples.targets is bool {tuple(targets.shape)}; labels with {len(class_names)} class_names "
+                f"must be (N, {len(class_names)})"
+            )
+    elif class_names:
         if targets.dtype != torch.int64:
             raise DataError(f"{owner}: labels (Samples.targets) are {targets.dtype}; they must be int64")
         _check_labels(owner, targets, len(class_names))
@@ -147,16 +169,17 @@ def labelled_steps(targets: Tensor) -> Tensor | None:
     Args:
         targets: In one of the forms of `Samples`, of any number of samples.
     """
-    if targets.is_floating_point():
-        return ~targets.isnan().any(-1) if targets.ndim == 3 else None
-    return targets != UNLABELLED if targets.ndim == 2 else None
+    kind = target_kind(targets)
+    if kind == "values" and targets.ndim == 3:
+        return ~targets.isnan().any(-1)
+    return targets != UNLABELLED if kind == "classes" and targets.ndim == 2 else None
 
 
 def check_one_label(owner: str, option: str, targets: Tensor, class_names: tuple[str, ...]) -> None:
     """Check that every sample has one class, for an option that needs it.
 
     Raises:
-        DataError: Targets are continuous, or there are labels per step.
+        DataError: Targets are continuous, or there are several labels per sample.
     """
     if not class_names or targets.ndim > 1:
         raise DataError(f"{option} needs one class per sample; {owner} does not have that")

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from datamodules.batches import BatchedDataModule
 from datamodules.normalization import target_statistics
-from datamodules.samples import UNLABELLED
+from datamodules.samples import UNLABELLED, target_kind
 
 
 class TaskFacts(BatchedDataModule):
@@ -17,12 +17,17 @@ class TaskFacts(BatchedDataModule):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes; 0 if targets are continuous."""
+        """Number of classes, or of labels if samples have several; 0 if targets are continuous."""
         return len(self.class_names)
 
     @property
+    def num_labels(self) -> int:
+        """Number of yes/no labels of each sample, L; 0 if there are classes or continuous targets."""
+        return self.num_classes if target_kind(self._training_targets()) == "labels" else 0
+
+    @property
     def num_outputs(self) -> int:
-        """Number of outputs of a network for this data: one per class or per continuous target."""
+        """Number of outputs of a network for this data: one per class, label or continuous target."""
         return self.num_classes or self._training_targets().shape[-1]
 
     @property
@@ -42,11 +47,21 @@ class TaskFacts(BatchedDataModule):
 
     @property
     def class_counts(self) -> list[int]:
-        """Number of training labels of each class, wrong ones included."""
-        labels = self._training_targets().flatten()
+        """Number of training labels of each class, wrong ones included; of several labels, of samples that have it."""
+        labels = self._training_targets()
+        if target_kind(labels) == "labels":
+            return labels.sum(0).tolist()
+        labels = labels.flatten()
         return torch.bincount(labels[labels != UNLABELLED], minlength=self.num_classes).tolist()
 
     @property
     def category_blocks(self) -> list[tuple[int, int]]:
         """First input and number of inputs of each category of many values, which a network may embed."""
         return []
+
+    def target_words(self) -> str:
+        """Return in words what the targets are, and how many classes or labels there are."""
+        kind, number = target_kind(self.samples.targets), self.num_classes
+        if kind == "values":
+            return "continuous targets"
+        return f"{number} classes" if kind == "classes" else f"{number} labels, multi-label"

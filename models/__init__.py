@@ -2,9 +2,19 @@
 
 from models.classifier import Classifier
 from models.errors import TrainingError
+from models.multi_label_classifier import MultiLabelClassifier
 from models.optimization import SAM, WarmupCosine
 from models.preprocessing import Preprocessing
 from models.regressor import Regressor
 from models.task import Task
 
-__all__ = ["SAM", "Classifier", "Preprocessing", "Regressor", "Task", "TrainingError", "WarmupCosine"]
+__all__ = [
+    "SAM",
+    "Classifier",
+    "MultiLabelClassifier",
+    "Preprocessing",
+    "Regressor",
+    "Task",
+    "TrainingError",
+    "WarmupCosine",
+]

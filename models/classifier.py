@@ -14,6 +14,7 @@ from models.errors import TrainingError
 from models.evaluated import Batch
 from models.losses import ClassificationLoss
 from models.losses.trial import Trial, check_class_loss, warn_of_coupled_samples
+from models.losses.weighted import weighted_loss
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
 from models.networks import Network
 from models.objective import loss_divisor
@@ -43,6 +44,7 @@ class Classifier(Task):
     """
 
     loss_name = "cross entropy"
+    takes = "classes"
 
     def __init__(
         self,
@@ -96,13 +98,16 @@ class Classifier(Task):
         )
 
     @override
-    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def compute_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the loss; class weights mean the same for probabilities as for labels.
 
         torch divides a weighted mean over labels by the sum of their weights, but one over probabilities by N.
         """
         criterion, soft = self.loss, targets.is_floating_point()
-        loss: Tensor = criterion(outputs, targets.to(outputs.dtype) if soft else targets)
+        given = targets.to(outputs.dtype) if soft else targets
+        if weights is not None:
+            return weighted_loss(criterion, outputs, given, weights)
+        loss: Tensor = criterion(outputs, given)
         if not soft or not isinstance(criterion, nn.CrossEntropyLoss) or criterion.reduction != "mean":
             return loss
         if criterion.weight is not None:

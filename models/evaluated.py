@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
-from datamodules.samples import labelled_steps
+from datamodules.samples import TargetKind, labelled_steps
 from models.errors import TrainingError
 from models.network_outputs import check_raw, network_outputs
 from models.objective import Penalties, check_objective
 from models.preprocessing import Inputs, Preprocessing
+from models.target_kinds import check_target_kind
 
-Batch = tuple[Inputs, Tensor]  # inputs, scaled but not normalised, and targets
+Batch = tuple[Any, ...]  # inputs, scaled but not normalised, targets, and weights of the samples if they have any
 LabelledSteps = tuple[Tensor, ...]  # sample and step of each label
 Mode = Literal["min", "max"]
 UNCHANGED = Preprocessing()
@@ -40,6 +41,7 @@ class EvaluatedModule(L.LightningModule, ABC):
     """
 
     loss_name: ClassVar[str]  # of the metric `loss`
+    takes: ClassVar[TargetKind]
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -59,7 +61,12 @@ class EvaluatedModule(L.LightningModule, ABC):
         return getattr(self._trainer, "datamodule", None)
 
     def setup(self, stage: str) -> None:
-        """Take the preprocessing from the data: before training always, before an evaluation if there is none yet."""
+        """Take the preprocessing from the data: before training always, before an evaluation if there is none yet.
+
+        Raises:
+            TrainingError: The data has targets of another kind.
+        """
+        check_target_kind(type(self).__name__, self.takes, getattr(self.datamodule, "targets", None))
         if self._trainer is not None:
             # In half precision Lightning would round raw inputs and targets; `unpack` rounds normalised inputs.
             self._trainer.precision_plugin.convert_input = _unchanged  # type: ignore[assignment,method-assign]
@@ -116,7 +123,8 @@ class EvaluatedModule(L.LightningModule, ABC):
 
     def unpack(self, batch: Batch) -> tuple[Inputs, Tensor, LabelledSteps | None]:
         """Return normalised inputs, targets, and None; of targets of steps those that exist, (M, ...), and where."""
-        inputs, targets = batch
+        inputs, targets, *_ = batch
+        check_target_kind(type(self).__name__, self.takes, targets)
         prepare = UNCHANGED if getattr(self.network, "inputs_are_features", False) else self.preprocessing
         inputs = prepare.normalize(inputs, self.network_dtype)
         labelled = labelled_steps(targets)

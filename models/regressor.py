@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from models.losses import ClassificationLoss
 from models.losses.trial import Trial, check_value_loss
+from models.losses.weighted import weighted_loss
 from models.metrics.mean_loss import SUM_DTYPE
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
@@ -39,6 +40,7 @@ class Regressor(Task):
     """
 
     loss_name = "mean squared error"
+    takes = "values"
     target_mean: Tensor
     target_std: Tensor
 
@@ -52,7 +54,8 @@ class Regressor(Task):
     ) -> None:
         if not target_mean:
             raise ValueError(
-                "the data has classes, not continuous targets: use models.Classifier, or set Tabular's data.continuous"
+                "the data has classes, not continuous targets: use models.Classifier (several labels per sample: "
+                "models.MultiLabelClassifier), or set Tabular's data.continuous"
             )
         if isinstance(loss, nn.CrossEntropyLoss | ClassificationLoss):
             raise ValueError(f"loss: {type(loss).__name__} compares classes; targets are continuous")
@@ -99,7 +102,9 @@ class Regressor(Task):
         )
 
     @override
-    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def compute_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        if weights is not None:
+            return weighted_loss(self.loss, outputs, targets.to(outputs.dtype), weights)
         loss: Tensor = self.loss(outputs, targets.to(outputs.dtype))
         return loss
 

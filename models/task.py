@@ -19,6 +19,7 @@ from models.init_args import RecordsInitArgs, record_init_args
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
 from models.losses.trial import Trial, try_loss
+from models.losses.weighted import weights_of
 from models.networks import Network
 from models.networks.weight_files import skip_initial_weights
 from models.objective import whole_batch_objective
@@ -40,7 +41,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
     """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
 
     `train/` metrics are measured on the data's targets (wrong ones where `label_noise` is on) over the training batches
-    as the network saw them; `val/` and `test/` metrics on the true targets.
+    as the network saw them; `val/` and `test/` metrics on the true targets. Weights of samples act on the loss alone.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
@@ -91,15 +92,15 @@ class Task(RecordsInitArgs, EvaluatedModule):
         self.layer_decay = layer_decay
         self._resumed: dict[str, Any] = {}
         self._schedule_length: int | None = None
-        self._loss_untried = False
+        self.loss_untried = False
 
     @abstractmethod
     def soft_targets(self, targets: Tensor) -> Tensor:
         """Return targets in the form that the regularizers and the loss work on."""
 
     @abstractmethod
-    def compute_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of a training batch, without penalties."""
+    def compute_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the loss of a training batch, without penalties; weights of its samples, (N,), if they have any."""
 
     @abstractmethod
     def check_loss(self, trial: Trial, outputs: Tensor) -> None:
@@ -117,15 +118,14 @@ class Task(RecordsInitArgs, EvaluatedModule):
             outputs = self.compute_outputs(inputs, steps)
             return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
-        soft = self.soft_targets(targets)
-        inputs, soft = self.regularizers.perturb(inputs, soft, of_steps=steps is not None)
+        soft, weights = self.soft_targets(targets), weights_of(batch, steps)
+        inputs, soft, *weights = self.regularizers.perturb(inputs, soft, *weights, of_steps=steps is not None)
         outputs = forward(inputs)
-        if self._loss_untried:
-            self._loss_untried = False
-            try_loss(self, outputs)
+        if self.loss_untried:
+            try_loss(self, outputs, soft, weighted=bool(weights))
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
-        objective = whole_batch_objective(self, self.compute_loss(outputs, soft), penalties, soft)
+        objective = whole_batch_objective(self, self.compute_loss(outputs, soft, *weights), penalties, soft)
         self.record(objective, outputs, targets, penalties)
         return objective
 
@@ -159,7 +159,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
             self.regularizers.warn_unfinished_ramps(self.trainer.max_epochs)
         if isinstance(self.loss, ClassCountLoss):
             self.loss.count_classes(self.datamodule, self.device)
-        self._loss_untried = True
+        self.loss_untried = True
 
     def on_train_start(self) -> None:
         """Begin, or resume from a checkpoint.

@@ -32,7 +32,7 @@ def every_regularizer() -> dict[str, Regularizer]:
     found: dict[str, Regularizer] = {}
     for name in regularizers.__all__:
         kind = getattr(regularizers, name)
-        if issubclass(kind, Regularizer) and kind is not Regularizer and kind.applies_to != "values":
+        if issubclass(kind, Regularizer) and kind is not Regularizer and "classes" in kind.applies_to:
             found[name] = FACTORIES.get(name, kind)()
     return found
 

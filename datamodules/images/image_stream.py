@@ -18,7 +18,7 @@ from datamodules.samples import Stream
 
 MAX_MEASURED = 1000  # images to measure statistics on, because measuring all means decoding all
 Transform = Callable[[Image.Image], Image.Image]
-Sample = tuple[Tensor, Tensor]
+Sample = tuple[Tensor, ...]
 SampleKey = tuple[int, int, int]  # seed, epoch and index: all that a random transform depends on
 
 
@@ -44,14 +44,14 @@ class StreamedImages(Stream):
     @override
     def sample(self, indices: Tensor) -> Tensor:
         some = indices[:: -(-len(indices) // MAX_MEASURED)]
-        images = ImageDataset(self.paths, torch.zeros(len(self)), self.form)
+        images = ImageDataset(self.paths, (), self.form)
         return torch.stack([images[0, 0, index][0] for index in some.tolist()])
 
     @override
     def loader(
-        self, targets: Tensor, indices: Tensor, batch_size: int, order: Order, device: torch.device
+        self, others: Batch, indices: Tensor, batch_size: int, order: Order, device: torch.device
     ) -> "StreamLoader":
-        images = ImageDataset(self.paths, targets, self.form, self.transform if order.shuffle else None)
+        images = ImageDataset(self.paths, others, self.form, self.transform if order.shuffle else None)
         return StreamLoader(images, indices, batch_size, order, self.num_workers, pin_memory=device.type == "cuda")
 
 
@@ -60,35 +60,33 @@ class ImageDataset(Dataset[Sample]):
 
     Args:
         paths: N files.
-        targets: (N, ...).
+        others: What comes with each image: targets (N, ...), and weights (N,) if there are any.
         form: Size of the images.
         transform: Applied to the whole image before it is resized; draws from torch's generator, if at all.
     """
 
-    def __init__(
-        self, paths: list[Path], targets: Tensor, form: ImageFormat, transform: Transform | None = None
-    ) -> None:
+    def __init__(self, paths: list[Path], others: Batch, form: ImageFormat, transform: Transform | None = None) -> None:
         self.paths = paths
-        self.targets = targets
+        self.others = others
         self.form = form
         self.transform = transform
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        """Return the image, (3, H, W), of the form's type, and its target.
+        """Return the image, (3, H, W), of the form's type, and what comes with it.
 
         Raises:
             DataError: The file has changed since it was checked, and cannot be read as an image.
         """
-        path, target = self.paths[key[-1]], self.targets[key[-1]]
+        path, others = self.paths[key[-1]], [values[key[-1]] for values in self.others]
         try:
             data = path.read_bytes()
             if self.transform is None:
-                return torch.from_numpy(self.form.decode(data)), target
+                return torch.from_numpy(self.form.decode(data)), *others
             image = open_rgb(data, deep=self.form.deep)
         except (OSError, DataError) as error:
             raise DataError(f"{path} cannot be read any more ({error}); it was readable when it was checked") from error
         transformed = _apply(self.transform, image, key)
-        return torch.from_numpy(self.form.pixels(self.form.fit(transformed))), target
+        return torch.from_numpy(self.form.pixels(self.form.fit(transformed))), *others
 
     def __getitems__(self, keys: list[SampleKey]) -> list[Sample] | DataError:
         # The error is returned because one that a worker raises reaches the user as a page of tracebacks.

@@ -71,35 +71,37 @@ class RaggedSequences(Stream):
 
     @override
     def loader(
-        self, targets: Tensor, indices: Tensor, batch_size: int, order: Order, device: torch.device
+        self, others: Batch, indices: Tensor, batch_size: int, order: Order, device: torch.device
     ) -> BatchLoader:
         if self._moved is None or self._moved.values.device != device:
             # Raw data that fits in memory fits on an accelerator too, where slicing costs nothing.
             self._moved = RaggedSequences(self.values.to(device), self.lengths)
-        return RaggedLoader(self._moved, targets.to(device), indices, batch_size, order)
+        others = tuple(values.to(device) for values in others)
+        return RaggedLoader(self._moved, others, indices, batch_size, order)
 
 
 class RaggedLoader(BatchLoader):
-    """Pads each batch to its longest sequence: (values, lengths, targets).
+    """Pads each batch to its longest sequence: (values, lengths, *others).
 
     Args:
         sequences: All sequences of the dataset.
-        targets: Targets of all sequences, (N, ...), on the same device.
+        others: What batches hold beside the sequences, of all of them, on the same device.
         indices: As in `BatchLoader`.
         batch_size: As in `BatchLoader`.
         order: As in `BatchLoader`.
     """
 
     def __init__(
-        self, sequences: RaggedSequences, targets: Tensor, indices: Tensor, batch_size: int, order: Order
+        self, sequences: RaggedSequences, others: Batch, indices: Tensor, batch_size: int, order: Order
     ) -> None:
         super().__init__(indices, batch_size, order)
-        self.sequences, self.targets = sequences, targets
+        self.sequences, self.others = sequences, others
 
     @override
     def read(self, batches: Iterable[Tensor]) -> Iterator[Batch]:
         for indices in batches:
-            yield *self.sequences.pad(indices), self.targets.index_select(0, indices.to(self.targets.device))
+            padded, moved = self.sequences.pad(indices), indices.to(self.sequences.values.device)
+            yield *padded, *(values.index_select(0, moved) for values in self.others)
 
 
 def check_padded_size(owner: str, count: int, lengths: Tensor, bytes_per_step: int, remedy: str) -> None:

@@ -21,8 +21,8 @@ class SequenceDataModule(DataModule):
 
     A subclass's `load` returns inputs (N, T, F), with `lengths` if they differ, or `RaggedSequences`, in float32 or,
     where that loses differences, in float64; and one target per sequence, or one per step, in the forms of `Samples`.
-    Batches are (inputs, targets): inputs (N, T, F), or `Sequences` if lengths differ; inputs and targets of steps are
-    then cut after the longest sequence of the batch.
+    Batches are (inputs, targets), or (inputs, targets, weights): inputs (N, T, F), or `Sequences` if lengths differ;
+    inputs and targets of steps are then cut after the longest sequence of the batch.
 
     Mean and standard deviation for the normalisation, one value per feature, are those of the training part's true
     steps.
@@ -32,7 +32,7 @@ class SequenceDataModule(DataModule):
     channel_axis = -1
 
     def fields(self) -> Batch:
-        """Return the tensors to slice into batches: values, lengths if they differ, targets."""
+        """Return the tensors to slice into batches: values, lengths if they differ, targets, weights if any."""
         values, *targets = super().fields()
         lengths = self.samples.lengths
         return (values, *targets) if lengths is None else (values, lengths, *targets)
@@ -94,7 +94,8 @@ class SequenceDataModule(DataModule):
         """Cut a batch after its longest sequence, scale it and, while training, augment it."""
         if self.samples.lengths is None:
             return super().on_after_batch_transfer(batch, dataloader_idx)
-        values, lengths, targets = batch
+        values, lengths, targets, *weights = batch
         longest = int(lengths.max())
         values, targets = super().on_after_batch_transfer((values[:, :longest], targets), dataloader_idx)
-        return Sequences(values, lengths), targets if labelled_steps(targets) is None else targets[:, :longest]
+        targets = targets if labelled_steps(targets) is None else targets[:, :longest]
+        return Sequences(values, lengths), targets, *weights

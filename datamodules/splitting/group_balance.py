@@ -14,7 +14,7 @@ DEALS = 4  # deals tried; the best is kept
 Costs = npt.NDArray[np.int64]
 
 
-def deal_groups(counts: Indices, sizes: list[int], needs: list[int], seed: int) -> Indices:
+def deal_groups(counts: Indices, members: Indices, sizes: list[int], needs: list[int], seed: int) -> Indices:
     """Return the part of each group, (G,), int64.
 
     Each part's count of each class, and its size, come as close as possible to the share that `sizes` ask for: the sum
@@ -23,14 +23,16 @@ def deal_groups(counts: Indices, sizes: list[int], needs: list[int], seed: int) 
     If a part is off by more than rounding explains, they are dealt again, and the best deal is kept.
 
     Args:
-        counts: Samples of each class in each group, (G, C); every class and every group has at least one.
-        sizes: Wanted number of samples of each of P parts; they add up to `counts.sum()`.
+        counts: Samples of each class, or of each of several labels per sample, in each group, (G, C); every class has
+            at least one.
+        members: Samples in each group, (G,), 1 or more.
+        sizes: Wanted number of samples of each of P parts; they add up to `members.sum()`.
         needs: Number of groups of every class that each part must have, if that is possible.
         seed: Seed of the order.
     """
     random, best, work = np.random.RandomState(seed), None, 0
     for _ in range(DEALS):
-        deal = _Deal(counts, sizes, needs, random.permutation(len(counts)))
+        deal = _Deal(counts, members, sizes, needs, random.permutation(len(counts)))
         while deal.work < WORK and deal.unbalanced() and (deal.move() or deal.swap()):
             pass
         work += deal.work
@@ -49,14 +51,15 @@ class _Deal:
 
     Args:
         counts: As in `deal_groups`.
+        members: As in `deal_groups`.
         sizes: As in `deal_groups`.
         needs: As in `deal_groups`.
         order: Order in which the groups are dealt, (G,).
     """
 
-    def __init__(self, counts: Indices, sizes: list[int], needs: list[int], order: Indices) -> None:
-        self.counts = np.column_stack([counts, counts.sum(axis=1)])
-        self.kind = np.unique(counts, axis=0, return_inverse=True)[1].reshape(-1)
+    def __init__(self, counts: Indices, members: Indices, sizes: list[int], needs: list[int], order: Indices) -> None:
+        self.counts = np.column_stack([counts, members])
+        self.kind = np.unique(self.counts, axis=0, return_inverse=True)[1].reshape(-1)
         self.holds = (self.counts > 0).astype(np.int64)
         totals = self.counts.sum(axis=0)
         self.shares = np.array(sizes)[:, None] * totals / totals[-1]
@@ -66,7 +69,7 @@ class _Deal:
         self.samples = np.zeros(self.shares.shape, dtype=np.int64)  # (P, C) as dealt
         self.groups = np.zeros(self.shares.shape, dtype=np.int64)
         self.work = 0
-        alone = self.counts[order, -1] == 1
+        alone = (self.counts[order, -1] == 1) & (self.counts[order, :-1].sum(axis=1) == 1)
         parts = np.arange(len(sizes))
         costs = self.cost(parts, self.samples, self.groups)
         for group in order[~alone]:
@@ -78,7 +81,7 @@ class _Deal:
         self.work = 0
 
     def _fill(self, singles: Indices) -> None:
-        """Deal groups of one sample to what the parts lack of each class, all at once: there may be very many."""
+        """Deal groups of one sample of one class to what the parts lack of it, all at once: there may be very many."""
         labels = self.counts[singles, :-1].argmax(axis=1)
         for label in np.unique(labels):
             members = singles[labels == label]

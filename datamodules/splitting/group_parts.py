@@ -24,7 +24,7 @@ def hold_out_groups(
     Args:
         groups: The groups.
         indices: Samples to divide, (n,).
-        strata: Label of every sample of the dataset; None for a plain random draw.
+        strata: Class of every sample of the dataset, or its labels (N, L); None for a plain random draw.
         count: Wanted size of the part held out, 1 to n - 1.
         seed: Seed of the draw.
         part: Name of the part, for the warning if groups do not allow its size.
@@ -53,7 +53,7 @@ def fold_groups(
     Args:
         groups: The groups.
         indices: Samples to divide, (n,).
-        strata: Label of every sample of the dataset; None for plain folds.
+        strata: Class of every sample of the dataset, or its labels (N, L); None for plain folds.
         folds: Number of folds, 2 to the number of groups.
         fold: The fold to validate on, 0 to `folds` - 1.
         seed: Seed of the draw; the folds of one seed are disjoint and cover `indices`.
@@ -68,9 +68,8 @@ def _deal(
     groups: Groups, indices: Indices, strata: Indices | None, sizes: list[int], needs: list[int], seed: int
 ) -> Indices:
     """Return the part of each sample, (n,)."""
-    present, local = np.unique(groups.of[indices], return_inverse=True)
-    labels = np.zeros(len(indices), np.int64) if strata is None else np.unique(strata[indices], return_inverse=True)[1]
-    return deal_groups(count_classes(local, labels, len(present)), sizes, needs, seed)[local]
+    present, counts, members = count_classes(groups, indices, strata)
+    return deal_groups(counts, members, sizes, needs, seed)[np.searchsorted(present, groups.of[indices])]
 
 
 def check_groups(
@@ -87,7 +86,7 @@ def check_groups(
     Args:
         groups: The groups.
         everything: All samples to divide.
-        strata: Label of every sample of the dataset, or None.
+        strata: Class of every sample of the dataset, or its labels (N, L), or None.
         test: The test part, if it is not to be drawn.
         val: The validation part, if it is not to be drawn.
         options: Options of the split.
@@ -146,7 +145,7 @@ def _check_enough(
     present = np.unique(groups.of[free])
     if len(present) < len(drawn):
         raise DataError(f"{owner}: there is only {_listed(groups, present)}; {needed} need a group each")
-    if strata is None:
+    if strata is None or strata.ndim > 1:  # of labels, training alone must have each: `check_labels`
         return
     for label in np.unique(strata[free]):
         present = np.unique(groups.of[free[strata[free] == label]])

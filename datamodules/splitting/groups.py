@@ -87,19 +87,17 @@ def group_order(groups: Groups, indices: Indices, strata: Indices | None, seed: 
     A generalisation of `nested_subset`: each group counts for the class of which it holds the largest fraction; groups
     of a class are shuffled and come in the order of the fraction of the class that lies before their middle.
     """
-    present, local = np.unique(groups.of[indices], return_inverse=True)
-    labels = np.zeros(len(indices), np.int64) if strata is None else np.unique(strata[indices], return_inverse=True)[1]
-    counts = count_classes(local, labels, len(present))
+    present, counts, sizes = count_classes(groups, indices, strata)
     totals, classes = counts.sum(axis=0), np.arange(counts.shape[1])
     main = (counts / totals).argmax(axis=1)
     places = np.empty(len(present))
     shuffled = np.random.RandomState(seed).permutation(len(present))
     for label in classes:
-        members = shuffled[main[shuffled] == label]
-        held = counts[members].sum(axis=1)
-        places[members] = (np.cumsum(held) - held / 2) / max(int(held.sum()), 1)
+        chosen = shuffled[main[shuffled] == label]
+        held = sizes[chosen]
+        places[chosen] = (np.cumsum(held) - held / 2) / max(int(held.sum()), 1)
     order = shuffled[np.argsort(places[shuffled], kind="stable")]
-    return present[order], counts.sum(axis=1)[order]
+    return present[order], sizes[order]
 
 
 def nested_groups(groups: Groups, indices: Indices, strata: Indices | None, count: int, seed: int) -> Indices:
@@ -108,7 +106,7 @@ def nested_groups(groups: Groups, indices: Indices, strata: Indices | None, coun
     Args:
         groups: The groups.
         indices: Samples to choose from, (n,).
-        strata: Label of every sample of the dataset; None for a plain random subset.
+        strata: Class of every sample of the dataset, or its labels (N, L); None for a plain random subset.
         count: Largest size of the subset, 1 to n.
         seed: Seed of the order.
 
@@ -125,14 +123,27 @@ def nested_groups(groups: Groups, indices: Indices, strata: Indices | None, coun
     return np.sort(indices[np.isin(groups.of[indices], taken)])
 
 
-def count_classes(groups: Indices, labels: Indices, num_groups: int) -> Indices:
-    """Return the number of samples of each class in each group, (G, C).
+def count_classes(groups: Groups, indices: Indices, strata: Indices | None) -> tuple[Indices, Indices, Indices]:
+    """Return the groups of `indices`, (G,), their samples of each class or label, (G, C), and of all, (G,).
 
     Args:
-        groups: Group of each sample, (n,), in [0, G).
-        labels: Class of each sample, (n,), in [0, C).
-        num_groups: G.
+        groups: The groups.
+        indices: The samples, (n,).
+        strata: Class of every sample of the dataset, (N,), or its yes/no labels, (N, L); None: all are of one class.
+
+    Returns:
+        Classes and labels that no sample has are left out, unless none has any.
     """
-    classes = int(labels.max()) + 1
-    counts: Indices = np.bincount(groups * classes + labels, minlength=num_groups * classes).astype(np.int64)
-    return counts.reshape(num_groups, classes)
+    present, local = np.unique(groups.of[indices], return_inverse=True)
+    sizes = np.bincount(local).astype(np.int64)
+    if strata is None:
+        return present, sizes[:, None], sizes
+    if strata.ndim > 1:
+        labels = strata[indices].astype(np.int64)
+        of_labels = np.zeros((len(present), labels.shape[1]), dtype=np.int64)
+        np.add.at(of_labels, local, labels)
+        held = of_labels[:, labels.any(0)]
+        return present, held if held.shape[1] else sizes[:, None], sizes
+    classes, codes = np.unique(strata[indices], return_inverse=True)
+    counts = np.bincount(local * len(classes) + codes, minlength=len(present) * len(classes)).astype(np.int64)
+    return present, counts.reshape(len(present), len(classes)), sizes

@@ -61,7 +61,8 @@ def criteria_words(manifest: Manifest) -> list[str]:
         by += [f"gap {options['time_gap']:g}{unit}"] if options["time_gap"] else []
     by += [f"given by {_name(options['given'])}"] if options["given"] is not None else []
     by += [f"{manifest['left_out']:,} samples left out"] if manifest.get("left_out") else []
-    by_class = "class_counts" in manifest["parts"]["train"] and "left_out" not in manifest
+    counted = {"class_counts", "label_counts"} & manifest["parts"]["train"].keys()
+    by_class = counted and "left_out" not in manifest
     return ["stratified", *by] if by_class else by
 
 
@@ -90,14 +91,17 @@ def describe_split(
         source: Name of the dataset.
         sha256: Hash of its content.
         arguments: Arguments of the split, including the seed.
-        strata: Class (or quantile bin) of each sample; None omits the counts.
+        strata: Class (or quantile bin) of each sample, or its labels (N, L); None omits the counts.
         names: Class names.
         duplicates: Number of byte-identical samples across each pair of parts.
     """
     parts: dict[str, Any] = {}
     for part, indices in split.parts().items():
         parts[part] = {"size": len(indices), "sha256": _hash(indices.astype("<i8"))}
-        if strata is not None:
+        if strata is not None and strata.ndim > 1:
+            sums = strata[indices].sum(0).tolist()
+            parts[part]["label_counts"] = dict(zip(names or map(str, range(len(sums))), sums, strict=True))
+        elif strata is not None:
             labels, counts = np.unique(strata[indices], return_counts=True)
             keys = [names[label] if names else str(label) for label in labels]
             parts[part]["class_counts"] = dict(zip(keys, counts.tolist(), strict=True))
@@ -134,6 +138,8 @@ def differences(recorded: Manifest, rebuilt: Manifest) -> list[str]:
         before, after = recorded.get(option), rebuilt.get(option)
         if before != after:
             found.append(f"{option} was {_settings(before)}, now it is {_settings(after)}")
+    if recorded.get("weights") != rebuilt.get("weights"):
+        found.append("the sample weights have changed")
     found += [f"different samples in {', '.join(parts)}"] if parts else []
     before, after = recorded.get("normalization"), rebuilt.get("normalization")
     if not found and before is not None and after is not None and not _close(before, after):

@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from datamodules.sample_weights import describe_weights
 from datamodules.samples import Samples, check_one_label
 from datamodules.splitting.criteria import Source, Values, plain_options, read_criteria
 from datamodules.splitting.duplicates import Digests, find_duplicates, resolve_duplicates
 from datamodules.splitting.imbalance import Imbalance
 from datamodules.splitting.label_noise import LabelNoise
 from datamodules.splitting.manifest import Manifest, content_hash, criteria_facts, describe_split
+from datamodules.splitting.multi_label import absent_labels
 from datamodules.splitting.options import SplitOptions, check_options
 from datamodules.splitting.splits import Split, check_split, draw_parts, is_stratified, training_subset
 from datamodules.splitting.subsets import Indices, subset_order
@@ -54,7 +57,7 @@ def split_samples(
         options: How to split them.
         source: Name of the dataset.
         digests: Digest of each sample's content, (N,).
-        strata: Class or bin of each sample to stratify by, (N,); None for a plain random split.
+        strata: Class or bin of each sample to stratify by, (N,), or its labels (N, L); None for a plain random split.
         class_names: C names; none if targets are continuous.
         imbalance: Makes classes of the training part rare.
         label_noise: Makes training labels wrong.
@@ -87,6 +90,9 @@ def split_samples(
         split = replace(split, train=kept)
         facts["imbalance"] = _settings(imbalance)
     check_split(split, strata, names, drawn=is_stratified(criteria))
+    if strata is not None and strata.ndim > 1:
+        for absent in absent_labels(strata.astype(bool), split.parts(), class_names):
+            rank_zero_warn(f"{source}: {absent}, where it is not measured")
     given = samples.targets
     if label_noise is not None:
         check_one_label(source, "label_noise", samples.targets, class_names)
@@ -94,6 +100,8 @@ def split_samples(
         digest = hashlib.sha256(np.ascontiguousarray(given.numpy(), dtype="<i8").tobytes()).hexdigest()
         wrong = int((given != samples.targets).sum())
         facts["label_noise"] = _settings(label_noise) | {"wrong_labels": wrong, "sha256": digest}
+    if samples.weights is not None:
+        facts["weights"] = describe_weights(samples.weights)
     manifest = describe_split(
         split,
         source=source,

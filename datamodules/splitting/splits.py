@@ -15,6 +15,7 @@ from datamodules.splitting.classes import ClassNames, class_label
 from datamodules.splitting.criteria import Criteria, read_criteria
 from datamodules.splitting.group_parts import check_groups, fold_groups, hold_out_groups
 from datamodules.splitting.groups import Groups, nested_groups
+from datamodules.splitting.multi_label import check_labels
 from datamodules.splitting.options import SplitOptions, check_options
 from datamodules.splitting.sizes import part_size
 from datamodules.splitting.stratified_parts import hold_out, k_fold
@@ -49,7 +50,8 @@ def make_split(
     """Split `num_samples` samples into train, val and test.
 
     Args:
-        strata: Integer label of each sample, shape (N,), to stratify by; None for a plain random split.
+        strata: Class of each sample, (N,), int64, or its yes/no labels, (N, L), to stratify by; None for a plain random
+            split.
         options: Sizes, folds and seed; groups, times and given parts as one value per sample.
         num_samples: N.
         official_test: Indices of the dataset's own test part; overrides `options`, except `given`.
@@ -176,9 +178,10 @@ def check_split(split: Split, strata: Indices | None, names: ClassNames = None, 
 
     Args:
         split: The split.
-        strata: Label of every sample of the dataset; None for none.
+        strata: Class of every sample of the dataset, or its labels (N, L); None for none.
         names: Names of the classes, for messages.
-        drawn: Classes decide the parts, so that one lacking is refused; otherwise it is warned of.
+        drawn: Classes decide the parts, so that one lacking is refused (of several labels per sample, one that lacks in
+            training); otherwise it is warned of.
 
     Raises:
         DataError: Parts overlap, a part is empty, or lacks a class of the dataset although it is drawn by class.
@@ -191,7 +194,9 @@ def check_split(split: Split, strata: Indices | None, names: ClassNames = None, 
         shared = len(np.intersect1d(parts[first], parts[second]))
         if shared:
             raise DataError(f"the {first} and {second} parts share {shared} samples")
-    if strata is None:
+    if strata is not None and strata.ndim > 1 and drawn:
+        check_labels(strata.astype(bool), parts, names)
+    if strata is None or strata.ndim > 1:
         return
     everything = strata if drawn else strata[np.concatenate(list(parts.values()))]
     for name, indices in parts.items():

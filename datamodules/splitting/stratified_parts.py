@@ -4,6 +4,7 @@ import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.splitting.classes import ClassNames, check_counts
+from datamodules.splitting.multi_label import hold_out_labels, k_fold_labels
 from datamodules.splitting.sizes import check_fold
 from datamodules.splitting.subsets import Indices
 
@@ -15,7 +16,8 @@ def hold_out(
 
     Args:
         indices: Samples to divide, shape (n,).
-        strata: Label of every sample of the dataset (indexed by `indices`), or None for a plain random draw.
+        strata: Class of every sample of the dataset (indexed by `indices`), or its yes/no labels, (N, L), or None for a
+            plain random draw.
         count: Size of the part held out, 1 to n - 1.
         seed: Seed of the draw.
         part: Name of the part, for messages.
@@ -29,6 +31,8 @@ def hold_out(
     """
     from sklearn.model_selection import train_test_split  # takes half a second to import
 
+    if strata is not None and strata.ndim > 1:
+        return hold_out_labels(indices, strata.astype(bool), count, seed)
     labels = None if strata is None else strata[indices]
     if labels is not None:
         check_counts(labels, 2, f"to be in the {part} part and outside it", names)
@@ -49,7 +53,7 @@ def k_fold(
 
     Args:
         indices: Samples to divide, shape (n,).
-        strata: Label of every sample of the dataset, or None for plain k-fold.
+        strata: As in `hold_out`; None for plain k-fold.
         folds: Number of folds, 2 to n.
         fold: The fold to validate on, 0 to `folds` - 1.
         seed: Seed of the shuffle; the folds of one seed are disjoint and cover `indices`.
@@ -61,6 +65,8 @@ def k_fold(
     from sklearn.model_selection import KFold, StratifiedKFold
 
     check_fold(folds, fold, len(indices))
+    if strata is not None and strata.ndim > 1:
+        return k_fold_labels(indices, strata.astype(bool), folds, fold, seed)
     if strata is None:
         splitter: KFold | StratifiedKFold = KFold(folds, shuffle=True, random_state=seed)
         parts = list(splitter.split(indices))

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from datamodules.splitting.multi_label import nested_label_subset
+
 Indices = npt.NDArray[np.int64]
 
 
@@ -16,10 +18,12 @@ def nested_subset(indices: Indices, strata: Indices | None, count: int, seed: in
 
     Args:
         indices: Samples to choose from, shape (n,).
-        strata: Label of every sample of the dataset, or None for a plain random subset.
+        strata: Class of every sample of the dataset, or its labels (N, L), or None for a plain random subset.
         count: Size of the subset, 1 to n.
         seed: Seed of the order.
     """
+    if strata is not None and strata.ndim > 1:
+        return nested_label_subset(indices, strata.astype(bool), count, seed)
     shuffled = subset_order(indices, seed)
     if strata is None:
         return np.sort(shuffled[:count])

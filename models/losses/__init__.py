@@ -1,5 +1,6 @@
 """Losses for classification, each taking labels or class probabilities."""
 
+from models.losses.binary import BinaryCrossEntropy
 from models.losses.class_counts import (
     BalancedCrossEntropy,
     ClassBalancedCrossEntropy,
@@ -12,6 +13,7 @@ from models.losses.noise_robust import GeneralizedCrossEntropy, ProbabilityMAE, 
 
 __all__ = [
     "BalancedCrossEntropy",
+    "BinaryCrossEntropy",
     "ClassBalancedCrossEntropy",
     "ClassCountLoss",
     "ClassificationLoss",

@@ -14,7 +14,7 @@ from models.errors import TrainingError
 from models.objective import check_gradient, check_scalar, loss_divisor
 from models.own_code import place_of, with_place
 
-Compute = Callable[[Tensor, Tensor], Tensor]  # the loss of outputs and targets
+Compute = Callable[..., Tensor]  # the loss of outputs, targets and, if samples have any, weights
 OutputKind = Literal["logits", "log-probabilities", "probabilities"]
 
 SCALES = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -28,14 +28,14 @@ class Trial:
 
     Args:
         loss: The loss, for its name.
-        compute: Its value of outputs and targets.
+        compute: Its value of outputs and targets, and of weights if there are any.
     """
 
     def __init__(self, loss: nn.Module, compute: Compute) -> None:
         self.name = type(loss).__name__
         self.compute = compute
 
-    def __call__(self, outputs: Tensor, targets: Tensor) -> float:
+    def __call__(self, outputs: Tensor, targets: Tensor, *weights: Tensor) -> float:
         """Return the loss; infinity if it is NaN.
 
         Raises:
@@ -43,7 +43,7 @@ class Trial:
         """
         try:
             with warnings.catch_warnings(action="ignore"):
-                returned: Any = self.compute(outputs, targets)
+                returned: Any = self.compute(outputs, targets, *weights)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
             if isinstance(error, AttributeError) and place_of(error) is not None:
                 raise  # a mistake in the user's own code, which the shapes have nothing to do with
@@ -55,20 +55,30 @@ class Trial:
         return math.inf if math.isnan(value) else value
 
 
-def try_loss(task: Any, outputs: Tensor) -> None:
+def try_loss(task: Any, outputs: Tensor, targets: Tensor, weighted: bool) -> None:
     """Let a task check its loss, given the network's outputs for a training batch, without a trace in the training.
 
     The loss is moved to the precision of the outputs.
 
+    Args:
+        task: The task.
+        outputs: The network's outputs for the batch, (N, ...).
+        targets: The loss's targets for it, (N, ...).
+        weighted: The samples have weights.
+
     Raises:
         TrainingError: The loss does not fit, or the outputs have no gradient.
     """
+    task.loss_untried = False
     check_gradient(f"network: {type(task.network).__name__} gives outputs", outputs)
     task.loss.to(outputs.dtype)  # class weights, in the precision that losses are computed in
     used, task.loss = task.loss, copy.deepcopy(task.loss).cpu().float()  # it may count its calls
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            task.check_loss(Trial(task.loss, task.compute_loss), outputs.detach().cpu())
+            trial = Trial(task.loss, task.compute_loss)
+            task.check_loss(trial, outputs.detach().cpu())
+            if weighted:
+                check_weighted_loss(trial, outputs.shape[-1], targets[:SAMPLES].detach().cpu())
     finally:
         task.loss = used
 
@@ -110,15 +120,46 @@ def check_class_loss(trial: Trial, encode: Callable[[Tensor], Tensor], outputs: 
         tried = (scale * direction + shift for scale in scales for shift in sorted(shifts))
         return min(trial(F.log_softmax(x, -1) if kind != "logits" else x, targets) for x in tried)
 
+    remedy = "use CrossEntropyLoss, or end the network in nn.LogSoftmax if the loss takes log-probabilities"
+    wrong = (-right, right.roll(1, -1), torch.zeros_like(right)) if classes > 1 else ()
+    _check_directions(trial, kind, lowest, right, wrong, remedy)
+
+
+def check_label_loss(trial: Trial, labels: int) -> None:
+    """Check that a loss leads a classifier to the right yes/no labels: lowest there, and not falling without end.
+
+    Args:
+        trial: The loss.
+        labels: Number of labels per sample, L.
+
+    Raises:
+        TrainingError: It does not.
+    """
+    samples = torch.arange(labels + 1 if labels < 8 else 7).unsqueeze(1)
+    targets = ((samples + torch.arange(labels)) % 2).float()
+    right = 2 * targets - 1
+
+    def lowest(direction: Tensor, scales: tuple[float, ...]) -> float:
+        return min(trial(scale * direction, targets) for scale in scales)
+
+    wrong = (-right, torch.zeros_like(right), torch.ones_like(right), -torch.ones_like(right))
+    _check_directions(trial, "logits", lowest, right, wrong, "use BCEWithLogitsLoss")
+
+
+def _check_directions(
+    trial: Trial,
+    kind: OutputKind,
+    lowest: Callable[[Tensor, tuple[float, ...]], float],
+    right: Tensor,
+    wrong: tuple[Tensor, ...],
+    remedy: str,
+) -> None:
     best = lowest(right, SCALES)
     far = lowest(right, tuple(10 * scale for scale in SCALES))
     if far < best - max(1.0, abs(best)):
-        raise TrainingError(
-            f"loss: {trial.name} falls without end on {kind}, which the network gives; use CrossEntropyLoss, or "
-            f"end the network in nn.LogSoftmax if the loss takes log-probabilities"
-        )
-    wrong = min(lowest(direction, SCALES) for direction in (-right, right.roll(1, -1), torch.zeros_like(right)))
-    if classes > 1 and not best < wrong - TOLERANCE * max(abs(best), abs(wrong)):
+        raise TrainingError(f"loss: {trial.name} falls without end on {kind}, which the network gives; {remedy}")
+    least = min((lowest(direction, SCALES) for direction in wrong), default=math.inf)
+    if wrong and not best < least - TOLERANCE * max(abs(best), abs(least)):
         raise TrainingError(f"loss: {trial.name} is not lowest where the network is right, given {kind}")
 
 
@@ -167,4 +208,28 @@ def warn_of_coupled_samples(trial: Trial, loss: nn.Module, encode: Callable[[Ten
             f"that the gradients differ from those of one device (a method divisor(targets) may state what it divides "
             f"the sum over samples by)",
             stacklevel=2,
+        )
+
+
+def check_weighted_loss(trial: Trial, outputs: int, targets: Tensor) -> None:
+    """Check that weights can act on a loss: that it consists of one number per sample.
+
+    Args:
+        trial: The loss.
+        outputs: Number of the network's outputs per sample.
+        targets: The loss's targets for some samples, (N, ...).
+
+    Raises:
+        TrainingError: They cannot.
+    """
+    tried = torch.randn(len(targets), outputs, generator=torch.Generator().manual_seed(0))
+    plain = trial(tried, targets)
+    try:
+        same = math.isclose(plain, trial(tried, targets, torch.ones(len(targets))), rel_tol=1e-3)
+    except TrainingError:
+        same = False
+    if not same:
+        raise TrainingError(
+            f"loss: {trial.name} does not give one number per sample, for the data's weights to act on: choose another "
+            f"loss, or data without weights"
         )

@@ -1,11 +1,14 @@
 """The contract of a regularizer: hooks on the training step, each optional."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+from datamodules.samples import TargetKind
+from models.errors import TrainingError
 from models.init_args import RecordsInitArgs
+from models.target_kinds import TARGETS
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -31,14 +34,16 @@ class Regularizer(RecordsInitArgs, nn.Module):
     per batch; buffers keep the first call's values. Under DDP rank 0's buffers are broadcast.
 
     Attributes:
-        applies_to: The kind of targets it needs; None for any.
+        applies_to: The kinds of targets it takes: one class per sample, several yes/no labels, or continuous values.
+        target_kind: The kind of the task's targets; known from `setup` on.
         strength: Name of the setting that turns it off at 0, which `Scheduled` scales; None if there is none.
         keeps_inputs: True if it neither changes the inputs nor differentiates with respect to them (FeatureCache asks).
         mixes_samples: True if `perturb` mixes samples; at most one per list.
         softens_labels: True if it moves probability from the label to other classes; at most one per list.
     """
 
-    applies_to: ClassVar[Literal["classes", "values"] | None] = None
+    applies_to: ClassVar[tuple[TargetKind, ...]] = ("classes", "labels", "values")
+    target_kind: TargetKind = "classes"
     strength: ClassVar[str | None] = None
     keeps_inputs: bool = False
     mixes_samples: bool = False
@@ -49,17 +54,16 @@ class Regularizer(RecordsInitArgs, nn.Module):
 
         Args:
             network: The network.
-            num_classes: Number of classes; 0 if targets are continuous.
+            num_classes: Number of classes or labels; 0 if targets are continuous.
             before: The regularizers before this one in the list.
 
         Raises:
             ValueError: It does not fit; the message names the class and a way out.
         """
         name = type(self).__name__
-        if self.applies_to == "classes" and not num_classes:
-            raise ValueError(f"{name} is for classes; the targets are continuous")
-        if self.applies_to == "values" and num_classes:
-            raise ValueError(f"{name} is for continuous targets; there are classes")
+        if self.target_kind not in self.applies_to:
+            wanted = " or ".join(TARGETS[kind] for kind in self.applies_to)
+            raise ValueError(f"{name} is for {wanted}; the data has {TARGETS[self.target_kind]}: leave it out")
         if repr(self) in map(repr, before):
             raise ValueError(f"{name} is in the list of regularizers twice: leave one out")
         once = {"mixes_samples": "mix samples (RandomMix takes turns)", "softens_labels": "soften labels"}
@@ -84,9 +88,26 @@ class Regularizer(RecordsInitArgs, nn.Module):
 
         Args:
             inputs: The augmented, normalised batch, (N, ...), float.
-            targets: Class probabilities (N, C) in classification, standardised values in regression.
+            targets: Class probabilities (N, C) in classification, a probability of each of several labels (N, L),
+                standardised values in regression.
         """
         return inputs, targets
+
+    def perturb_weighted(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Do what `perturb` does to a batch whose samples have weights.
+
+        Args:
+            inputs: As `perturb` takes them.
+            targets: As `perturb` takes them.
+            weights: Weight of each sample in the loss, (N,).
+
+        Raises:
+            TrainingError: It mixes samples, and does not say how their weights mix.
+        """
+        if self.mixes_samples:
+            name = type(self).__name__
+            raise TrainingError(f"{name} mixes samples, and has no perturb_weighted to mix their weights: leave it out")
+        return *self.perturb(inputs, targets), weights
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return changed targets, given the network's outputs for the perturbed batch.
@@ -109,6 +130,6 @@ class Regularizer(RecordsInitArgs, nn.Module):
 
     def extra_repr(self) -> str:
         """Return all settings: two regularizers with the same `repr` are the same."""
-        hidden = ("training", "init_args")
+        hidden = ("training", "init_args", "target_kind")
         settings = [(k, v) for k, v in vars(self).items() if k[0] != "_" and k not in hidden and v is not None]
         return ", ".join(f"{name}={value!r}" for name, value in settings)

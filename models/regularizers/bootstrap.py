@@ -51,7 +51,7 @@ class BootstrapLabels(Regularizer):
         ValueError: `prediction_weight` is out of range.
     """
 
-    applies_to = "classes"
+    applies_to = ("classes",)
     strength = "prediction_weight"
     keeps_inputs = True
     softens_labels = True

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from datamodules.samples import TargetKind
 from models.optimization.uncounted_step import frozen_batch_norm_statistics
 from models.regularizers.base import Regularizer, Step
 from models.regularizers.hook_results import penalty_of, perturbed, revised
@@ -49,22 +50,35 @@ class RegularizerChain(nn.ModuleList):
         """Return the regularizers that act: the items, and in place of a `RandomMix` its choices."""
         return [member for item in self for member in _members(item)]
 
-    def setup(self, network: nn.Module, num_classes: int) -> None:
-        """Set all of them up, as `Regularizer.setup` does one."""
+    def setup(self, network: nn.Module, num_classes: int, kind: TargetKind | None = None) -> None:
+        """Set all of them up, as `Regularizer.setup` does one.
+
+        Args:
+            network: As in `Regularizer.setup`.
+            num_classes: As in `Regularizer.setup`.
+            kind: The kind of targets; by default classes, or continuous values if there are none.
+        """
+        kind = kind or ("classes" if num_classes else "values")
         before: list[Regularizer] = []
         for item in self:
+            for member in (item, *_members(item)):
+                member.target_kind = kind
             item.setup(network, num_classes, tuple(before))
             before += _members(item)
 
-    def perturb(self, inputs: Any, targets: Tensor, of_steps: bool = False) -> tuple[Any, Tensor]:
-        """Return the batch as all of them change it, each after its `check_batch`."""
+    def perturb(self, inputs: Any, *others: Tensor, of_steps: bool = False) -> tuple[Any, ...]:
+        """Return the batch (inputs, targets) or (inputs, targets, weights) as all of them change it.
+
+        Each acts after its `check_batch`.
+        """
+        batch = (inputs, *others)
         for item, checks, perturbs in self._on_batches:
             if checks:
-                item.check_batch(inputs, of_steps)
+                item.check_batch(batch[0], of_steps)
             if not perturbs:
                 continue
-            inputs, targets = perturbed(item, inputs, targets)
-        return inputs, targets
+            batch = perturbed(item, *batch)
+        return batch
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the targets as all of them change them."""

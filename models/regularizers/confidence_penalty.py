@@ -25,7 +25,7 @@ class ConfidencePenalty(Regularizer):
         ValueError: `beta` is out of range.
     """
 
-    applies_to = "classes"
+    applies_to = ("classes",)
     strength = "beta"
     keeps_inputs = True
 

@@ -77,7 +77,7 @@ class DisturbLabel(Regularizer):
         ValueError: `alpha` is out of range, or a row of `confusion` is not a distribution.
     """
 
-    applies_to = "classes"
+    applies_to = ("classes",)
     strength = "alpha"
     keeps_inputs = True
 

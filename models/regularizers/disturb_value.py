@@ -31,7 +31,7 @@ class DisturbValue(Regularizer):
         ValueError: An argument is out of range.
     """
 
-    applies_to = "values"
+    applies_to = ("values",)
     strength = "alpha"
     keeps_inputs = True
 
@@ -63,7 +63,7 @@ class DisturbError(Regularizer):
         ValueError: An argument is out of range.
     """
 
-    applies_to = "values"
+    applies_to = ("values",)
     strength = "alpha"
     keeps_inputs = True
 

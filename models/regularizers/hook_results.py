@@ -8,24 +8,25 @@ from models.errors import TrainingError
 from models.regularizers.base import Regularizer, Step
 
 
-def perturbed(item: Regularizer, inputs: Any, targets: Tensor) -> tuple[Any, Tensor]:
-    """Return what a regularizer makes of a batch.
+def perturbed(item: Regularizer, inputs: Any, targets: Tensor, *weights: Tensor) -> tuple[Any, ...]:
+    """Return what a regularizer makes of a batch: inputs and targets, and weights if samples have any.
 
     Raises:
-        TrainingError: It is not inputs and targets for as many samples.
+        TrainingError: It is not those of as many samples.
     """
-    changed: Any = item.perturb(inputs, targets)
+    changed: Any = item.perturb_weighted(inputs, targets, *weights) if weights else item.perturb(inputs, targets)
     called = f"{type(item).__name__}.perturb"
-    if not isinstance(changed, tuple) or len(changed) != 2:
-        raise TrainingError(f"{called} must return inputs and targets, a pair, not {_kind(changed)}")
-    new_inputs, new_targets = changed
+    if not isinstance(changed, tuple) or len(changed) != 2 + len(weights):
+        wanted = "inputs, targets and weights" if weights else "inputs and targets, a pair"
+        raise TrainingError(f"{called} must return {wanted}, not {_kind(changed)}")
+    new_inputs, new_targets, *new_weights = changed
     if not isinstance(new_inputs, Tensor if isinstance(inputs, Tensor) else tuple):
         raise TrainingError(f"{called} must return inputs of the kind it was given, not {_kind(new_inputs)}")
     if _samples(new_inputs) != _samples(inputs):
         raise TrainingError(
             f"{called} must return as many inputs as it was given: {_samples(inputs)}, not {_samples(new_inputs)}"
         )
-    return new_inputs, _checked_targets(called, new_targets, targets)
+    return new_inputs, _checked_targets(called, new_targets, targets), *new_weights
 
 
 def revised(item: Regularizer, outputs: Tensor, targets: Tensor) -> Tensor:

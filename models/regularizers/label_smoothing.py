@@ -12,7 +12,9 @@ from models.regularizers.base import Regularizer
 SpreadOver = Literal["all", "others"]
 
 
-def smooth_labels(targets: Tensor, epsilon: float, spread_over: SpreadOver = "all") -> Tensor:
+def smooth_labels(
+    targets: Tensor, epsilon: float, spread_over: SpreadOver = "all", classes: int | None = None
+) -> Tensor:
     """Take probability from the targets and spread it over the classes.
 
     Args:
@@ -20,11 +22,12 @@ def smooth_labels(targets: Tensor, epsilon: float, spread_over: SpreadOver = "al
         epsilon: The probability taken, in [0, 1].
         spread_over: "all" gives ε/C to each of the C classes (torch's own form: the true class keeps 1 − ε + ε/C);
             "others" gives ε/(C − 1) to each class but the true one, which keeps 1 − ε.
+        classes: C; 2 where each target is the probability of one of several yes/no labels; by default the targets' own.
 
     Returns:
         Class probabilities, (N, C). Soft targets are smoothed class by class, linearly.
     """
-    classes = targets.shape[-1]
+    classes = targets.shape[-1] if classes is None else classes
     if spread_over == "all":
         return targets * (1 - epsilon) + epsilon / classes
     return targets * (1 - epsilon) + (1 - targets) * (epsilon / (classes - 1))
@@ -32,6 +35,8 @@ def smooth_labels(targets: Tensor, epsilon: float, spread_over: SpreadOver = "al
 
 class LabelSmoothing(Regularizer):
     """Trains on softened labels, so that no logit needs to grow to infinity.
+
+    Of several labels per sample, each is one of two classes, yes and no: it moves towards 1/2.
 
     Args:
         epsilon: Probability taken from the label, in [0, 1).
@@ -41,7 +46,7 @@ class LabelSmoothing(Regularizer):
         ValueError: `epsilon` is out of range.
     """
 
-    applies_to = "classes"
+    applies_to = ("classes", "labels")
     strength = "epsilon"
     keeps_inputs = True
     softens_labels = True
@@ -55,11 +60,12 @@ class LabelSmoothing(Regularizer):
     @override
     def setup(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
         super().setup(network, num_classes, before)
-        if self.spread_over == "others" and num_classes == 1:
+        if self.spread_over == "others" and num_classes == 1 and self.target_kind == "classes":
             raise ValueError("LabelSmoothing: there is one class, and no others to spread probability over")
 
     @override
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         if self.epsilon == 0:
             return inputs, targets
-        return inputs, smooth_labels(targets, self.epsilon, self.spread_over)
+        classes = 2 if self.target_kind == "labels" else None
+        return inputs, smooth_labels(targets, self.epsilon, self.spread_over, classes)

@@ -109,6 +109,12 @@ class Mixing(Regularizer):
         if of_steps or not isinstance(inputs, Tensor):
             raise TrainingError(f"{type(self).__name__} mixes samples with one target each, not sequences of them")
 
+    @override
+    def perturb_weighted(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mix weights like targets, with the same λ: a mixed sample weighs λ of one and 1 − λ of the other."""
+        mixed, together = self.perturb(inputs, torch.cat([targets, weights.to(targets.dtype).unsqueeze(1)], dim=1))
+        return mixed, together[:, :-1], together[:, -1]
+
 
 class MixUp(Mixing):
     """Trains on weighted sums of two samples and of their targets; in regression too (C-Mixup's baseline).
@@ -143,7 +149,7 @@ class CutMix(Mixing):
         ValueError: `alpha` is out of range.
     """
 
-    applies_to = "classes"
+    applies_to = ("classes", "labels")
 
     def __init__(self, alpha: float = 1.0, each: MixPer = "sample") -> None:
         super().__init__(alpha, each)

@@ -57,7 +57,7 @@ class OnlineLabelSmoothing(Regularizer):
         ValueError: `soft_weight` is out of range.
     """
 
-    applies_to = "classes"
+    applies_to = ("classes",)
     strength = "soft_weight"
     keeps_inputs = True
     softens_labels = True

@@ -47,7 +47,7 @@ class RDrop(Regularizer):
         ValueError: `alpha` is out of range.
     """
 
-    applies_to = "classes"
+    applies_to = ("classes",)
     strength = "alpha"
     keeps_inputs = True
 

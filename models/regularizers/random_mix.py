@@ -60,9 +60,18 @@ class RandomMix(Regularizer):
 
     @override
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        choice = self._draw()
+        return (inputs, targets) if choice is None else perturbed(choice, inputs, targets)
+
+    @override
+    def perturb_weighted(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        choice = self._draw()
+        return (inputs, targets, weights) if choice is None else perturbed(choice, inputs, targets, weights)
+
+    def _draw(self) -> Regularizer | None:
         drawn = torch.rand(()).item()
         for choice, probability in zip(self.choices, self.probabilities, strict=True):
             if drawn < probability:
-                return perturbed(choice, inputs, targets)
+                return choice
             drawn -= probability
-        return inputs, targets
+        return None

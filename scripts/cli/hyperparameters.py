@@ -12,7 +12,7 @@ from callbacks.summary import Summary
 from scripts.cli.constructor import class_arguments
 
 # Attributes of the data -> the arguments of model and network that they fill in, where the class has them.
-MODEL_LINKS = {"num_classes": "num_classes", "target_mean": "target_mean", "target_std": "target_std"}
+MODEL_LINKS = {name: name for name in ("num_classes", "num_labels", "target_mean", "target_std")}
 NETWORK_LINKS = {
     "num_outputs": "num_classes",
     "input_shape": "input_shape",

@@ -16,6 +16,7 @@ from datamodules.splitting.duplicates import sample_digests
 from models import Classifier
 from models.networks import CNN, MLP, Pretrained
 from models.regularizers import DisturbLabel, JacobianPenalty, Regularizer
+from tests.digit_labels import WeightedDigits
 
 
 class Blur(Regularizer):
@@ -62,6 +63,17 @@ def test_the_head_learns_what_it_learns_without_a_cache(fit, tmp_path, regulariz
         assert with_cache.callback_metrics[name].item() == pytest.approx(
             without.callback_metrics[name].item(), abs=1e-4
         )
+
+
+def test_samples_keep_their_weights(fit, tmp_path):
+    heads = []
+    for callbacks in ([], [FeatureCache(str(tmp_path))]):
+        module, data = task(), WeightedDigits(batch_size=200, mean=[0.0], std=[1.0])
+        fit(module, *callbacks, data=data)
+        heads.append(module.network.head.weight.detach())
+    torch.testing.assert_close(*heads, rtol=1e-3, atol=1e-5)
+    fit(unweighted := task())
+    assert not torch.allclose(unweighted.network.head.weight, heads[0], atol=1e-2)
 
 
 def test_the_backbone_runs_once_and_never_in_a_second_run(fit, tmp_path):

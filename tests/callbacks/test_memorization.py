@@ -14,6 +14,7 @@ from callbacks.memorization import draw_memorization, memorized_fractions
 from datamodules import Digits, SymmetricNoise
 from models import Classifier
 from models.networks import MLP
+from tests.digit_labels import WeightedDigits
 
 
 def trained(quiet_trainer, data, optimizer, epochs=1, **options):
@@ -58,6 +59,17 @@ def test_the_fractions_are_of_the_wrong_labels_of_the_training_part(quiet_traine
     assert logged == pytest.approx(expected)
     clean = (predicted == true)[~wrong].float().mean().item()
     assert trainer.callback_metrics["memorization/clean_accuracy"].item() == pytest.approx(clean)
+
+
+def test_weights_of_samples_do_not_weigh_the_fractions(quiet_trainer):
+    data = WeightedDigits(batch_size=500, label_noise=SymmetricNoise(0.5))
+    trainer, task, _ = trained(quiet_trainer, data, functools.partial(SGD, lr=0.1))
+    train = torch.from_numpy(data.split.train)
+    wrong = train[data.targets[train] != data.samples.targets[train]]
+    with torch.no_grad():
+        predicted = task.eval()(data.samples.inputs[wrong]).argmax(-1)
+    expected = memorized_fractions(predicted, data.targets[wrong], data.samples.targets[wrong])
+    assert trainer.callback_metrics["memorization/wrong_label"].item() == pytest.approx(expected["wrong_label"])
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.9])  # few wrong labels, or few true ones

@@ -6,8 +6,9 @@ import torch
 from callbacks import MisclassifiedGallery
 from callbacks.misclassified import Mistake, draw_mistakes
 from datamodules import Digits
-from models import Classifier
+from models import Classifier, MultiLabelClassifier
 from models.networks import Linear
+from tests.digit_labels import DigitLabels, WeightedDigits
 
 
 @pytest.fixture
@@ -70,3 +71,17 @@ def test_each_image_is_drawn_with_its_classes_in_grey_or_colour(channels):
     assert figure.axes[0].get_title() == "predicted dog (93%)\nactual cat"
     drawn = torch.as_tensor(figure.axes[0].get_images()[0].get_array().data)
     assert torch.allclose(drawn.float(), image[0] if channels == 1 else image.permute(1, 2, 0), atol=1 / 255)
+
+
+def test_weights_of_samples_change_nothing(quiet_trainer, task):
+    data, gallery = WeightedDigits(), MisclassifiedGallery(count=10)
+    quiet_trainer(callbacks=[gallery]).test(task, data, verbose=False)
+    expected, wrong = reference(task, data, 10)
+    assert (gallery._wrong, gallery._seen) == (wrong, 359)
+    assert [mistake.predicted for mistake in gallery._worst] == [predicted for _, predicted, _, _ in expected]
+
+
+def test_several_labels_per_image_have_no_picture(quiet_trainer, tmp_path):
+    task = MultiLabelClassifier(Linear((1, 8, 8), 3), 3)
+    quiet_trainer(callbacks=[MisclassifiedGallery()]).test(task, DigitLabels(), verbose=False)
+    assert not (tmp_path / "figures").exists()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -218,3 +219,18 @@ def test_a_run_of_two_processes_goes_on_with_one_and_says_that_it_is_not_the_sam
     with pytest.warns(UserWarning, match="the number of devices changed from 2 to 1: the resumed run is not"):
         done = desk.here("fit", "--ckpt_path", last, *one, "--trainer.max_epochs", "3")
     assert "epoch 3/3" in done.stdout
+
+
+def test_several_labels_and_weights_teach_two_processes_what_they_teach_one(new_desk) -> None:
+    desk = new_desk()
+    shutil.copy(ROOT / "tests" / "digit_labels.py", desk.folder / "own_labels.py")
+    model = ("--model", "MultiLabelClassifier", "--model.network", "MLP", "--model.network.widths", "[32]")
+    data = ("--data", "own_labels.WeightedDigitLabels", "--data.batch_size", "64", "--trainer.max_epochs", "2")
+    desk.run("fit", *model, *data, "--name", "two", *TWO)
+    desk.here("fit", *model, *data, "--name", "one")
+    runs = [desk.folder / "runs" / name / "version_0" for name in ("two", "one")]
+    two, one = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in runs)
+    for key in two:
+        torch.testing.assert_close(two[key], one[key], atol=1e-3, rtol=1e-3)
+    two, one = (json.loads((run / "summary.json").read_text())["last"] for run in runs)
+    assert two == pytest.approx(one, abs=0.01)

@@ -29,7 +29,7 @@ def test_several_are_padded_to_the_longest_of_them_alone(lengths, data):
 def test_one_long_sequence_does_not_lengthen_the_batches_of_the_others():
     lengths = torch.tensor([2] * 50 + [100_000])
     sequences = RaggedSequences(torch.zeros(int(lengths.sum()), 3), lengths)
-    loader = sequences.loader(torch.zeros(51), torch.arange(51), 10, Order(), torch.device("cpu"))
+    loader = sequences.loader((torch.zeros(51),), torch.arange(51), 10, Order(), torch.device("cpu"))
     assert [tuple(values.shape) for values, *_ in loader] == [(10, 2, 3)] * 5 + [(1, 100_000, 3)]
 
 

@@ -138,7 +138,7 @@ def test_the_deal_of_a_grouped_split_is_the_one_it_has_always_been():
     """Whole-number costs: no order of summation, hence no machine or library, changes a split."""
     labels, groups = table(0)
     counts = group_counts(labels, groups)
-    part = deal_groups(counts, [1000, int(counts.sum()) - 1000], [1, 2], 0)
+    part = deal_groups(counts, counts.sum(axis=1), [1000, int(counts.sum()) - 1000], [1, 2], 0)
     assert np.flatnonzero(part == 0)[:12].tolist() == FIRST_GROUPS
 
 
