@@ -1,12 +1,47 @@
 """Columns that do not belong to the features of a table: names and counters of rows, constants, the answer itself."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.tables.columns import Column
 
 FREE_TEXT = 0.5  # fraction of different values above which texts are not categories
 LEAST_ROWS = 20  # of a table small enough for columns to look like anything by chance
+
+
+def drop_suspects(path: str, columns: list[Column]) -> list[Column]:
+    """Return the columns that are features; warn of those that are not, by name.
+
+    Args:
+        path: The file, for messages.
+        columns: All columns but the target.
+    """
+    reasons = {column.name: reason_to_leave_out(column) for column in columns}
+    for name, reason in reasons.items():
+        if reason is not None:
+            rank_zero_warn(f"{path}: the column {name!r} {reason} and is left out; data.features brings it back")
+    return [column for column in columns if reasons[column.name] is None]
+
+
+def warn_of_answers(path: str, columns: list[Column], targets: npt.NDArray[Any], classes: bool) -> None:
+    """Warn of features that alone tell the target.
+
+    Args:
+        path: The file, for messages.
+        columns: The features.
+        targets: (N,), or (N, ...) of several targets.
+        classes: Whether they are classes or labels, not numbers.
+    """
+    tells = tells_class if classes else tells_number
+    for column in columns:
+        if any(tells(column, answers) for answers in targets.reshape(len(targets), -1).T):
+            rank_zero_warn(
+                f"{path}: the column {column.name!r} alone tells the target; if it is not known before the target is, "
+                "leave it out (data.features chooses the columns)"
+            )
 
 
 def reason_to_leave_out(column: Column) -> str | None:
@@ -28,7 +63,7 @@ def reason_to_leave_out(column: Column) -> str | None:
     return None
 
 
-def tells_class(column: Column, labels: npt.NDArray[np.number]) -> bool:
+def tells_class(column: Column, labels: npt.NDArray[Any]) -> bool:
     """Return whether a column alone gives the class away: by its values, or by their order."""
     if len(labels) < LEAST_ROWS:
         return False
@@ -45,7 +80,7 @@ def tells_class(column: Column, labels: npt.NDArray[np.number]) -> bool:
     return int((np.diff(ordered) != 0).sum()) == len(np.unique(classes)) - 1
 
 
-def tells_number(column: Column, targets: npt.NDArray[np.number]) -> bool:
+def tells_number(column: Column, targets: npt.NDArray[Any]) -> bool:
     """Return whether a column of numbers is the continuous target, but for its unit."""
     known = ~column.gaps & ~np.isnan(targets)
     if column.kind == "category" or known.sum() < LEAST_ROWS:

@@ -1,5 +1,6 @@
 """Your own table: a CSV or Parquet file with a row per sample."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from datamodules.splitting.subsets import Indices
 from datamodules.tables.columns import Column, read_column
 from datamodules.tables.encoding import ColumnEncoding, Scaling, as_tensor, encode, fit_encoding, wide_blocks
 from datamodules.tables.reading import read_table
-from datamodules.tables.suspects import reason_to_leave_out, tells_class, tells_number
+from datamodules.tables.suspects import drop_suspects, warn_of_answers
 from datamodules.tables.targets import Target, read_target
 
 if TYPE_CHECKING:
@@ -35,11 +36,14 @@ class Tabular(DataModule):
 
     Args:
         path: The file; see `datamodules.tables.reading` for what it may look like.
-        target: Name of the target column; or of several columns of numbers.
+        target: Name of the target column; or of several, which are labels (a row may have several) if they hold yes and
+            no, 1 and 0 or true and false, else numbers.
         continuous: Whether the target is a number to predict; by default a column of texts, or of up to 20 different
             whole numbers, holds classes.
         features: Names of the columns to use; by default all but the target, those that the split goes by, and those
             that are constant, or count or name the rows.
+        label_separator: What separates labels in the target column, "|" of "rock|live", if a row may have several.
+        weights: Name of the column with the weight of each sample in the training loss, 0 or more.
         scaling: "standard" uses mean and standard deviation; "robust" the median and the range between the quartiles,
             which outliers do not move.
         stratify_bins: Number of quantile bins of a continuous target to stratify the split by; None for a plain random
@@ -67,6 +71,8 @@ class Tabular(DataModule):
         target: str | list[str],
         continuous: bool | None = None,
         features: list[str] | None = None,
+        label_separator: str | None = None,
+        weights: str | None = None,
         scaling: Scaling = "standard",
         stratify_bins: int | None = None,
         **kwargs: Any,
@@ -77,19 +83,24 @@ class Tabular(DataModule):
         self.path = path
         self.frame, notes = read_table(Path(path))
         named = [target] if isinstance(target, str) else target
-        self._check_columns(named, features)
-        self.target: Target = read_target(path, self.frame, target, continuous)
+        self._check_columns([*named, *([weights] if weights else [])], features)
+        self.target: Target = read_target(path, self.frame, target, continuous, label_separator)
+        self.weight_column = weights
         if stratify_bins is not None and self.target.class_names:
             raise DataError("stratify_bins is for continuous targets only; classes are stratified without it")
         self.class_names = self.target.class_names
         self.scaling = scaling
         self.stratify_bins = stratify_bins
-        self.columns = self._choose_features(named) if features is None else [self._column(name) for name in features]
+        others = {*named, weights, *self.split_options.columns()}
+        used = [name for name in self.frame.columns if name not in others] if features is None else features
+        self.columns = [self._column(name) for name in used]
+        if features is None:
+            self.columns = drop_suspects(path, self.columns)
         if not self.columns:
             raise DataError(f"{path} has no column beside the target {', '.join(named)!r} that could be a feature")
         for note in [*notes, *self.target.notes]:
             rank_zero_warn(note)
-        self._warn_of_answers()
+        warn_of_answers(path, self.columns, self.target.values, classes=bool(self.class_names))
         self.encodings: list[ColumnEncoding] = []
         self._encoded: Tensor
 
@@ -108,32 +119,18 @@ class Tabular(DataModule):
     def _column(self, name: str) -> Column:
         return read_column(self.path, name, self.frame[name])
 
-    def _choose_features(self, target: list[str]) -> list[Column]:
-        """Return the columns that are features; warn of those that are left out."""
-        others = (*target, *self.split_options.columns())
-        found = [self._column(name) for name in self.frame.columns if name not in others]
-        reasons = {column.name: reason_to_leave_out(column) for column in found}
-        for name, reason in reasons.items():
-            if reason is not None:
-                rank_zero_warn(
-                    f"{self.path}: the column {name!r} {reason} and is left out; data.features brings it back"
-                )
-        return [column for column in found if reasons[column.name] is None]
-
-    def _warn_of_answers(self) -> None:
-        values = self.target.values
-        tells = tells_class if self.class_names else tells_number
-        for column in self.columns:
-            if any(tells(column, answers) for answers in values.reshape(len(values), -1).T):
-                rank_zero_warn(
-                    f"{self.path}: the column {column.name!r} alone tells the target; if it is not known before the "
-                    "target is, leave it out (data.features chooses the columns)"
-                )
-
     @override
     def load(self) -> Samples:
         """Return the targets, and inputs that `measure` replaces: what a category is, the split decides."""
-        return Samples(torch.zeros(len(self.frame), len(self.columns)), torch.from_numpy(self.target.values.copy()))
+        inputs = torch.zeros(len(self.frame), len(self.columns))
+        weights = None if self.weight_column is None else torch.from_numpy(self._read_weights(self.weight_column))
+        return Samples(inputs, torch.from_numpy(self.target.values.copy()), weights=weights)
+
+    def _read_weights(self, name: str) -> npt.NDArray[np.float32]:
+        column = self._column(name)
+        if column.kind != "number" or column.gaps.any():
+            raise DataError(f"{self.path}: the weights in the column {name!r} must be numbers, one for each row")
+        return np.asarray(column.values, np.float32)
 
     @override
     def sample_values(self, name: str) -> npt.NDArray[Any]:
@@ -155,7 +152,7 @@ class Tabular(DataModule):
         self.encodings = [fit_encoding(column, indices.numpy(), self.scaling) for column in self.columns]
         raw = np.stack([e.codes(column) for e, column in zip(self.encodings, self.columns, strict=True)], axis=1)
         inputs = torch.from_numpy(raw)
-        self.samples = Samples(inputs, self.samples.targets)
+        self.samples = replace(self.samples, inputs=inputs)
         self._encoded = encode(inputs, as_tensor(self.encodings))
         self._check_finite()
         return Normalization([0.0], [1.0])

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_NUMBERED_CLASSES = 20  # a column of more different whole numbers is one to predict
+YES_NO = ({"1", "0"}, {"1.0", "0.0"}, {"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"})  # what labels look like
+YES = {"1", "1.0", "true", "yes", "y", "t"}
 
 
 @dataclass(frozen=True)
@@ -21,34 +23,45 @@ class Target:
 
     Attributes:
         names: Names of the columns.
-        class_names: The classes, as the file writes them; none if the target is a number.
-        values: Class of each row, (N,), int64; or numbers, (N, outputs), float64.
+        class_names: The classes, as the file writes them, or the labels; none if the target is a number.
+        values: Class of each row, (N,), int64; or numbers, (N, outputs), float64; or whether each row has each label,
+            (N, L), bool.
         notes: What a user should know.
     """
 
     names: list[str]
     class_names: tuple[str, ...]
-    values: npt.NDArray[np.int64] | npt.NDArray[np.float64]
+    values: npt.NDArray[np.int64] | npt.NDArray[np.float64] | npt.NDArray[np.bool_]
     notes: list[str]
 
 
-def read_target(path: str, frame: "pd.DataFrame", target: str | list[str], continuous: bool | None) -> Target:
+def read_target(
+    path: str,
+    frame: "pd.DataFrame",
+    target: str | list[str],
+    continuous: bool | None = None,
+    label_separator: str | None = None,
+) -> Target:
     """Read the target.
 
     Args:
         path: The file, for messages.
         frame: The table.
-        target: The column; or several, which are numbers.
+        target: The column; or several, which are labels (yes or no) or numbers.
         continuous: Whether it is a number to predict; None finds it out.
+        label_separator: What separates the labels of a row, if the column holds lists of labels.
 
     Raises:
         DataError: A target is missing, or not a number where one is needed.
     """
     names = [target] if isinstance(target, str) else target
+    if label_separator is not None:
+        return _listed_labels(path, names, frame, label_separator)
     for name in names:
         _check_given(path, name, frame[name])
     if not isinstance(target, str):
-        return _numbers(path, frame, names)
+        labels = None if continuous else _labels(frame, names)
+        return _numbers(path, frame, names) if labels is None else labels
     column = None if continuous is False else read_column(path, target, frame[target])
     if continuous or (continuous is None and column is not None and _is_number_to_predict(column)):
         return _numbers(path, frame, names)
@@ -69,6 +82,26 @@ def _is_number_to_predict(column: Column) -> bool:
         return False
     few = column.distinct() <= min(MAX_NUMBERED_CLASSES, len(column.values) // 2)
     return not (column.whole and few)
+
+
+def _labels(frame: "pd.DataFrame", names: list[str]) -> Target | None:
+    """Return columns as labels, None if one holds something else than yes and no."""
+    texts = [frame[name].astype(object).astype(str).str.strip().str.lower() for name in names]
+    if not all(any(set(column) <= pair for pair in YES_NO) for column in texts):
+        return None
+    return Target(names, tuple(names), np.stack([column.isin(YES).to_numpy(bool) for column in texts], axis=1), [])
+
+
+def _listed_labels(path: str, names: list[str], frame: "pd.DataFrame", separator: str) -> Target:
+    """Return the labels that the cells of one column list; an empty cell has none."""
+    if len(names) > 1:
+        raise DataError(f"label_separator: {', '.join(names)} are several columns; one holds the list of labels")
+    cells = frame[names[0]].astype(object).where(frame[names[0]].notna(), "")
+    rows = [{label.strip() for label in str(cell).split(separator)} - {""} for cell in cells]
+    found = sorted(set().union(*rows))
+    if not found:
+        raise DataError(f"{path}: no row has a label in the column {names[0]!r}")
+    return Target(names, tuple(found), np.array([[label in row for label in found] for row in rows]), [])
 
 
 def _numbers(path: str, frame: "pd.DataFrame", names: list[str]) -> Target:

@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.utilities import rank_zero_only
 
 from datamodules import DataModule
-from models import Classifier, Regressor
+from models import Classifier, MultiLabelClassifier, Regressor
 from models.init_args import find_class
 from scripts.cli.choices import exported, path_of
 from scripts.cli.command_line import CommandLine, Flag, Recipe
@@ -90,7 +90,7 @@ def _task(job: Job, line: CommandLine) -> str:
             data = parser.instantiate(Namespace({"data": config.data})).data  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as error:
         parser.error(str(error), error)
-    return path_of(Classifier if data.class_names else Regressor)
+    return path_of(MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor)
 
 
 def _flag(name: str, value: str) -> Flag:

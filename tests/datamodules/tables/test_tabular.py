@@ -168,3 +168,16 @@ def test_a_number_that_single_precision_cannot_hold_is_refused_by_row_and_column
     data = Tabular(table(f"a,b\n{rows}1e300,x\n"), "b", scaling="robust")
     with pytest.raises(DataError, match="row 41, column 'a': the number is too far"):
         data.setup()
+
+
+def test_a_column_of_weights_weighs_the_samples_and_is_no_feature(table):
+    rows = "".join(f"{k % 7},{1 + k % 3},{'xy'[k % 2]}\n" for k in range(60))
+    data = Tabular(table(f"a,w,b\n{rows}"), "b", weights="w")
+    data.setup()
+    assert [column.name for column in data.columns] == ["a"]
+    _, targets, weights = next(iter(data.train_dataloader()))
+    assert weights.shape == targets.shape
+    train = data.split.train
+    assert data.samples.weights[train].sum() == sum(1 + k % 3 for k in train)
+    with pytest.raises(DataError, match="the weights in the column 'b' must be numbers"):
+        Tabular(table(f"a,w,b\n{rows}"), "a", weights="b").setup()

@@ -67,3 +67,25 @@ def test_several_columns_are_several_numbers():
 def test_a_target_that_cannot_be_learnt_is_refused(cells, continuous, said):
     with pytest.raises(DataError, match=said):
         read(cells, continuous)
+
+
+@pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("yes", "no"), ("True", "False"), (True, False), (1, 0)])
+def test_several_columns_of_yes_and_no_are_labels(yes, no):
+    frame = pd.DataFrame({"hot": [yes, no, yes], "wet": [no, no, yes]})
+    target = read_target("table.csv", frame, ["hot", "wet"])
+    assert target.class_names == ("hot", "wet")
+    assert target.values.tolist() == [[True, False], [False, False], [True, True]]
+    assert read_target("table.csv", frame, ["hot"]).values.shape == (3, 1)
+
+
+def test_a_column_may_list_the_labels_of_a_row():
+    target = read_target("t", pd.DataFrame({"y": ["rock|live", "", " live ", None]}), "y", label_separator="|")
+    assert target.class_names == ("live", "rock")
+    assert target.values.tolist() == [[True, True], [False, False], [True, False], [False, False]]
+
+
+def test_lists_of_labels_that_are_not_there_are_refused():
+    with pytest.raises(DataError, match="no row has a label in the column 'y'"):
+        read_target("t", pd.DataFrame({"y": ["", ""]}), "y", label_separator="|")
+    with pytest.raises(DataError, match="are several columns"):
+        read_target("t", pd.DataFrame({"y": ["a"], "z": ["b"]}), ["y", "z"], label_separator="|")
