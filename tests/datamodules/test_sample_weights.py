@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules import DataError, Digits, ImageFolder, SequenceDataModule, SplitOptions
+from datamodules import DataError, Digits, ImageFolder, RaggedSequences, SequenceDataModule, SplitOptions
 from datamodules.samples import Samples
 from tests.digit_labels import WeightedDigits, weights_of
 
@@ -78,6 +78,24 @@ def test_padded_sequences_bring_their_weights():
     data = ready(Padded(batch_size=4))
     for batch in data.train_dataloader():
         (values, _), _, weights = data.on_after_batch_transfer(batch, 0)
+        torch.testing.assert_close(weights, data.weights[values[:, 0, 0].long()])
+
+
+def test_sequences_of_different_lengths_bring_their_weights():
+    class Ragged(SequenceDataModule):
+        class_names = ("a", "b")
+        input_shape = (6, 1)
+
+        def load(self):
+            lengths = torch.tensor([3, 6, 4, 5] * 10)
+            inputs = RaggedSequences(torch.arange(40).float().repeat_interleave(lengths).view(-1, 1), lengths)
+            return Samples(inputs, lengths % 2, lengths=lengths, weights=1 + torch.arange(40).float())
+
+    data = ready(Ragged(batch_size=4))
+    for batch in data.train_dataloader():
+        (values, lengths), targets, weights = data.on_after_batch_transfer(batch, 0)
+        assert values.shape[1] == lengths.max()
+        assert torch.equal(targets, lengths % 2)
         torch.testing.assert_close(weights, data.weights[values[:, 0, 0].long()])
 
 

@@ -130,3 +130,63 @@ def test_a_label_that_training_lacks_is_refused_by_name():
     labels[:, 3] = False
     with pytest.raises(DataError, match="label 'c' has no sample in the train part"):
         make_split(labels, SplitOptions(), num_samples=200, names=("a", "b", "0", "c", "d"))
+
+
+def grouped(seed, num_groups=200):
+    """Return labels, of which two are rare, and groups of 1 to 12 samples that are alike."""
+    random = np.random.default_rng(seed)
+    sizes = random.integers(1, 13, num_groups)
+    means = random.beta(1, 3, (num_groups, 6)) * [1, 1, 0.6, 0.06, 0.04, 0.5]
+    groups = np.repeat(np.arange(num_groups), sizes)
+    return random.random((len(groups), 6)) < means[groups], groups
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, folds=st.sampled_from([None, 4]))
+def test_no_group_is_divided_and_labels_are_in_proportion_as_far_as_groups_allow(seed, folds):
+    labels, groups = grouped(seed)
+    split = make_split(labels, SplitOptions(groups=list(groups), folds=folds), num_samples=len(groups))
+    parts = list(split.parts().values())
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(groups)))
+    held = [set(groups[part]) for part in parts]
+    assert sum(map(len, held)) == len(set(groups))
+    frequent = labels[:, :3]
+    for part in parts:
+        assert np.abs(frequent[part].mean(0) - frequent.mean(0)).max() < 0.04
+
+
+def test_groups_of_one_sample_are_dealt_by_their_labels():
+    labels = with_rare_labels()
+    for seed in range(5):
+        split = make_split(labels, SplitOptions(groups=list(range(200)), seed=seed), num_samples=200)
+        assert len(split.test) == 40
+        assert all(np.abs(labels[part].mean(0) - labels.mean(0)).max() < 0.06 for part in split.parts().values())
+        assert labels[split.train].any(0).all()
+
+
+def test_a_training_subset_of_whole_groups_lies_inside_a_larger_one_and_has_the_labels():
+    labels, groups = grouped(0)
+    small, large = (
+        make_split(labels, SplitOptions(groups=list(groups), train_fraction=fraction), num_samples=len(groups)).train
+        for fraction in (0.4, 0.8)
+    )
+    assert set(small) < set(large)
+    assert np.abs(labels[small].mean(0) - labels.mean(0)).max() < 0.1
+
+
+def test_a_label_of_one_group_alone_is_trained_on():
+    labels, groups = grouped(1)
+    labels[:, 5] = groups == 7
+    for seed in range(10):
+        split = make_split(labels, SplitOptions(groups=list(groups), seed=seed), num_samples=len(groups))
+        assert labels[split.train, 5].any()
+
+
+@pytest.mark.parametrize("by", ["by_time", "given"])
+def test_parts_that_labels_do_not_decide_are_taken_as_they_are(by):
+    labels = np.zeros((40, 2), dtype=bool)
+    labels[::2, 0] = True
+    labels[36:, 1] = True  # in the test part alone
+    values = {"by_time": list(range(40)), "given": ["train"] * 24 + ["val"] * 8 + ["test"] * 8}[by]
+    split = make_split(labels, SplitOptions(**{by: values}, test_size=8, val_size=8), num_samples=40)
+    assert split.test.tolist() == list(range(32, 40))

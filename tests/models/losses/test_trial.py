@@ -10,9 +10,10 @@ from torch import nn
 from torch.optim import AdamW
 
 from datamodules import Diabetes, Digits
-from models import Classifier, Regressor, TrainingError
+from models import Classifier, MultiLabelClassifier, Regressor, TrainingError
 from models.losses import (
     BalancedCrossEntropy,
+    BinaryCrossEntropy,
     ClassBalancedCrossEntropy,
     FocalLoss,
     GeneralizedCrossEntropy,
@@ -24,6 +25,7 @@ from models.losses import (
 from models.losses.trial import output_kind
 from models.networks import Linear
 from models.regularizers import LabelSmoothing
+from tests.digit_labels import DigitLabels
 
 
 def of_function(compute):
@@ -212,3 +214,38 @@ def test_losses_that_do_not_fit_standardised_targets_are_refused(quiet_trainer, 
     with pytest.raises(TrainingError, match=said) as refused:
         regress(quiet_trainer, loss)
     assert "\n" not in str(refused.value)
+
+
+LABEL_LOSSES = [
+    nn.BCEWithLogitsLoss(),
+    nn.BCEWithLogitsLoss(reduction="sum"),
+    nn.MultiLabelSoftMarginLoss(),
+    BinaryCrossEntropy(),
+    BinaryCrossEntropy([100.0, 1.0, 0.01]),
+    of_function(lambda x, t: (x.sigmoid() - t).square().mean()),
+    nn.SoftMarginLoss(),
+    of_function(lambda x, t: -F.binary_cross_entropy_with_logits(x, t)),
+    of_function(lambda x, t: -(x * (2 * t - 1)).mean()),
+    of_function(lambda x, t: x.square().mean()),
+    nn.BCEWithLogitsLoss(pos_weight=torch.ones(2)),
+]
+SAID = [None] * 6 + [
+    "not lowest where",
+    "not lowest where",
+    "falls without end.*use BCEW",
+    "not lowest",
+    "does not take",
+]
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"), list(zip(LABEL_LOSSES, SAID, strict=True)), ids=lambda value: repr(value)[:40]
+)
+def test_losses_of_labels_are_tried_too(quiet_trainer, loss, said):
+    task = MultiLabelClassifier(Linear((1, 8, 8), 3), 3, loss=loss)
+    trainer = quiet_trainer(max_steps=1, limit_val_batches=0)
+    if said is None:
+        trainer.fit(task, DigitLabels())
+    else:
+        with pytest.raises(TrainingError, match=said):
+            trainer.fit(task, DigitLabels())
