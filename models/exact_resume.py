@@ -15,6 +15,7 @@ from models.evaluated import EvaluatedModule
 from models.random_state import capture_random_state, restore_random_state, seed_random_state
 
 STATES_KEY = "device_states"
+REGULARIZER_STATE = "regularizers."  # where a state_dict holds the buffers of regularizers
 
 
 def capture(task: EvaluatedModule) -> dict[str, Any]:
@@ -54,10 +55,11 @@ def restore(task: EvaluatedModule, checkpoint: dict[str, Any]) -> None:
         torch.manual_seed(torch.initial_seed() + rank)
 
 
-def keep_own_state(task: EvaluatedModule, checkpoint: dict[str, Any], prefix: str) -> None:
-    """Let a checkpoint's `state_dict` have a task's own values under a prefix, which matter to training alone."""
-    own = {name: value for name, value in task.state_dict().items() if name.startswith(prefix)}
-    others = {name: value for name, value in checkpoint["state_dict"].items() if not name.startswith(prefix)}
+def keep_own_state(task: EvaluatedModule, checkpoint: dict[str, Any]) -> None:
+    """Let a checkpoint's `state_dict` have a task's own state of regularizers, which matters to training alone."""
+    own = {name: value for name, value in task.state_dict().items() if name.startswith(REGULARIZER_STATE)}
+    state = checkpoint["state_dict"].items()
+    others = {name: value for name, value in state if not name.startswith(REGULARIZER_STATE)}
     checkpoint["state_dict"] = others | own
 
 

@@ -34,7 +34,6 @@ from models.trusted import check_rebuildable
 
 SPLIT_KEY = "split"  # of a checkpoint: the manifest of the data's split
 LENGTH_KEY = "schedule_length"
-REGULARIZER_STATE = "regularizers."  # where a state_dict holds the buffers of regularizers
 
 
 class Task(RecordsInitArgs, EvaluatedModule):
@@ -92,7 +91,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         self.layer_decay = layer_decay
         self._resumed: dict[str, Any] = {}
         self._schedule_length: int | None = None
-        self.loss_untried = False
+        self._loss_untried = False
 
     @abstractmethod
     def soft_targets(self, targets: Tensor) -> Tensor:
@@ -121,7 +120,8 @@ class Task(RecordsInitArgs, EvaluatedModule):
         soft, weights = self.soft_targets(targets), weights_of(batch, steps)
         inputs, soft, *weights = self.regularizers.perturb(inputs, soft, *weights, of_steps=steps is not None)
         outputs = forward(inputs)
-        if self.loss_untried:
+        if self._loss_untried:
+            self._loss_untried = False
             try_loss(self, outputs, soft, weighted=bool(weights))
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
@@ -159,7 +159,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
             self.regularizers.warn_unfinished_ramps(self.trainer.max_epochs)
         if isinstance(self.loss, ClassCountLoss):
             self.loss.count_classes(self.datamodule, self.device)
-        self.loss_untried = True
+        self._loss_untried = True
 
     def on_train_start(self) -> None:
         """Begin, or resume from a checkpoint.
@@ -231,7 +231,7 @@ class Task(RecordsInitArgs, EvaluatedModule):
         resumes = fn == TrainerFn.FITTING
         self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if resumes and key in checkpoint}
         if fn is not None and not resumes:
-            keep_own_state(self, checkpoint, REGULARIZER_STATE)
+            keep_own_state(self, checkpoint)
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: str | Path, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]

@@ -39,7 +39,7 @@ class Trial:
         """Return the loss; infinity if it is NaN.
 
         Raises:
-            TrainingError: It does not take these outputs and targets, or returns no scalar tensor.
+            TrainingError: It does not take them, or returns no scalar tensor.
         """
         try:
             with warnings.catch_warnings(action="ignore"):
@@ -69,7 +69,6 @@ def try_loss(task: Any, outputs: Tensor, targets: Tensor, weighted: bool) -> Non
     Raises:
         TrainingError: The loss does not fit, or the outputs have no gradient.
     """
-    task.loss_untried = False
     check_gradient(f"network: {type(task.network).__name__} gives outputs", outputs)
     task.loss.to(outputs.dtype)  # class weights, in the precision that losses are computed in
     used, task.loss = task.loss, copy.deepcopy(task.loss).cpu().float()  # it may count its calls

@@ -9,16 +9,20 @@ from models.regularizers.base import Regularizer, Step
 
 
 def perturbed(item: Regularizer, inputs: Any, targets: Tensor, *weights: Tensor) -> tuple[Any, ...]:
-    """Return what a regularizer makes of a batch: inputs and targets, and weights if samples have any.
+    """Return what a regularizer makes of a batch: inputs, targets, and the samples' weights if there are any.
 
     Raises:
-        TrainingError: It is not those of as many samples.
+        TrainingError: It is not that for as many samples, or it mixes samples and does not say how their weights mix.
     """
-    changed: Any = item.perturb_weighted(inputs, targets, *weights) if weights else item.perturb(inputs, targets)
-    called = f"{type(item).__name__}.perturb"
-    if not isinstance(changed, tuple) or len(changed) != 2 + len(weights):
-        wanted = "inputs, targets and weights" if weights else "inputs and targets, a pair"
-        raise TrainingError(f"{called} must return {wanted}, not {_kind(changed)}")
+    says_how = type(item).perturb_weighted is not Regularizer.perturb_weighted
+    if weights and (says_how or item.mixes_samples):
+        changed: Any = item.perturb_weighted(inputs, targets, *weights)
+        called, wanted = f"{type(item).__name__}.perturb_weighted", ("inputs, targets and weights", 3)
+    else:
+        changed = item.perturb(inputs, targets)
+        called, wanted = f"{type(item).__name__}.perturb", ("inputs and targets, a pair", 2)
+    if not isinstance(changed, tuple) or len(changed) != wanted[1]:
+        raise TrainingError(f"{called} must return {wanted[0]}, not {_kind(changed)}")
     new_inputs, new_targets, *new_weights = changed
     if not isinstance(new_inputs, Tensor if isinstance(inputs, Tensor) else tuple):
         raise TrainingError(f"{called} must return inputs of the kind it was given, not {_kind(new_inputs)}")
@@ -26,7 +30,8 @@ def perturbed(item: Regularizer, inputs: Any, targets: Tensor, *weights: Tensor)
         raise TrainingError(
             f"{called} must return as many inputs as it was given: {_samples(inputs)}, not {_samples(new_inputs)}"
         )
-    return new_inputs, _checked_targets(called, new_targets, targets), *new_weights
+    checked = [_checked(called, "weights", *pair) for pair in zip(new_weights, weights, strict=False)]
+    return new_inputs, _checked(called, "targets", new_targets, targets), *(checked or weights)
 
 
 def revised(item: Regularizer, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -35,7 +40,7 @@ def revised(item: Regularizer, outputs: Tensor, targets: Tensor) -> Tensor:
     Raises:
         TrainingError: They are of another shape or kind.
     """
-    return _checked_targets(f"{type(item).__name__}.revise", item.revise(outputs, targets), targets)
+    return _checked(f"{type(item).__name__}.revise", "targets", item.revise(outputs, targets), targets)
 
 
 def penalty_of(item: Regularizer, step: Step) -> Tensor | None:
@@ -50,10 +55,10 @@ def penalty_of(item: Regularizer, step: Step) -> Tensor | None:
     return penalty
 
 
-def _checked_targets(called: str, changed: Any, targets: Tensor) -> Tensor:
-    if isinstance(changed, Tensor) and changed.shape == targets.shape and changed.is_floating_point():
+def _checked(called: str, name: str, changed: Any, given: Tensor) -> Tensor:
+    if isinstance(changed, Tensor) and changed.shape == given.shape and changed.is_floating_point():
         return changed
-    raise TrainingError(f"{called} must return targets like those it was given, {_kind(targets)}, not {_kind(changed)}")
+    raise TrainingError(f"{called} must return {name} like those it was given, {_kind(given)}, not {_kind(changed)}")
 
 
 def _samples(inputs: Any) -> int:

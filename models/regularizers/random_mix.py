@@ -60,18 +60,18 @@ class RandomMix(Regularizer):
 
     @override
     def perturb(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        choice = self._draw()
-        return (inputs, targets) if choice is None else perturbed(choice, inputs, targets)
+        inputs, targets = self._by_choice(inputs, targets)
+        return inputs, targets
 
     @override
     def perturb_weighted(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        choice = self._draw()
-        return (inputs, targets, weights) if choice is None else perturbed(choice, inputs, targets, weights)
+        inputs, targets, weights = self._by_choice(inputs, targets, weights)
+        return inputs, targets, weights
 
-    def _draw(self) -> Regularizer | None:
+    def _by_choice(self, *batch: Tensor) -> tuple[Any, ...]:
         drawn = torch.rand(()).item()
         for choice, probability in zip(self.choices, self.probabilities, strict=True):
             if drawn < probability:
-                return choice
+                return perturbed(choice, *batch)
             drawn -= probability
-        return None
+        return batch

@@ -171,6 +171,32 @@ def test_one_that_mixes_and_does_not_say_how_weights_mix_is_named():
             classifier(None, item).training_step(batch, 0)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda inputs, targets, weights: (inputs, targets), "must return inputs, targets and weights, not a tuple"),
+        (
+            lambda inputs, targets, weights: (inputs, targets, None),
+            r"must return weights like .* \(4,\) float32, not Non",
+        ),
+        (lambda inputs, targets, weights: (inputs, targets, weights[:2]), r"must return weights like .* not \(2,\)"),
+    ],
+)
+def test_what_a_regularizer_makes_of_a_weighted_batch_is_checked(changed, said):
+    class Own(Regularizer):
+        def perturb(self, inputs, targets):
+            return inputs, targets
+
+        def perturb_weighted(self, inputs, targets, weights):
+            return changed(inputs, targets, weights)
+
+    batch = torch.rand(4, 1, 8, 8), torch.randint(10, (4,)), torch.ones(4)
+    for item in (Own(), RandomMix([Own()])):
+        with pytest.raises(TrainingError, match=f"Own.perturb_weighted {said}"):
+            classifier(None, item).training_step(batch, 0)
+    classifier(None, Own()).training_step(batch[:2], 0)
+
+
 def test_a_loss_without_a_number_per_sample_is_named_before_training(quiet_trainer):
     with pytest.raises(TrainingError, match="loss: OfTheWholeBatch does not give one number per sample, for the"):
         quiet_trainer(max_epochs=1).fit(classifier(OfTheWholeBatch()), WeightedDigits())
