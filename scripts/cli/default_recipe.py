@@ -88,9 +88,10 @@ def _task(job: Job, line: CommandLine) -> str:
     try:
         with warnings.catch_warnings(action="ignore"):  # the job builds the data again, and warns
             data = parser.instantiate(Namespace({"data": config.data})).data  # type: ignore[no-untyped-call]
+            task = MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor
     except (ValueError, TypeError) as error:
         parser.error(str(error), error)
-    return path_of(MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor)
+    return path_of(task)
 
 
 def _flag(name: str, value: str) -> Flag:
