@@ -70,7 +70,7 @@ def read_column(path: str, name: str, cells: "pd.Series", kind: Kind | None = No
     if pd.api.types.is_bool_dtype(cells.dtype):
         return Column(name, "category", _objects(cells.astype(str), cells.isna()))
     if pd.api.types.is_numeric_dtype(cells.dtype):
-        return number_column(path, name, cells.to_numpy(np.float64, na_value=np.nan))
+        return number_column(path, name, cells.to_numpy(np.float64, na_value=np.nan), cells.index)
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return Column(name, "date", _days(cells))
     texts = cells.astype(object).where(cells.notna(), "").astype(str).str.strip()
@@ -86,18 +86,18 @@ def read_column(path: str, name: str, cells: "pd.Series", kind: Kind | None = No
         return Column(name, "category", _objects(texts, gaps))
     numbers = np.full(len(texts), np.nan)
     numbers[~gaps.to_numpy()] = plain.astype(float).to_numpy()
-    return number_column(path, name, numbers)
+    return number_column(path, name, numbers, cells.index)
 
 
-def number_column(path: str, name: str, numbers: npt.NDArray[np.float64]) -> Column:
-    """Return a column of numbers.
+def number_column(path: str, name: str, numbers: npt.NDArray[np.float64], rows: "pd.Index") -> Column:
+    """Return a column of numbers; `rows` numbers them for messages, from 0.
 
     Raises:
         DataError: One is infinite.
     """
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
-        raise DataError(f"{path}, row {infinite[0] + 2}, column {name!r}: the number is infinite")
+        raise DataError(f"{path}, row {rows[infinite[0]] + 2}, column {name!r}: the number is infinite")
     known = numbers[~np.isnan(numbers)]
     return Column(name, "number", numbers, bool(len(known)) and bool((known == np.round(known)).all()))
 

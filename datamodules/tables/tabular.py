@@ -22,7 +22,7 @@ from datamodules.tables.columns import Column, read_column
 from datamodules.tables.encoding import ColumnEncoding, Scaling, as_tensor, encode, fit_encoding, wide_blocks
 from datamodules.tables.reading import read_table
 from datamodules.tables.suspects import drop_suspects, warn_of_answers
-from datamodules.tables.targets import Target, read_target
+from datamodules.tables.targets import Target, read_target, with_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +84,8 @@ class Tabular(DataModule):
         self.frame, notes = read_table(Path(path))
         named = [target] if isinstance(target, str) else target
         self._check_columns([*named, *([weights] if weights else [])], features)
+        if label_separator is None:
+            self.frame = with_target(path, self.frame, named)
         self.target: Target = read_target(path, self.frame, target, continuous, label_separator)
         self.weight_column = weights
         if stratify_bins is not None and self.target.class_names:
@@ -163,8 +165,9 @@ class Tabular(DataModule):
             row, place = wrong[0].tolist()
             ends = np.cumsum([encoding.width for encoding in self.encodings])
             name = self.columns[int(np.searchsorted(ends, place, side="right"))].name
+            number = self.frame.index[row] + 2
             raise DataError(
-                f"{self.path}, row {row + 2}, column {name!r}: the number is too far from those of the training part"
+                f"{self.path}, row {number}, column {name!r}: the number is too far from those of the training part"
             )
 
     @override
@@ -172,6 +175,10 @@ class Tabular(DataModule):
         if self.split is None:
             super().setup(stage)
             self.manifest |= {"columns": [encoding.plain() for encoding in self.encodings]}
+
+    @override
+    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
+        return {"index": self.frame.index[indices.numpy()].tolist()}
 
     @override
     def batch_inputs(self) -> Tensor:

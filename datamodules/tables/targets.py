@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
 from datamodules.tables.columns import MISSING, Column, read_column
@@ -57,8 +58,6 @@ def read_target(
     names = [target] if isinstance(target, str) else target
     if label_separator is not None:
         return _listed_labels(path, names, frame, label_separator)
-    for name in names:
-        _check_given(path, name, frame[name])
     if not isinstance(target, str):
         labels = None if continuous else _labels(frame, names)
         return _numbers(path, frame, names) if labels is None else labels
@@ -68,13 +67,23 @@ def read_target(
     return _classes(path, target, frame[target], column)
 
 
-def _check_given(path: str, name: str, cells: "pd.Series") -> None:
-    missing = cells.isna() | cells.astype(object).astype(str).str.strip().str.lower().isin(set(MISSING) - {"none"})
+def with_target(path: str, frame: "pd.DataFrame", names: list[str]) -> "pd.DataFrame":
+    """Return the rows that have a value in every target column, with the numbers that they had; warn of the others.
+
+    Raises:
+        DataError: No row has.
+    """
+    empty = set(MISSING) - {"none"}  # which may be a class
+    missing = np.zeros(len(frame), dtype=bool)
+    for name in names:
+        texts = frame[name].astype(object).astype(str).str.strip().str.lower()
+        missing |= (frame[name].isna() | texts.isin(empty)).to_numpy()
+    if missing.all():
+        raise DataError(f"{path}: no row has a target")
     if missing.any():
-        row = int(missing.to_numpy().argmax())
-        raise DataError(
-            f"{path}, row {row + 2}, column {name!r}: the target is missing; fill it in, or leave the row out"
-        )
+        first = int(missing.argmax()) + 2
+        rank_zero_warn(f"{path}: {int(missing.sum()):,} rows have no target and are left out, the first row {first}")
+    return frame[~missing]
 
 
 def _is_number_to_predict(column: Column) -> bool:

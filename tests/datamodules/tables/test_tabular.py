@@ -181,3 +181,21 @@ def test_a_column_of_weights_weighs_the_samples_and_is_no_feature(table):
     assert data.samples.weights[train].sum() == sum(1 + k % 3 for k in train)
     with pytest.raises(DataError, match="the weights in the column 'b' must be numbers"):
         Tabular(table(f"a,w,b\n{rows}"), "a", weights="b").setup()
+
+
+@pytest.mark.parametrize("missing", ["", "NA", " ", "?"])
+def test_rows_without_a_target_are_left_out_and_the_others_keep_their_numbers(table, missing):
+    rows = "".join(f"{k % 7},{missing if k % 10 == 3 else 'xy'[k % 2]}\n" for k in range(60))
+    with pytest.warns(UserWarning, match="6 rows have no target and are left out, the first row 5"):
+        data = Tabular(table(f"a,b\n{rows}"), "b")
+    data.setup()
+    assert data.class_names == ("x", "y")
+    assert data.identify(torch.tensor([0, 3, 53]))["index"] == [0, 4, 59]
+    with pytest.raises(DataError, match="no row has a target"):
+        Tabular(table("a,b\n1,\n2,\n"), "b")
+
+
+def test_a_message_names_the_row_of_the_file_whatever_is_left_out(table):
+    rows = "".join(f"{'inf' if k == 20 else k % 7},{'' if k == 3 else 'xy'[k % 2]}\n" for k in range(60))
+    with pytest.raises(DataError, match="row 22, column 'a': the number is infinite"):
+        Tabular(table(f"a,b\n{rows}"), "b")
