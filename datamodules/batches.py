@@ -81,6 +81,8 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         order = Order(shuffle=True, seed=self.shuffle_seed, drop_last=self.drop_last)
         if self.balanced_batches:
             check_one_label(type(self).__name__, "balanced_batches", self.targets, self.class_names)
+            if self.samples.weights is not None:
+                raise DataError("balanced_batches: samples have weights, which say how much each counts; leave one out")
             order = replace(order, balance_by=self.targets)
         return self._part_loader("train", self.batch_size, order)
 

@@ -14,7 +14,7 @@ import yaml
 from jsonargparse._parameter_resolvers import get_signature_parameters
 from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import nn
+from torch import Tensor, nn
 
 from models.init_args import HYPER_PARAMETERS, UNRECORDED, find_class
 
@@ -102,11 +102,14 @@ def _importable(value: Any, place: str = "", types: Mapping[str, Any] | None = N
                 continue
             inner = _types_below(value) if key == "init_args" else _types_of(types.get(key))
             yield from _importable(item, f"{place}.{key}".lstrip("."), inner)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple | set | frozenset):
         for number, item in enumerate(value):
             yield from _importable(item, f"{place}.{number}")
-    elif isinstance(value, str) and (place.endswith("class_path") or not _is_plain(value)):
-        yield place, value
+    elif isinstance(value, str):
+        if place.endswith("class_path") or not _is_plain(value):
+            yield place, value
+    elif not isinstance(value, int | float | Tensor | None):  # a parser may take anything else for a list or a text
+        yield place, f"a {type(value).__name__}"
 
 
 def _types_below(config: dict[str, Any]) -> Mapping[str, Any]:
@@ -141,7 +144,7 @@ def _is_text(value: Any, annotation: Any) -> bool:
     kinds = _members(annotation)
     inner = [part for kind in kinds if get_origin(kind) is list for part in _members(get_args(kind)[0])]
     alone = [kind for kind in kinds if get_origin(kind) is not list]
-    texts, taken = (value, inner) if isinstance(value, list) else ([value], alone)
+    texts, taken = (value, inner) if isinstance(value, list | tuple) else ([value], alone)
     if str not in taken or not all(kind in PLAIN_TYPES for kind in (*alone, *inner)):
         return False
     return all(isinstance(text, str) and "://" not in text and _is_yaml_text(text) for text in texts)

@@ -1,6 +1,6 @@
 """Sequences in a long table: a row for each step, a column that says which sequence it belongs to."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
 from datamodules.samples import UNLABELLED
-from datamodules.sequences.columns import check_column, numbers, parsed, read_columns, read_targets, texts
+from datamodules.sequences.columns import check_column, numbers, read_columns, read_targets, texts
 from datamodules.sequences.recorded import Array, Recorded
+from datamodules.tables.columns import cleaned, read_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,7 @@ def read_long_table(
     time: str | None = None,
     features: Sequence[str] | None = None,
     continuous: bool | None = None,
+    others: Collection[str] = (),
 ) -> Recorded:
     """Read a long table.
 
@@ -32,8 +34,9 @@ def read_long_table(
             else of steps; an empty cell is a step without a target.
         sequence: Name of the column that says which sequence a row belongs to.
         time: Name of the column, of numbers or dates, that orders the rows of a sequence; None keeps their order.
-        features: Names of the columns to use; default: all others, which must hold numbers.
+        features: Names of the columns to use; default: all but those named here, which must hold numbers.
         continuous: Whether the target is a number to predict; None decides by its values.
+        others: Columns that are no features by default: those that the split goes by.
 
     Raises:
         DataError: A column does not exist, or a value is missing or not a number.
@@ -42,7 +45,7 @@ def read_long_table(
     for option, name in (("target", target), ("sequence", sequence), ("time", time)):
         if name is not None:
             check_column(path, frame, name, option)
-    used = [name for name in frame.columns if name not in (target, sequence, time)]
+    used = [name for name in frame.columns if name not in (target, sequence, time, *others)]
     if features is not None:
         used = list(features)
         for name in used:
@@ -71,7 +74,7 @@ def values_of_sequences(path: Path, sequence: str, name: str) -> Array:
     several = groups.nunique(dropna=False) > 1
     if several.any():
         raise DataError(f"{path}: the column {name!r} changes within the sequence {several.idxmax()!r}")
-    return np.asarray(groups.first())
+    return cleaned(groups.first())
 
 
 def _feature(path: Path, column: "pd.Series") -> Array:
@@ -108,19 +111,13 @@ def _in_sequences(path: Path, frame: "pd.DataFrame", sequence: str, time: str | 
 
 
 def _times(path: Path, column: "pd.Series") -> Array:
-    import pandas as pd
-
-    values = parsed(column)
-    if not np.isnan(values).any():
-        return values
-    dates = pd.to_datetime(column, errors="coerce", utc=True, format="mixed" if column.dtype == object else None)
-    if dates.isna().any():
-        wrong = np.isnan(values) & dates.isna().to_numpy()
-        row = int(np.flatnonzero(wrong if wrong.any() else dates.isna())[0]) + 2
-        value = texts(column.iloc[[row - 2]])[0]
-        raise DataError(f"{path}, row {row}, column {str(column.name)!r}: {value!r} is neither a number nor a date")
-    nanoseconds: Array = dates.dt.as_unit("ns").to_numpy("datetime64[ns]").astype(np.int64)
-    return nanoseconds
+    found = read_column(str(path), str(column.name), column)
+    if found.kind == "category" or found.gaps.any():
+        wrong = found.gaps if found.gaps.any() else np.ones(len(column), dtype=bool)
+        row = int(np.flatnonzero(wrong)[0])
+        value = texts(column.iloc[[row]])[0]
+        raise DataError(f"{path}, row {row + 2}, column {found.name!r}: {value!r} is neither a number nor a date")
+    return np.asarray(found.values, dtype=np.float64)
 
 
 def _of_sequences(path: Path, target: str, values: Array, lengths: Array) -> tuple[Array, bool]:

@@ -42,7 +42,8 @@ class SequenceFiles(SequenceDataModule):
         sequence: Of a long table, the column that says which sequence a row belongs to.
         time: Of a long table, the column, of numbers or dates, that orders the rows of a sequence; default: their order
             in the file.
-        features: Of a long table, the columns to use; default: all others.
+        features: Of a long table, the columns to use; default: all others but those that
+            the split goes by.
         continuous: Of a long table, whether the target is a number to predict, not a class; default: numbers are,
             except up to 20 different whole ones.
         kwargs: Arguments of `DataModule`.
@@ -70,7 +71,9 @@ class SequenceFiles(SequenceDataModule):
         self.path = Path(path)
         self.sequence = sequence
         if self.path.suffix.lower() in TABLES and not self.path.is_dir():
-            self._recorded = read_long_table(self.path, target, sequence, time, features, continuous)
+            self._recorded = read_long_table(
+                self.path, target, sequence, time, features, continuous, self.split_options.columns()
+            )
         else:
             stated = {"time": time, "features": features, "continuous": continuous}
             for name, value in stated.items():

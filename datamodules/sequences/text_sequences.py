@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -21,6 +22,7 @@ from datamodules.sequences.sequence_data import SequenceDataModule
 from datamodules.sequences.vocabulary import NOTHING, RESERVED, UNKNOWN, Tokens, Vocabulary, split_text
 from datamodules.splitting.duplicates import Digests, digest_each
 from datamodules.splitting.manifest import Manifest
+from datamodules.tables.columns import cleaned
 
 SEPARATOR = "\x1f"  # between the tokens of a text that is hashed
 
@@ -74,7 +76,7 @@ class TextSequences(SequenceDataModule):
         self.path = Path(path)
         self.vocabulary_size = vocabulary_size
         self.vocabulary = Vocabulary([], tokens, lowercase, max_length)
-        frame = read_columns(self.path)
+        self._frame = frame = read_columns(self.path)
         for option, name in (("text", text), ("target", target)):
             check_column(self.path, frame, name, option)
         if text == target:
@@ -107,6 +109,11 @@ class TextSequences(SequenceDataModule):
         lengths = torch.tensor([len(found) for found in ids])
         self._provisional = RaggedSequences(torch.from_numpy(np.concatenate(ids)), lengths)
         self.input_shape = (int(lengths.max()),)
+
+    @override
+    def sample_values(self, name: str) -> npt.NDArray[Any]:
+        check_column(self.path, self._frame, name, "split")
+        return cleaned(self._frame[name])
 
     @override
     def origin(self) -> str:

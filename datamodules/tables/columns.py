@@ -1,7 +1,7 @@
 """What the cells of a column are: numbers, dates, or categories, in the forms that people write them in."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +87,14 @@ def read_column(path: str, name: str, cells: "pd.Series", kind: Kind | None = No
     numbers = np.full(len(texts), np.nan)
     numbers[~gaps.to_numpy()] = plain.astype(float).to_numpy()
     return number_column(path, name, numbers, cells.index)
+
+
+def cleaned(cells: "pd.Series") -> npt.NDArray[Any]:
+    """Return cells as they are, (N,), but for spaces around texts, and None for those that are missing."""
+    if cells.dtype.kind in "iufbM":
+        return np.asarray(cells)
+    texts = cells.astype(object).where(cells.notna(), "").astype(str).str.strip()
+    return _objects(texts, texts.str.lower().isin(MISSING))
 
 
 def number_column(path: str, name: str, numbers: npt.NDArray[np.float64], rows: "pd.Index") -> Column:

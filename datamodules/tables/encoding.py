@@ -1,14 +1,19 @@
 """How a table's columns become the inputs of a network: fitted on the training part, kept as plain values."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from datamodules.errors import DataError
+from datamodules.splitting.duplicates import Digests, digest_each
 from datamodules.tables.columns import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Scaling = Literal["standard", "robust"]
 MAX_VALUES = 1000  # of a category; rarer ones count as unseen
@@ -89,6 +94,17 @@ def fit_encoding(column: Column, train: npt.NDArray[np.int64], scaling: Scaling)
     )
 
 
+def row_digests(columns: list[Column]) -> Digests:
+    """Return a digest of each row, (N,), whatever the encodings are."""
+    rows = len(columns[0].values)
+    numbers = [np.asarray(column.values, np.float64) for column in columns if column.kind != "category"]
+    texts = [column.values for column in columns if column.kind == "category"]
+    values = np.stack(numbers, axis=1) if numbers else np.empty((rows, 0))
+    words = zip(*texts, strict=True) if texts else [()] * rows
+    content = (row.tobytes() + repr(word).encode() for row, word in zip(values, words, strict=True))
+    return digest_each(np.frombuffer(row, np.uint8) for row in content)
+
+
 def encode(raw: Tensor, columns: Tensor) -> Tensor:
     """Return the inputs of a network for raw values of a table.
 
@@ -111,6 +127,38 @@ def encode(raw: Tensor, columns: Tensor) -> Tensor:
         if gaps:
             inputs.append(gap[:, None].float())
     return torch.cat(inputs, dim=1)
+
+
+def check_finite(path: str, inputs: Tensor, columns: list[ColumnEncoding], rows: "pd.Index") -> None:
+    """Check encoded inputs, (N, F); `rows` numbers them for messages, from 0.
+
+    Raises:
+        DataError: One is NaN or infinite.
+    """
+    wrong = (~inputs.isfinite()).nonzero()
+    if len(wrong):
+        row, place = wrong[0].tolist()
+        ends = np.cumsum([column.width for column in columns])
+        name = columns[int(np.searchsorted(ends, place, side="right"))].name
+        raise DataError(
+            f"{path}, row {rows[row] + 2}, column {name!r}: the number is too far from those of the training part"
+        )
+
+
+def check_same_encodings(recorded: list[dict[str, Any]], rebuilt: list[dict[str, Any]]) -> None:
+    """Check that encodings, as plain values, are those of the training, but for rounding.
+
+    Raises:
+        DataError: A column is encoded otherwise.
+    """
+    numbers = ("fill", "center", "scale")
+    for then, now in zip(recorded, rebuilt, strict=False):
+        close = np.allclose([then[key] for key in numbers], [now[key] for key in numbers], rtol=1e-9, atol=0)
+        if not close or any(then[key] != now[key] for key in now if key not in numbers):
+            raise DataError(
+                f"the column {then['name']!r} was encoded otherwise in training; features and data.scaling must be "
+                "those of the training"
+            )
 
 
 def as_tensor(columns: list[ColumnEncoding]) -> Tensor:

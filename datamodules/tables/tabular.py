@@ -15,14 +15,25 @@ from datamodules.base import DataModule
 from datamodules.errors import DataError
 from datamodules.normalization import Normalization
 from datamodules.samples import Samples
-from datamodules.splitting.duplicates import Digests, digest_each
+from datamodules.splitting.duplicates import Digests
+from datamodules.splitting.manifest import Manifest
 from datamodules.splitting.splits import quantile_bins
 from datamodules.splitting.subsets import Indices
-from datamodules.tables.columns import Column, read_column
-from datamodules.tables.encoding import ColumnEncoding, Scaling, as_tensor, encode, fit_encoding, wide_blocks
+from datamodules.tables.columns import Column, cleaned, read_column
+from datamodules.tables.encoding import (
+    ColumnEncoding,
+    Scaling,
+    as_tensor,
+    check_finite,
+    check_same_encodings,
+    encode,
+    fit_encoding,
+    row_digests,
+    wide_blocks,
+)
 from datamodules.tables.reading import read_table
 from datamodules.tables.suspects import drop_suspects, warn_of_answers
-from datamodules.tables.targets import Target, read_target, with_target
+from datamodules.tables.targets import Target, read_target, read_weights, with_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,10 +95,12 @@ class Tabular(DataModule):
         self.frame, notes = read_table(Path(path))
         named = [target] if isinstance(target, str) else target
         self._check_columns([*named, *([weights] if weights else [])], features)
+        if len({*named, weights}) <= len(named):
+            raise DataError(f"target and weights: {', '.join(named)} and {weights!r}: name each column once")
         if label_separator is None:
             self.frame = with_target(path, self.frame, named)
         self.target: Target = read_target(path, self.frame, target, continuous, label_separator)
-        self.weight_column = weights
+        self.given_weights = None if weights is None else read_weights(path, self.frame, weights)
         if stratify_bins is not None and self.target.class_names:
             raise DataError("stratify_bins is for continuous targets only; classes are stratified without it")
         self.class_names = self.target.class_names
@@ -125,28 +138,16 @@ class Tabular(DataModule):
     def load(self) -> Samples:
         """Return the targets, and inputs that `measure` replaces: what a category is, the split decides."""
         inputs = torch.zeros(len(self.frame), len(self.columns))
-        weights = None if self.weight_column is None else torch.from_numpy(self._read_weights(self.weight_column))
-        return Samples(inputs, torch.from_numpy(self.target.values.copy()), weights=weights)
-
-    def _read_weights(self, name: str) -> npt.NDArray[np.float32]:
-        column = self._column(name)
-        if column.kind != "number" or column.gaps.any():
-            raise DataError(f"{self.path}: the weights in the column {name!r} must be numbers, one for each row")
-        return np.asarray(column.values, np.float32)
+        return Samples(inputs, torch.from_numpy(self.target.values.copy()), weights=self.given_weights)
 
     @override
     def sample_values(self, name: str) -> npt.NDArray[Any]:
         self._check_columns([name], None)
-        return np.asarray(self.frame[name])
+        return cleaned(self.frame[name])
 
     @override
     def digests(self) -> Digests:
-        numbers = [np.asarray(column.values, np.float64) for column in self.columns if column.kind != "category"]
-        texts = [column.values for column in self.columns if column.kind == "category"]
-        rows = np.stack(numbers, axis=1) if numbers else np.empty((len(self.frame), 0))
-        names = zip(*texts, strict=True) if texts else [()] * len(rows)
-        content = (row.tobytes() + repr(words).encode() for row, words in zip(rows, names, strict=True))
-        return digest_each(np.frombuffer(row, np.uint8) for row in content)
+        return row_digests(self.columns)
 
     @override
     def measure(self, indices: Tensor) -> Normalization:
@@ -156,25 +157,19 @@ class Tabular(DataModule):
         inputs = torch.from_numpy(raw)
         self.samples = replace(self.samples, inputs=inputs)
         self._encoded = encode(inputs, as_tensor(self.encodings))
-        self._check_finite()
+        check_finite(self.path, self._encoded, self.encodings, self.frame.index)
         return Normalization([0.0], [1.0])
-
-    def _check_finite(self) -> None:
-        wrong = (~self._encoded.isfinite()).nonzero()
-        if len(wrong):
-            row, place = wrong[0].tolist()
-            ends = np.cumsum([encoding.width for encoding in self.encodings])
-            name = self.columns[int(np.searchsorted(ends, place, side="right"))].name
-            number = self.frame.index[row] + 2
-            raise DataError(
-                f"{self.path}, row {number}, column {name!r}: the number is too far from those of the training part"
-            )
 
     @override
     def setup(self, stage: str | None = None) -> None:
         if self.split is None:
             super().setup(stage)
             self.manifest |= {"columns": [encoding.plain() for encoding in self.encodings]}
+
+    @override
+    def check_same_split(self, recorded: Manifest) -> None:
+        super().check_same_split(recorded)
+        check_same_encodings(recorded.get("columns", []), self.manifest["columns"])
 
     @override
     def identify(self, indices: Tensor) -> dict[str, list[Any]]:
@@ -217,6 +212,9 @@ class Tabular(DataModule):
         if missing is not None:
             raise DataError(f"the rows have no column {missing!r}, which the model was trained on")
         columns = [read_column("the rows", column.name, frame[column.name], column.kind) for column in self.columns]
+        for column, trained in zip(columns, self.columns, strict=True):
+            if column.kind != trained.kind and not column.gaps.all():
+                raise DataError(f"the rows, column {column.name!r}: it was a {trained.kind} in training")
         codes = [encoding.codes(column) for encoding, column in zip(self.encodings, columns, strict=True)]
         return torch.from_numpy(np.stack(codes, axis=1))
 

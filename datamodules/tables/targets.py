@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
 
 from datamodules.errors import DataError
 from datamodules.tables.columns import MISSING, Column, read_column
@@ -86,6 +88,18 @@ def with_target(path: str, frame: "pd.DataFrame", names: list[str]) -> "pd.DataF
     return frame[~missing]
 
 
+def read_weights(path: str, frame: "pd.DataFrame", name: str) -> Tensor:
+    """Return the weights in a column, (N,), float32.
+
+    Raises:
+        DataError: It does not hold a number in each row.
+    """
+    column = read_column(path, name, frame[name])
+    if column.kind != "number" or column.gaps.any():
+        raise DataError(f"{path}: the weights in the column {name!r} must be numbers, one for each row")
+    return torch.from_numpy(np.asarray(column.values, np.float32))
+
+
 def _is_number_to_predict(column: Column) -> bool:
     if column.kind != "number":
         return False
@@ -116,6 +130,9 @@ def _listed_labels(path: str, names: list[str], frame: "pd.DataFrame", separator
 def _numbers(path: str, frame: "pd.DataFrame", names: list[str]) -> Target:
     columns = [read_column(path, name, frame[name]) for name in names]
     for column in columns:
+        if column.gaps.any() and column.kind == "number":
+            row = frame.index[int(column.gaps.argmax())] + 2
+            raise DataError(f"{path}, row {row}, column {column.name!r}: the target is not a number")
         if column.kind != "number":
             first = next(value for value in column.values if value is not None)
             raise DataError(f"{path}, column {column.name!r}: {first!r} is not a number, as a continuous target is")

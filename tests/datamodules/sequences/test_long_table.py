@@ -122,7 +122,7 @@ def spoiled(**cells):
         (spoiled(x=""), {}, "row 8, column 'x': '' is not a number"),
         (spoiled(x="inf"), {}, "row 8, column 'x': 'inf' is not a number"),
         (spoiled(sequence=""), {}, "row 8, column 'sequence': the sequence is missing"),
-        (spoiled(time="soon"), {"time": "time"}, "row 8, column 'time': 'soon' is neither a number nor a date"),
+        (spoiled(time="soon"), {"time": "time"}, "row 8, column 'time': 'soon' is not a number, as the others are"),
         (table(), {"target": "label"}, r"no column 'label' \(data\.target\); there are sequence, time, x"),
         (table(), {"sequence": "patient"}, r"no column 'patient' \(data\.sequence\)"),
         (table(), {"features": ["target"]}, "'target' is not a feature"),

@@ -180,7 +180,7 @@ def test_a_column_of_weights_weighs_the_samples_and_is_no_feature(table):
     train = data.split.train
     assert data.samples.weights[train].sum() == sum(1 + k % 3 for k in train)
     with pytest.raises(DataError, match="the weights in the column 'b' must be numbers"):
-        Tabular(table(f"a,w,b\n{rows}"), "a", weights="b").setup()
+        Tabular(table(f"a,w,b\n{rows}"), "a", weights="b")
 
 
 @pytest.mark.parametrize("missing", ["", "NA", " ", "?"])
@@ -199,3 +199,44 @@ def test_a_message_names_the_row_of_the_file_whatever_is_left_out(table):
     rows = "".join(f"{'inf' if k == 20 else k % 7},{'' if k == 3 else 'xy'[k % 2]}\n" for k in range(60))
     with pytest.raises(DataError, match="row 22, column 'a': the number is infinite"):
         Tabular(table(f"a,b\n{rows}"), "b")
+
+
+def test_a_test_with_other_encodings_is_refused(table):
+    trained, other = Tabular(table(), "kind"), Tabular(table(), "kind", scaling="robust")
+    trained.setup()
+    other.setup()
+    recorded = json.loads(json.dumps(trained.manifest))
+    Tabular(table(), "kind").check_same_split(recorded)
+    with pytest.raises(DataError, match="the column 'size' was encoded otherwise in training"):
+        other.check_same_split(recorded)
+
+
+def test_spaces_do_not_make_another_group_and_a_missing_group_is_refused(table):
+    rows = "".join(f"p{k % 30}{' ' * (k % 2)},{k * k % 97},{'xy'[k % 3 > 0]}\n" for k in range(300))
+    data = Tabular(table(f"patient,a,b\n{rows}"), "b", split=SplitOptions(groups="patient"))
+    data.setup()
+    parts = [set(indices % 30) for indices in data.split.parts().values()]
+    assert sum(map(len, parts)) == 30
+    with pytest.raises(DataError, match=r"split\.groups"):
+        Tabular(table(f"patient,a,b\n{rows}NA,1,x\n"), "b", split=SplitOptions(groups="patient")).setup()
+
+
+def test_new_rows_of_another_kind_are_refused_by_column(table):
+    data = Tabular(table(), "kind")
+    frame, _ = read_table(Path(table()))
+    frame["size"] = "abc"
+    with pytest.raises(DataError, match="column 'size': it was a number in training"):
+        data.encode(frame)
+
+
+@pytest.mark.parametrize("options", [{"target": ["size", "size"]}, {"target": "kind", "weights": "kind"}])
+def test_a_column_has_one_part_to_play(table, options):
+    with pytest.raises(DataError, match="name each column once"):
+        Tabular(table(), **options)
+
+
+def test_weights_and_balanced_batches_are_refused_together(table):
+    rows = "".join(f"{k % 7},{1 + k % 3},{'xy'[k % 2]}\n" for k in range(60))
+    data = Tabular(table(f"a,w,b\n{rows}"), "b", weights="w", balanced_batches=True)
+    with pytest.raises(DataError, match="balanced_batches: samples have weights"):
+        data.train_dataloader()

@@ -59,6 +59,7 @@ def test_several_columns_are_several_numbers():
     [
         (["a", "b", "c"], None, "3 different values among 3 in the column 'y' are not classes"),
         (["a", "b"] * 3, True, "column 'y': 'a' is not a number"),
+        (["1", "none", "2"], True, "row 3, column 'y': the target is not a number"),
         (["a"] * 5, None, "all rows have the class 'a' in the column 'y'"),
     ],
 )

@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from callbacks import CheckpointError
+from models.trusted import untrusted
 from scripts.cli.checkpoint_config import CONFIG_KEY, read_config
 
 CONFIG: dict[str, Any] = {
@@ -218,3 +219,17 @@ def test_what_a_split_goes_by_is_kept(groups) -> None:
     config = changed("data", value={"class_path": "datamodules.ImageFolder", "init_args": arguments})
     save(config)
     assert read_config(SAVED)["data"] == config["data"]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [("evil.Reg",), {"evil.Reg"}, frozenset({"evil.Reg"}), ({"class_path": "evil.Reg"},), [("evil.Reg",)], b"evil.Reg"],
+    ids=["tuple", "set", "frozenset", "tuple of a mapping", "tuple in a list", "bytes"],
+)
+def test_a_class_in_any_container_is_refused(imported, hidden) -> None:
+    settings = changed(*ARGUMENTS, "regularizers", value=hidden)
+    assert next(untrusted({"model": settings["model"]}), None) is not None
+    torch.save({"state_dict": {}, "holdout_config": yaml.dump(settings)}, SAVED)
+    with pytest.raises(CheckpointError):
+        read_config(SAVED)
+    assert not imported()
