@@ -164,6 +164,6 @@ def _is_plain(value: str) -> bool:
 
 def _is_yaml_text(value: str) -> bool:
     try:
-        return bool(yaml.safe_load(value) == value)
+        return len(value) == 1 or bool(yaml.safe_load(value) == value)  # a separator, "|", is neither class nor file
     except yaml.YAMLError:
         return False

@@ -54,7 +54,7 @@ class SequenceFiles(SequenceDataModule):
 
     default_recipe = "sequences"
     named_after = "path"
-    file_endings = (".npz",)
+    file_endings = (".npz", ".csv", ".tsv", ".parquet", ".pq")
     may_change_on_resume = ("path",)
 
     def __init__(

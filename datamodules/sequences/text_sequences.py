@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from typing_extensions import override
 
@@ -89,7 +90,10 @@ class TextSequences(SequenceDataModule):
         self.class_names = found.class_names
         values = torch.from_numpy(found.values)
         self._targets = values if self.class_names else narrowest(values.view(-1, 1))
-        self._split(texts(frame[text]).tolist())
+        written = texts(frame[text]).tolist()
+        if empty := written.count(""):
+            rank_zero_warn(f"{path}: {empty:,} texts in the column {text!r} are empty")
+        self._split(written)
 
     def _split(self, written: list[str]) -> None:
         """Split texts into tokens, each with a provisional id: its place among the tokens of the whole file."""

@@ -12,6 +12,7 @@ from datamodules.splitting.groups import missing_values
 from datamodules.splitting.options import SplitOptions
 from datamodules.splitting.sizes import check_fold, part_size
 from datamodules.splitting.subsets import Indices
+from datamodules.tables.columns import read_column
 
 SECONDS_A_DAY = 86_400
 
@@ -52,11 +53,22 @@ def read_times(values: npt.NDArray[Any]) -> Times:
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
-        return Times(np.array([_days(number, value) for number, value in enumerate(values)]), dates=True)
+        return Times(_read_dates(values), dates=True)
     infinite = np.flatnonzero(~np.isfinite(numbers))
     if len(infinite):
         raise DataError(f"split.by_time: sample {infinite[0]} has the time {values[infinite[0]]}; it must be finite")
     return Times(numbers, dates=False)
+
+
+def _read_dates(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return dates as days, read as the dates in a table are: 31.01.2026 and 2026/01/31 too."""
+    import pandas as pd
+
+    if all(isinstance(value, str) and not value[:5].endswith("-") for value in values):
+        column = read_column("split.by_time", "dates", pd.Series(list(values)))
+        if column.kind == "date":
+            return np.asarray(column.values, dtype=np.float64)
+    return np.array([_days(number, value) for number, value in enumerate(values)])
 
 
 def _days(number: int, value: Any) -> float:

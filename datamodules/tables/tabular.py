@@ -1,5 +1,6 @@
 """Your own table: a CSV or Parquet file with a row per sample."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,8 @@ class Tabular(DataModule):
         there = list(self.frame.columns)
         for name in (*target, *(features or [])):
             if name not in there:
-                raise DataError(f"{self.path} has no column {name!r}; there are {', '.join(there)}")
+                several = "; write several as [a, b]" if "," in name else ""
+                raise DataError(f"{self.path} has no column {name!r}; there are {', '.join(there)}{several}")
         chosen = features or []
         answer = next((name for name in target if name in chosen), None)
         if answer is not None:
@@ -227,7 +229,9 @@ class Tabular(DataModule):
     @override
     def extra_facts(self) -> list[str]:
         left = len(self.frame.columns) - len(self.columns) - len(self.target.names)
-        facts = [f"{len(self.columns)} columns as {self.input_shape[0]} inputs"]
+        counts = Counter(column.kind for column in self.columns)
+        kinds = " and ".join(f"{count} {kind} column{'s' * (count > 1)}" for kind, count in sorted(counts.items()))
+        facts = [f"{kinds} as {self.input_shape[0]} inputs"]
         facts += [f"{left} left out"] if left else []
         unseen = self._unseen()
         return [*facts, f"{unseen} cells hold values that training did not see"] if unseen else facts

@@ -64,13 +64,21 @@ def _data_class(line: CommandLine) -> type[DataModule] | None:
         return next((cls for cls in candidates if cls.__name__ == named or find_class(named) is cls), None)
     fitting = [cls for cls in candidates if _reads(cls, line.values.get(f"--data.{cls.named_after}"))]
     given = {name.split(".")[1].rstrip("+") for name in line.values if name.startswith("--data.")}
-    return min(fitting, key=lambda cls: _misfit(cls, given), default=None)
+    ending = Path(line.values.get("--data.path") or "").suffix.lower()
+    return min(fitting, key=lambda cls: _misfit(cls, given, ending), default=None)
 
 
-def _misfit(cls: type[DataModule], given: set[str]) -> tuple[int, int]:
-    """Return how many of the given arguments a datamodule does not take, and how many that it needs are not given."""
+def _misfit(cls: type[DataModule], given: set[str], ending: str) -> tuple[int, int, int]:
+    """Return how badly a datamodule fits a command line.
+
+    Returns:
+        How many of the given arguments it does not take, how unlikely it is for the file's ending, and how many
+        arguments that it needs are not given.
+    """
     needed = {argument.name: argument.default is REQUIRED for argument in constructor_arguments(cls)}
-    return len(given - needed.keys()), sum(required and name not in given for name, required in needed.items())
+    rank = cls.file_endings.index(ending) if ending in cls.file_endings else 0
+    missing = sum(required and name not in given for name, required in needed.items())
+    return len(given - needed.keys()), rank, missing
 
 
 def _reads(cls: type[DataModule], source: str | None) -> bool:

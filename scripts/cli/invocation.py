@@ -69,7 +69,8 @@ def resolve(line: CommandLine) -> Invocation:
         recipes[str(path)] = path.read_text(encoding="utf-8")
         arguments = ["-c", str(path), *arguments]
     elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
-        raise UsageError(f"{line.job} needs a recipe: -c FILE{_recipes_there_are()}")
+        own = "data of your own (--data.path TABLE --data.target COLUMN; --data ImageFolder --data.data_dir FOLDER)"
+        raise UsageError(f"{line.job} needs a recipe: -c FILE, or {own}{_recipes_there_are()}")
     if line.job == "fit" and checkpoint is not None and (kept := folder_to_resume(checkpoint, name, named_dir)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
     return Invocation(arguments, name, runs_dir, checkpoint, recipes)

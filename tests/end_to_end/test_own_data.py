@@ -29,6 +29,7 @@ def test_a_table_of_classes(own) -> None:
     assert first.startswith("recipe ")
     assert "configs/tables.yaml, the one for Tabular, with models.Classifier; choose others with -c" in first
     assert "3 classes, stratified" in data
+    assert "4 number columns as 4 inputs" in data
     config = yaml.safe_load((own.folder / "runs/iris/version_0/config.yaml").read_text())
     assert config["data"]["class_path"].endswith("Tabular")
     tested = own.here("test", "--ckpt_path", "runs/iris/version_0").stdout
@@ -66,7 +67,12 @@ def test_the_newest_run_of_a_table_goes_on(own) -> None:
         ("--data.path iris.csv --data.target species --model models.Regressor", "the data has classes"),
         ("--data.path none.csv --data.target kind", "none.csv does not exist"),
         ("--data.path iris.csv --data.targt kind", "Tabular has no argument 'targt'; did you mean target?"),
-        ("--data Digits", "fit needs a recipe"),
+        ("--data Digits", "fit needs a recipe: -c FILE, or data of your own (--data.path TABLE --data.target COLUMN"),
+        (
+            "--data.path iris.csv --data.target a,b",
+            "no column 'a,b'; there are a, b, c, d, species; write several as [a, b]",
+        ),
+        ("--data.path iris.csv --data.sequence a --data.target species", "iris.csv, row 2, column 'b'"),
     ],
 )
 def test_a_mistake_is_one_line(own, flags, said) -> None:
@@ -74,3 +80,31 @@ def test_a_mistake_is_one_line(own, flags, said) -> None:
     assert said in error
     assert error.count("\n") == 1
     assert not list(own.folder.glob("runs/*/version_9"))
+
+
+def test_labels_that_a_cell_lists_are_tested_by_the_checkpoint_alone(own) -> None:
+    rows = [f"{k % 7},{'|'.join(['red'] * (k % 2) + ['big'] * (k % 3 > 0))}" for k in range(90)]
+    (own.folder / "tags.csv").write_text("\n".join(["x,tags", *rows]) + "\n")
+    out = own.here(
+        "fit", "--data.path", "tags.csv", "--data.target", "tags", "--data.label_separator", "|", *SHORT
+    ).stdout
+    assert "with models.MultiLabelClassifier" in out
+    command = out.splitlines()[-1].removeprefix("test it     holdout ").split()
+    assert command == ["test", "--ckpt_path", "runs/tags/version_0/checkpoints/best.ckpt"]
+    assert "test/exact_match" in own.here(*command).stdout
+
+
+def test_a_table_is_split_by_dates_as_people_write_them(own) -> None:
+    rows = [f"{1 + k % 28:02}.{1 + k // 28:02}.2026,{k % 7},{'xy'[k % 2]}" for k in range(140)]
+    (own.folder / "days.csv").write_text("\n".join(["day,a,b", *rows]) + "\n")
+    flags = (
+        "--data.path",
+        "days.csv",
+        "--data.target",
+        "b",
+        "--data.split.by_time",
+        "day",
+        "--data.split.time_gap",
+        "2",
+    )
+    assert "by time (day), gap 2 days" in own.here("fit", *flags, *SHORT).stdout
