@@ -155,6 +155,10 @@ class DataModule(TaskFacts):
     def fit_maximum(self, indices: Tensor) -> None:
         """Set `maximum` by the given training samples where it is not known before."""
 
+    def content_digests(self) -> Digests | None:
+        """Return a digest of all that the dataset holds of each sample, (N,), if `digests` covers a part only."""
+        return None
+
     def measure(self, indices: Tensor) -> Normalization:
         """Return mean and standard deviation of each channel over the given samples."""
         inputs = self.samples.inputs
@@ -178,6 +182,7 @@ class DataModule(TaskFacts):
             self.split_options,
             source=self.dataset_name,
             digests=self.digests(),
+            content=self.content_digests(),
             strata=self.strata(samples.targets.numpy()),
             class_names=self.class_names,
             imbalance=self.imbalance,

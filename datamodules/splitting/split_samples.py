@@ -43,6 +43,7 @@ def split_samples(
     *,
     source: str,
     digests: Digests,
+    content: Digests | None = None,
     strata: Indices | None,
     class_names: tuple[str, ...],
     imbalance: Imbalance | None = None,
@@ -56,7 +57,8 @@ def split_samples(
         samples: N samples.
         options: How to split them.
         source: Name of the dataset.
-        digests: Digest of each sample's content, (N,).
+        digests: Digest of each sample, (N,): those of duplicates are equal.
+        content: Digest of all that the dataset holds of each sample, (N,), if that is more.
         strata: Class or bin of each sample to stratify by, (N,), or its labels (N, L); None for a plain random split.
         class_names: C names; none if targets are continuous.
         imbalance: Makes classes of the training part rare.
@@ -69,7 +71,7 @@ def split_samples(
     """
     targets, names = samples.targets.numpy(), class_names or None
     check_options(options)
-    sha256 = content_hash(digests, targets)
+    sha256 = content_hash(digests if content is None else content, targets)
     criteria = read_criteria(options, len(targets), Source(source, values, files, digests, sha256))
     split = draw_parts(
         strata,

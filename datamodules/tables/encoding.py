@@ -152,6 +152,11 @@ def check_same_encodings(recorded: list[dict[str, Any]], rebuilt: list[dict[str,
         DataError: A column is encoded otherwise.
     """
     numbers = ("fill", "center", "scale")
+    names = [[column["name"] for column in columns] for columns in (recorded, rebuilt)]
+    if recorded and names[0] != names[1]:
+        raise DataError(
+            f"the columns were {', '.join(names[0])}, now they are {', '.join(names[1])}; set data.features"
+        )
     for then, now in zip(recorded, rebuilt, strict=False):
         close = np.allclose([then[key] for key in numbers], [now[key] for key in numbers], rtol=1e-9, atol=0)
         if not close or any(then[key] != now[key] for key in now if key not in numbers):

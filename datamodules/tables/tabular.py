@@ -16,7 +16,7 @@ from datamodules.base import DataModule
 from datamodules.errors import DataError
 from datamodules.normalization import Normalization
 from datamodules.samples import Samples
-from datamodules.splitting.duplicates import Digests
+from datamodules.splitting.duplicates import Digests, digest_each
 from datamodules.splitting.manifest import Manifest
 from datamodules.splitting.splits import quantile_bins
 from datamodules.splitting.subsets import Indices
@@ -150,6 +150,12 @@ class Tabular(DataModule):
     @override
     def digests(self) -> Digests:
         return row_digests(self.columns)
+
+    @override
+    def content_digests(self) -> Digests:
+        # Of all columns: which are features, and which the split goes by, does not change the data.
+        rows = zip(*(cleaned(self.frame[name]) for name in self.frame.columns), strict=True)
+        return digest_each(np.frombuffer(repr(row).encode(), np.uint8) for row in rows)
 
     @override
     def measure(self, indices: Tensor) -> Normalization:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from datamodules import BreastCancer, DataError, Diabetes, Iris, SplitOptions, Tabular, Thermometer, Wine
+from datamodules.splitting.given import table_of
 from datamodules.tables.reading import read_table
 from models import Classifier
 from models.networks import TableMLP
@@ -209,6 +210,25 @@ def test_a_test_with_other_encodings_is_refused(table):
     Tabular(table(), "kind").check_same_split(recorded)
     with pytest.raises(DataError, match="the column 'size' was encoded otherwise in training"):
         other.check_same_split(recorded)
+
+
+def test_a_test_with_other_columns_is_refused(table):
+    trained, other = Tabular(table(), "kind"), Tabular(table(), "kind", features=["town", "since"])
+    trained.setup()
+    with pytest.raises(DataError, match="the columns were size, town, member, since, now they are town, since"):
+        other.check_same_split(json.loads(json.dumps(trained.manifest)))
+
+
+def test_the_parts_of_a_run_by_groups_are_given_to_another_run(table, tmp_path):
+    rows = "".join(f"{k % 30},{k * k % 97},{'xy'[k % 3 > 0]}\n" for k in range(300))
+    path = table(f"patient,a,b\n{rows}")
+    grouped = Tabular(path, "b", split=SplitOptions(groups="patient"))
+    grouped.setup()
+    (tmp_path / "split.json").write_text(json.dumps(grouped.manifest))
+    (tmp_path / "split.csv").write_text(table_of(grouped.split.parts(), None))
+    given = Tabular(path, "b", features=["a"], split=SplitOptions(given=str(tmp_path / "split.csv")))
+    given.setup()
+    assert all((given.split.parts()[part] == indices).all() for part, indices in grouped.split.parts().items())
 
 
 def test_spaces_do_not_make_another_group_and_a_missing_group_is_refused(table):
