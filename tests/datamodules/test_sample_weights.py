@@ -29,7 +29,7 @@ def test_the_mean_over_the_training_part_is_one_whatever_the_weights_were():
     assert "weights 0 to 3" in plain.describe()
 
 
-@pytest.mark.parametrize("options", [{}, {"balanced_batches": True}, {"split": SplitOptions(train_size=300)}])
+@pytest.mark.parametrize("options", [{}, {"split": SplitOptions(train_size=300)}])
 def test_weights_stay_in_step_with_their_samples(options):
     data = ready(WeightedDigits(batch_size=64, **options))
     expected = data.weights[torch.tensor([0, 1, 5])]  # of the digits 0, 1 and 5, which come first in that order
