@@ -59,7 +59,7 @@ class Probe(L.Callback, ABC):
         every_n_epochs: Measure in every nth epoch, and in the last.
 
     Attributes:
-        prefix: What the names of its metrics begin with, such as "gap/".
+        prefix: Prefix of the names of its metrics, such as "gap/".
 
     Raises:
         ValueError: An argument is less than 1.

@@ -1,4 +1,4 @@
-"""What training prints: a header, and a line for each epoch if there is no progress bar."""
+"""The output of training: a header, and a line for each epoch if there is no progress bar."""
 
 from typing import Any, ClassVar
 

@@ -5,18 +5,17 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import lightning as L
 import torch
 import yaml
-from jsonargparse._parameter_resolvers import get_signature_parameters
 from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from models.init_args import HYPER_PARAMETERS, UNRECORDED, find_class
+from models.signatures import constructor_parameters, members
 
 TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
 PLAIN_TYPES = (str, int, float, bool, type(None))
@@ -132,29 +131,18 @@ def _is_choice(value: Any, annotation: Any) -> bool:
 
 
 def _annotations(cls: type) -> dict[str, Any]:
-    """Return the types of the arguments of a class, those that it hands on by `**kwargs` among them."""
-    try:
-        return {found.name: found.annotation for found in get_signature_parameters(cls, None)}
-    except (AttributeError, ValueError):  # an exception or a named tuple, which no recipe builds
-        return {}
+    return {found.name: found.annotation for found in constructor_parameters(cls)}
 
 
 def _is_text(value: Any, annotation: Any) -> bool:
     """Return whether a value is text, or a list of texts, that the parser can take for nothing else."""
-    kinds = _members(annotation)
-    inner = [part for kind in kinds if get_origin(kind) is list for part in _members(get_args(kind)[0])]
+    kinds = members(annotation)
+    inner = [part for kind in kinds if get_origin(kind) is list for part in members(get_args(kind)[0])]
     alone = [kind for kind in kinds if get_origin(kind) is not list]
     texts, taken = (value, inner) if isinstance(value, list | tuple) else ([value], alone)
     if str not in taken or not all(kind in PLAIN_TYPES for kind in (*alone, *inner)):
         return False
     return all(isinstance(text, str) and "://" not in text and _is_yaml_text(text) for text in texts)
-
-
-def _members(annotation: Any) -> list[Any]:
-    """Return the types that a union allows, one for any other type."""
-    if get_origin(annotation) not in (Union, UnionType):
-        return [annotation]
-    return [member for part in get_args(annotation) for member in _members(part)]
 
 
 def _is_plain(value: str) -> bool:

@@ -10,13 +10,13 @@ from lightning.pytorch.utilities import rank_zero_warn
 from datamodules.errors import DataError
 from datamodules.samples import UNLABELLED
 from datamodules.tables.reading import read_table
+from datamodules.tables.targets import MAX_NUMBERED_CLASSES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[Any]
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")  # of numbers; of texts only the empty one
-CLASSES_AT_MOST = 20  # different whole numbers in a target column that are taken for classes
 
 
 class Targets(NamedTuple):
@@ -71,7 +71,7 @@ def numbers(path: Path, column: "pd.Series", missing: bool = False) -> Array:
     Args:
         path: The file, for messages.
         column: The column.
-        missing: Return NaN where there is no value, instead of refusing it.
+        missing: Whether a missing value becomes NaN; by default it is an error.
 
     Raises:
         DataError: A value is not a number, is infinite, or is missing; the message names its row.
@@ -142,4 +142,4 @@ def _looks_continuous(column: "pd.Series", names: Array) -> bool:
         return False
     values = values[~np.isnan(values)]
     padded = any(len(name) > 1 and name[0] == "0" and name.isdigit() for name in names)  # 01 is a name
-    return not padded and (bool((values % 1 != 0).any()) or len(np.unique(values)) > CLASSES_AT_MOST)
+    return not padded and (bool((values % 1 != 0).any()) or len(np.unique(values)) > MAX_NUMBERED_CLASSES)

@@ -36,7 +36,7 @@ def read_long_table(
         time: Name of the column, of numbers or dates, that orders the rows of a sequence; None keeps their order.
         features: Names of the columns to use; default: all but those named here, which must hold numbers.
         continuous: Whether the target is a number to predict; None decides by its values.
-        others: Columns that are no features by default: those that the split goes by.
+        others: Columns that are not features by default: those that the split uses.
 
     Raises:
         DataError: A column does not exist, or a value is missing or not a number.

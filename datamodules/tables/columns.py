@@ -46,7 +46,9 @@ class Column:
     @property
     def gaps(self) -> npt.NDArray[np.bool_]:
         """Which cells are empty, (N,)."""
-        return np.array([value is None or value != value for value in self.values])  # NaN is not itself
+        if self.kind != "category":
+            return np.isnan(np.asarray(self.values, dtype=np.float64))
+        return np.array([value is None for value in self.values], dtype=bool)
 
     def distinct(self) -> int:
         """Return the number of different values, gaps not counted."""
@@ -73,8 +75,7 @@ def read_column(path: str, name: str, cells: "pd.Series", kind: Kind | None = No
         return number_column(path, name, cells.to_numpy(np.float64, na_value=np.nan), cells.index)
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return Column(name, "date", _days(cells))
-    texts = cells.astype(object).where(cells.notna(), "").astype(str).str.strip()
-    gaps = texts.str.lower().isin(MISSING)
+    texts, gaps = _texts_and_gaps(cells)
     if kind == "category":
         return Column(name, "category", _objects(texts, gaps))
     given = texts[~gaps]
@@ -93,8 +94,13 @@ def cleaned(cells: "pd.Series") -> npt.NDArray[Any]:
     """Return cells as they are, (N,), but for spaces around texts, and None for those that are missing."""
     if cells.dtype.kind in "iufbM":
         return np.asarray(cells)
+    return _objects(*_texts_and_gaps(cells))
+
+
+def _texts_and_gaps(cells: "pd.Series") -> "tuple[pd.Series[str], pd.Series[bool]]":
+    """Return cells as texts without spaces around them, and which are missing."""
     texts = cells.astype(object).where(cells.notna(), "").astype(str).str.strip()
-    return _objects(texts, texts.str.lower().isin(MISSING))
+    return texts, texts.str.lower().isin(MISSING)
 
 
 def number_column(path: str, name: str, numbers: npt.NDArray[np.float64], rows: "pd.Index") -> Column:

@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any
 
 from models.init_args import find_class
-from scripts.cli.constructor import SEQUENCES, Argument, constructor_arguments, is_own, members
+from models.signatures import members
+from scripts.cli.constructor import SEQUENCES, Argument, constructor_arguments, is_own
 from scripts.cli.jobs import JOBS, Option
 from scripts.cli.start_up_cache import PACKAGES, VERSIONED
 

@@ -3,16 +3,14 @@
 import collections.abc
 import inspect
 import re
-import types
 import typing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonargparse._parameter_resolvers import get_signature_parameters
-
 from models.init_args import find_class
+from models.signatures import constructor_parameters, members
 from scripts.cli.start_up_cache import PACKAGES
 
 REQUIRED = UNTYPED = inspect.Parameter.empty
@@ -52,13 +50,9 @@ class Argument:
 @cache
 def constructor_arguments(cls: type) -> list[Argument]:
     """Return the arguments of a class, those that it hands on by `**kwargs` among them."""
-    try:
-        parameters = get_signature_parameters(cls, None)
-    except (AttributeError, ValueError):  # an exception or a named tuple, which no recipe builds
-        return []
     return [
         Argument(found.name, found.annotation, found.default, _description(found.doc or "", found.parent))
-        for found in parameters
+        for found in constructor_parameters(cls)
     ]
 
 
@@ -76,13 +70,6 @@ def is_own(cls: Any) -> bool:
 def first_line(cls: type) -> str:
     """Return the first paragraph of a class's own docstring, "" if it has none."""
     return _plain((inspect.cleandoc(vars(cls).get("__doc__") or "")).split("\n\n")[0])
-
-
-def members(annotation: Any) -> list[Any]:
-    """Return the types that a union allows, one for any other type."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return [member for part in typing.get_args(annotation) for member in members(part)]
-    return [annotation]
 
 
 def words(annotation: Any) -> str:
