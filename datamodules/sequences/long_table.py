@@ -1,6 +1,7 @@
 """Sequences in a long table: a row for each step, a column that says which sequence it belongs to."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ def read_long_table(
     features: Sequence[str] | None = None,
     continuous: bool | None = None,
     others: Collection[str] = (),
+    weights: str | None = None,
 ) -> Recorded:
     """Read a long table.
 
@@ -37,21 +39,23 @@ def read_long_table(
         features: Names of the columns to use; default: all but those named here, which must hold numbers.
         continuous: Whether the target is a number to predict; None decides by its values.
         others: Columns that are not features by default: those that the split uses.
+        weights: Name of the column of sequences' weights, the same in all rows of a sequence.
 
     Raises:
         DataError: A column does not exist, or a value is missing or not a number.
     """
     frame = read_columns(path)
-    for option, name in (("target", target), ("sequence", sequence), ("time", time)):
+    for option, name in (("target", target), ("sequence", sequence), ("time", time), ("weights", weights)):
         if name is not None:
             check_column(path, frame, name, option)
-    used = [name for name in frame.columns if name not in (target, sequence, time, *others)]
+    used = [name for name in frame.columns if name not in (target, sequence, time, weights, *others)]
     if features is not None:
         used = list(features)
         for name in used:
             check_column(path, frame, name, "features")
-        if target in used or sequence in used:
-            raise DataError(f"features: {target if target in used else sequence!r} is not a feature")
+        wrong = next((name for name in (target, sequence, weights) if name in used), None)
+        if wrong is not None:
+            raise DataError(f"features: {wrong!r} is not a feature")
     if not used:
         raise DataError(f"{path} has no column beside {', '.join(frame.columns)}: no features")
     order, lengths = _in_sequences(path, frame, sequence, time)
@@ -59,18 +63,27 @@ def read_long_table(
     found = read_targets(path, frame[target], continuous)
     targets, of_steps = _of_sequences(path, target, found.values[order], lengths)
     targets = targets if found.class_names else targets.reshape(-1, 1)
-    return Recorded(str(path), values, lengths, targets, of_steps, found.class_names, [f"{name!r}" for name in used])
+    column = partial(_value_of_sequences, path, frame, texts(frame[sequence]))
+    return Recorded(
+        str(path),
+        values,
+        lengths,
+        targets,
+        of_steps,
+        found.class_names,
+        [f"{name!r}" for name in used],
+        column=column,
+    )
 
 
-def values_of_sequences(path: Path, sequence: str, name: str) -> Array:
+def _value_of_sequences(path: Path, frame: "pd.DataFrame", keys: Array, name: str) -> Array:
     """Return the value of a column for each sequence, (N,), in the order in which they appear.
 
     Raises:
         DataError: There is no such column, or it changes within a sequence.
     """
-    frame = read_columns(path)
     check_column(path, frame, name, "split")
-    groups = frame.groupby(texts(frame[sequence]), sort=False)[name]
+    groups = frame.groupby(keys, sort=False)[name]
     several = groups.nunique(dropna=False) > 1
     if several.any():
         raise DataError(f"{path}: the column {name!r} changes within the sequence {several.idxmax()!r}")

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from datamodules import DataError, SequenceFiles
+from models import Classifier
+from models.networks import Recurrent
 from models.preprocessing import Preprocessing
 
 
@@ -106,6 +108,26 @@ def test_unix_times_ten_seconds_apart_stay_apart(tmp_path):
     true = torch.arange(standardised.values.shape[1]) < standardised.lengths.unsqueeze(1)
     assert len(standardised.values[true].unique()) == len(frame)
     assert data.normalization.std[0] == pytest.approx(10 * np.std(np.arange(len(frame))), rel=0.1)
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+def test_weights_are_a_column_that_is_the_same_in_a_sequence(tmp_path, quiet_trainer, per_step):
+    frame = table()
+    frame["w"] = frame["sequence"].str[1:].astype(int) % 3 + 0.5
+    if per_step:
+        frame["target"] = np.where(frame["x"] > 0, "up", "down")
+    data = read(frame, tmp_path, weights="w")
+    assert data.samples.weights.tolist() == [number % 3 + 0.5 for number in range(40)]
+    assert data.input_shape == (8, 3), "w is not a feature"
+    network = Recurrent(data.input_shape, 2, hidden_size=4, output="every" if per_step else "last")
+    quiet_trainer(max_epochs=1).fit(Classifier(network, 2), data)
+    frame.loc[0, "w"] = 9
+    with pytest.raises(DataError, match=r"the column 'w' changes within the sequence 's0'"):
+        read(frame, tmp_path, weights="w")
+    with pytest.raises(DataError, match=r"the weights in the column 'w' must be numbers"):
+        read(frame.assign(w="heavy"), tmp_path, weights="w")
+    with pytest.raises(DataError, match="'w' is not a feature"):
+        read(frame, tmp_path, weights="w", features=["x", "w"])
 
 
 def spoiled(**cells):

@@ -283,20 +283,32 @@ GOOD = {"values": np.zeros((6, 2)), "lengths": np.array([1, 2, 3]), "targets": n
     [
         (
             {"values": None},
-            "has no array 'values'; there are lengths, targets. It must hold values, all",
+            r"has no array that is called as values are \(values, x, .*\); it holds lengths \(3,\) int64, tar",
         ),
-        ({"lengths": np.array([1, 2, 4])}, r"lengths add up to 7 steps; values have the shape \(6, 2\)"),
+        (
+            {"lengths": np.array([1, 2, 4])},
+            r"lengths add up to 7 steps; values has the shape \(6, 2\), .* The file holds lengths \(3,\) int64, ",
+        ),
         ({"lengths": np.array([0, 3, 3])}, "sequence 0 has length 0"),
         ({"lengths": np.array([1.0, 2.0, 3.0])}, r"lengths must be whole numbers \(N,\); they are float64"),
         ({"lengths": np.array([], dtype=int)}, "lengths must be whole numbers"),
-        ({"values": np.array([[1.0, 2]] * 5 + [[np.nan, 0]])}, "sequence 2 holds NaN or infinite values"),
-        ({"values": np.array(["a"] * 6)}, "sequence 0 is <U1"),
-        ({"values": np.zeros((6, 2, 2))}, r"sequence 0 is float64 \(1, 2, 2\)"),
-        ({"targets": np.array([0, 1])}, "one for each of 3 sequences, or integers, one for each of 6 steps"),
-        ({"targets": np.array([0.5, 1])}, "one row for each of 3 sequences"),
+        (
+            {"values": np.array([[1.0, 2]] * 5 + [[np.nan, 0]])},
+            r"sequence 2 of values holds NaN or infinite values \(step 2, feature 0",
+        ),
+        ({"values": np.array(["a"] * 6)}, r"values is <U1 \(6,\); sequences are numbers"),
+        ({"values": np.zeros((6, 2, 2))}, r"values has the shape \(6, 2, 2\), which is neither"),
+        ({"targets": np.array([0, 1])}, "one target for each of 3 sequences, or one for each of 6 steps"),
+        ({"targets": np.array([0.5, 1])}, "one target for each of 3 sequences"),
         ({"targets": np.array([0.5, 1, np.inf])}, "must be finite numbers"),
-        ({"targets": np.array(["a", "b", "c"])}, "targets are <U1"),
-        ({"targets": np.array([0, {}, 1])}, "cannot be read as arrays without objects"),
+        ({"targets": np.array(["a", " ", "c"])}, "targets of sequence 1 is missing"),
+        ({"targets": np.array([0, -100, 1])}, "targets of sequence 1 is missing"),
+        ({"targets": np.array([1, 2, 3]) * 1j}, "targets is complex128"),
+        (
+            {"targets": np.array([0, {}, 1])},
+            r"targets holds Python objects, .* save targets=np\.array\(labels, dtype=str\)",
+        ),
+        ({"values": np.array([[1], [2, 3], [4, 5]], object)}, r"values holds Python objects, .*values=np\.concatenate"),
     ],
 )
 def test_a_file_that_holds_no_sequences_is_refused_in_one_line(tmp_path, changed, message):
@@ -367,8 +379,8 @@ def empty_class(folder):
         (damaged, "d.npz cannot be read"),
         (flipped, "d.npz cannot be read"),
         (text, "d.npz cannot be read"),
-        (one_array, "d.npy holds one array; an .npz file is needed, with values, all sequences one after the other"),
-        (objects, "d.npy cannot be read as arrays without objects"),
+        (one_array, r"d.npy holds one array; save the targets with it, np\.savez\(path, x=sequences, y=targets\)"),
+        (objects, "d.npy holds Python objects, which are never unpickled; save numbers"),
         (other_features, "2.npy has 4 features a step; .*1.npy has 2"),
     ],
 )
