@@ -18,14 +18,16 @@ def write_recordings(path):
     random = np.random.default_rng(0)
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["recording", "time", "x", "gesture", "level"])
+        rows.writerow(["recording", "time", "x", "gesture", "level", "phase"])
         for number in range(60):
             level = 0.0
             for step in range(random.integers(4, 9)):
                 x = np.sin(step * (number % 3 + 1) / 2)
                 level += x
                 shown = level if step else ""
-                rows.writerow([number, 1_700_000_000 + 10 * step, x, f"0{number % 3}", shown])
+                rows.writerow(
+                    [number, 1_700_000_000 + 10 * step, x, f"0{number % 3}", shown, "up" if x > 0 else "down"]
+                )
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,19 @@ def test_numbers_at_each_step_train_a_regressor(own):
     header, *rows = csv.reader((own.folder / "steps.csv").open())
     assert header == ["index", "step", "target", "prediction"]
     assert "0" not in {row[1] for row in rows}, "the first step has no target"
+
+
+@pytest.mark.parametrize("target", ["level", "phase"])
+def test_without_a_recipe_task_and_output_follow_from_targets_of_steps(own, target):
+    flags = ("--data.sequence", "recording", "--data.target", target, "--data.features", "[x]")
+    done = own.here("fit", "--data.path", "gestures.csv", *flags, *BRIEF, "--name", f"by_{target}")
+    assert "and an output for each step (--model.network.output every)" in done.stdout
+    assert f"{'a number' if target == 'level' else 'a class'} for each step" in done.stdout
+    if target == "level":
+        refused = own.here(
+            "fit", "--data.path", "gestures.csv", *flags, *BRIEF, "--model.network.output", "last", status=2
+        )
+        assert "--model.network.output every" in refused.stderr, "what the user says wins"
 
 
 def test_a_task_or_an_output_that_does_not_fit_is_one_line(own):
