@@ -1,30 +1,24 @@
-"""What the cells of a column are: numbers, dates, or categories, in the forms that people write them in."""
+"""What the cells of a column are: numbers, dates, times, or categories, in the forms that people write them in."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from datamodules.errors import DataError
+from datamodules.tables.dates import date_form, days, read_dates_as, read_times
+from datamodules.tables.forms import PLAIN_FORM, Form, number_form, read_numbers_as
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["number", "date", "category"]
-MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "<na>")
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:inf|infinity)"
-CODE = r"0\d+"  # a number is not written with a zero in front: 01 is a name
-# Forms of dates, and how pandas reads them; with strokes, days or months may come first.
-DATES = {
-    r"\d{4}-\d\d?-\d\d?(?:[T ].*)?": "ISO8601",
-    r"\d{4}/\d\d?/\d\d?": "%Y/%m/%d",
-    r"\d\d?\.\d\d?\.\d{4}": "%d.%m.%Y",
-    r"\d\d?/\d\d?/\d{4}": "",
-}
-THOUSANDS = {",": r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", ".": r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?"}
-DECIMAL_COMMA = r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?"
-MOSTLY = 0.8  # of the values: the others are then mistakes, not categories
+Kind = Literal["number", "date", "time", "category"]
+MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "<na>", "nat", "n.a.", "#value!", "#div/0!", "#ref!")
+CLASSES = ("none",)  # words for a gap that may be the name of a class
+DASHES = ("-", "--", ".", "\u2013", "\u2014")  # gaps between numbers or dates, but categories may be + and -
+YES_NO = ({"1", "0"}, {"1.0", "0.0"}, {"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"})  # what labels look like
 
 
 @dataclass(frozen=True)
@@ -33,15 +27,17 @@ class Column:
 
     Attributes:
         name: Its name.
-        kind: What its cells are; a date counts as days since 1970.
+        kind: What its cells are; a date counts as days since 1970, a time of day or a duration as hours.
         values: (N,): float64 with NaN for gaps, or texts with None for gaps.
         whole: Whether all its numbers are whole.
+        form: How the cells are written, by which new rows are read too.
     """
 
     name: str
     kind: Kind
     values: npt.NDArray[np.float64] | npt.NDArray[np.object_]
     whole: bool = False
+    form: Form = PLAIN_FORM
 
     @property
     def gaps(self) -> npt.NDArray[np.bool_]:
@@ -55,49 +51,134 @@ class Column:
         return len(set(self.values[~self.gaps].tolist()))
 
 
-def read_column(path: str, name: str, cells: "pd.Series", kind: Kind | None = None) -> Column:
-    """Read a column's cells: texts of a text file, or typed values of a Parquet file.
+def read_column(path: str, name: str, cells: "pd.Series") -> Column:
+    """Read a column's cells, and find out what they are and how they are written.
 
     Args:
         path: The file, for messages.
         name: The column.
-        cells: Its N cells.
-        kind: What they are; by default it is found out.
+        cells: Its N cells, numbered from 0: texts of a text file, or typed values of a Parquet file.
 
     Raises:
-        DataError: Most cells are numbers and one is not, or it cannot be told which number is meant.
+        DataError: Most cells are numbers and one is not, or it cannot be told which number or date is meant.
     """
-    import pandas as pd  # takes a third of a second to import
-
-    if pd.api.types.is_bool_dtype(cells.dtype):
-        return Column(name, "category", _objects(cells.astype(str), cells.isna()))
-    if pd.api.types.is_numeric_dtype(cells.dtype):
-        return number_column(path, name, cells.to_numpy(np.float64, na_value=np.nan), cells.index)
-    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-        return Column(name, "date", _days(cells))
-    texts, gaps = _texts_and_gaps(cells)
-    if kind == "category":
-        return Column(name, "category", _objects(texts, gaps))
-    given = texts[~gaps]
-    form = next((form for form in DATES if len(given) and given.str.fullmatch(form).all()), None)
+    typed = _typed_column(path, name, cells)
+    if typed is not None:
+        return typed
+    check_single(path, name, cells)
+    texts, gaps = texts_and_gaps(cells)
+    dashes = gaps | texts.isin(DASHES)
+    given = texts[~dashes]
+    date = date_form(path, name, given)
+    if date:
+        return read_column_as(path, name, cells, "date", Form(date=date))
+    if len(given) and not np.isnan(read_times(given)).any():
+        return read_column_as(path, name, cells, "time", PLAIN_FORM)
+    form = number_form(path, name, given)
     if form is not None:
-        return Column(name, "date", _read_days(path, name, texts.mask(gaps), DATES[form] or _order(path, name, given)))
-    plain = _plain_numbers(path, name, given)
-    if plain is None:
-        return Column(name, "category", _objects(texts, gaps))
+        return read_column_as(path, name, cells, "number", form)
+    found = set(texts[~gaps].unique())
+    lower = {text.lower() for text in found}
+    return read_column_as(
+        path, name, cells, "category", Form(lower=len(lower) < len(found) and any(lower <= pair for pair in YES_NO))
+    )
+
+
+def read_column_as(path: str, name: str, cells: "pd.Series", kind: Kind, form: Form) -> Column:
+    """Read cells of a known kind, in the form that it is known to have; typed values have no form.
+
+    Args:
+        path: The file, for messages.
+        name: The column.
+        cells: Its N cells, numbered from 0.
+        kind: What they are.
+        form: How texts are written.
+
+    Raises:
+        DataError: A cell is something else, or is written in another form; the message names it.
+    """
+    if kind == "category":
+        texts, gaps = texts_and_gaps(cells)
+        return Column(name, kind, _objects(texts.str.lower() if form.lower else texts, gaps), form=form)
+    typed = _typed_column(path, name, cells)
+    if typed is not None and typed.kind == kind:
+        return Column(name, kind, typed.values, typed.whole, form)
+    texts, gaps = texts_and_gaps(cells)
+    gaps |= texts.isin(DASHES)
     numbers = np.full(len(texts), np.nan)
-    numbers[~gaps.to_numpy()] = plain.astype(float).to_numpy()
-    return number_column(path, name, numbers, cells.index)
+    given = texts[~gaps]
+    if kind == "number":
+        plain = cells[~gaps].map(lambda cell: isinstance(cell, Real) and not isinstance(cell, bool | np.bool_))
+        read = read_numbers_as(form, given).to_numpy(np.float64)
+        if plain.any():
+            read = np.where(plain, read_numbers_as(PLAIN_FORM, given).to_numpy(np.float64), read)
+    else:
+        read = read_dates_as(form.date, given) if kind == "date" else read_times(given)
+    wrong = np.flatnonzero(np.isnan(read))
+    if len(wrong):
+        row = given.index[wrong[0]] + 2
+        raise DataError(f"{path}, row {row}, column {name!r}: {given.iloc[wrong[0]]!r} is not {_described(kind, form)}")
+    numbers[~gaps.to_numpy()] = read
+    column = number_column(path, name, numbers, cells.index)
+    return Column(name, kind, numbers, kind == "number" and column.whole, form)
+
+
+def read_numbers(path: str, name: str, cells: "pd.Series", missing: bool = False) -> npt.NDArray[np.float64]:
+    """Return a column that must hold numbers, (N,): float64; dates count as days, times of day as hours.
+
+    Args:
+        path: The file, for messages.
+        name: The column.
+        cells: Its N cells, numbered from 0.
+        missing: Whether a missing one becomes NaN; by default it is an error.
+
+    Raises:
+        DataError: A cell is not a number, is infinite, or is missing; the message names its row.
+    """
+    column = read_column(path, name, cells)
+    texts, gaps = texts_and_gaps(cells)
+    given = texts[~gaps]
+    if column.kind == "category" and len(given):
+        row = given.index[int(read_numbers_as(PLAIN_FORM, given).isna().to_numpy().argmax())]
+        raise DataError(f"{path}, row {row + 2}, column {name!r}: {given[row]!r} is not a number")
+    numbers = np.full(len(cells), np.nan) if column.kind == "category" else np.asarray(column.values, np.float64)
+    if np.isnan(numbers).any() and not missing:
+        place = int(np.isnan(numbers).argmax())
+        row = cells.index[place] + 2
+        raise DataError(f"{path}, row {row}, column {name!r}: {texts.iloc[place]!r} is not a number")
+    return numbers
+
+
+def holds_lists(cells: "pd.Series") -> npt.NDArray[np.bool_]:
+    """Return which cells hold several values, as those of a Parquet file may, (N,)."""
+    if cells.dtype.kind != "O":
+        return np.zeros(len(cells), dtype=bool)
+    return np.array([isinstance(cell, list | tuple | set | dict | np.ndarray) for cell in cells], dtype=bool)
+
+
+def check_single(path: str, name: str, cells: "pd.Series") -> None:
+    """Check that every cell holds one value.
+
+    Raises:
+        DataError: One holds a list.
+    """
+    lists = holds_lists(cells)
+    if lists.any():
+        row = cells.index[int(lists.argmax())] + 2
+        raise DataError(
+            f"{path}, row {row}, column {name!r}: the cell holds a list; give each value a column of its own, or leave "
+            "the column out (data.features chooses the columns)"
+        )
 
 
 def cleaned(cells: "pd.Series") -> npt.NDArray[Any]:
     """Return cells as they are, (N,), but for spaces around texts, and None for those that are missing."""
     if cells.dtype.kind in "iufbM":
         return np.asarray(cells)
-    return _objects(*_texts_and_gaps(cells))
+    return _objects(*texts_and_gaps(cells))
 
 
-def _texts_and_gaps(cells: "pd.Series") -> "tuple[pd.Series[str], pd.Series[bool]]":
+def texts_and_gaps(cells: "pd.Series") -> "tuple[pd.Series[str], pd.Series[bool]]":
     """Return cells as texts without spaces around them, and which are missing."""
     texts = cells.astype(object).where(cells.notna(), "").astype(str).str.strip()
     return texts, texts.str.lower().isin(MISSING)
@@ -116,67 +197,25 @@ def number_column(path: str, name: str, numbers: npt.NDArray[np.float64], rows: 
     return Column(name, "number", numbers, bool(len(known)) and bool((known == np.round(known)).all()))
 
 
-def _plain_numbers(path: str, name: str, given: "pd.Series[str]") -> "pd.Series[str] | None":
-    """Return texts as Python writes numbers, None if they are not numbers."""
-    if not len(given) or given.str.fullmatch(CODE).any():
-        return None
-    plain = given.str.fullmatch(NUMBER)
-    if plain.all():
-        return given
-    for decimal, group in ((".", ","), (",", ".")):
-        grouped = given.str.fullmatch(THOUSANDS[group])
-        fraction = plain if decimal == "." else given.str.fullmatch(DECIMAL_COMMA) | given.str.fullmatch(r"[+-]?\d+")
-        if not (grouped | fraction).all() or (decimal == "." and not grouped.any()):
-            continue
-        if grouped.any() and not _told_apart(given, group):
-            shown = given[grouped].iloc[0]
-            raise DataError(
-                f"{path}, column {name!r}: {shown!r} may be {shown.replace(group, '.')} or {shown.replace(group, '')}; "
-                "write numbers with a point and without thousands separators"
-            )
-        return given.str.replace(group, "", regex=False).str.replace(",", ".", regex=False)
-    odd = given[~plain]
-    if plain.mean() >= MOSTLY:
-        raise DataError(
-            f"{path}, row {odd.index[0] + 2}, column {name!r}: {odd.iloc[0]!r} is not a number, as the others are; "
-            "correct it, or leave the column out (data.features chooses the columns)"
-        )
+def _typed_column(path: str, name: str, cells: "pd.Series") -> Column | None:
+    """Return a column whose type says what its cells are; None for texts and objects."""
+    import pandas as pd  # takes a third of a second to import
+
+    if pd.api.types.is_bool_dtype(cells.dtype):
+        return Column(name, "category", _objects(cells.astype(str), cells.isna()))
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return number_column(path, name, cells.to_numpy(np.float64, na_value=np.nan), cells.index)
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return Column(name, "date", days(cells))
+    if pd.api.types.is_timedelta64_dtype(cells.dtype):
+        return Column(name, "time", (cells / pd.Timedelta(hours=1)).to_numpy(np.float64))
     return None
 
 
-def _told_apart(given: "pd.Series[str]", group: str) -> bool:
-    """Return whether some text shows that a sign groups thousands: it stands twice, or the other sign stands too."""
-    other = "." if group == "," else ","
-    return bool(((given.str.count(rf"\{group}") > 1) | given.str.contains(other, regex=False)).any())
-
-
-def _read_days(path: str, name: str, texts: "pd.Series[str]", form: str) -> npt.NDArray[np.float64]:
-    import pandas as pd
-
-    try:
-        return _days(pd.to_datetime(texts, format=form, utc=True))
-    except ValueError as error:
-        raise DataError(f"{path}, column {name!r}: not all are dates ({error}); write them as 2026-01-31") from error
-
-
-def _order(path: str, name: str, given: "pd.Series[str]") -> str:
-    """Return whether days or months come first in dates such as 31/01/2026: whichever some date needs."""
-    first, second = (given.str.split("/").str[place].astype(int).max() for place in (0, 1))
-    if first > 12 or second > 12:
-        return "%d/%m/%Y" if first > 12 else "%m/%d/%Y"
-    raise DataError(
-        f"{path}, column {name!r}: {given.iloc[0]!r} may begin with day or month; write dates as 2026-01-31, or "
-        "leave the column out (data.features chooses the columns)"
-    )
-
-
-def _days(times: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.float64]:
-    import pandas as pd
-
-    if times.dt.tz is not None:
-        times = times.dt.tz_convert(None)
-    days: npt.NDArray[np.float64] = ((times - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)
-    return days
+def _described(kind: Kind, form: Form) -> str:
+    if kind == "number":
+        return f"a number as the others are, such as {form.write(1234.5)!r}"
+    return "a time such as '08:30'" if kind == "time" else f"a date in the form of the others, {form.date}"
 
 
 def _objects(texts: "pd.Series[str]", gaps: "pd.Series[bool]") -> npt.NDArray[np.object_]:

@@ -219,7 +219,7 @@ class Tabular(DataModule):
         missing = next((column.name for column in self.columns if column.name not in frame.columns), None)
         if missing is not None:
             raise DataError(f"the rows have no column {missing!r}, which the model was trained on")
-        columns = [read_column("the rows", column.name, frame[column.name], column.kind) for column in self.columns]
+        columns = [read_column("the rows", column.name, frame[column.name]) for column in self.columns]
         for column, trained in zip(columns, self.columns, strict=True):
             if column.kind != trained.kind and not column.gaps.all():
                 raise DataError(f"the rows, column {column.name!r}: it was a {trained.kind} in training")

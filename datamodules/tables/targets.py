@@ -1,7 +1,6 @@
 """The target of a table: classes, or numbers to predict."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,32 +9,15 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.errors import DataError
-from datamodules.tables.columns import MISSING, Column, read_column
+from datamodules.samples import UNLABELLED
+from datamodules.tables.classes import Target, missing_classes, read_classes
+from datamodules.tables.columns import YES_NO, Column, holds_lists, read_column, read_numbers, texts_and_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_NUMBERED_CLASSES = 20  # a column of more different whole numbers is one to predict
-YES_NO = ({"1", "0"}, {"1.0", "0.0"}, {"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"})  # what labels look like
 YES = {"1", "1.0", "true", "yes", "y", "t"}
-
-
-@dataclass(frozen=True)
-class Target:
-    """The target column, or columns.
-
-    Attributes:
-        names: Names of the columns.
-        class_names: The classes, as the file writes them, or the labels; none if the target is a number.
-        values: Class of each row, (N,), int64; or numbers, (N, outputs), float64; or whether each row has each label,
-            (N, L), bool.
-        notes: What a user should know.
-    """
-
-    names: list[str]
-    class_names: tuple[str, ...]
-    values: npt.NDArray[np.int64] | npt.NDArray[np.float64] | npt.NDArray[np.bool_]
-    notes: list[str]
 
 
 def read_target(
@@ -58,15 +40,56 @@ def read_target(
         DataError: A target is missing, or not a number where one is needed.
     """
     names = [target] if isinstance(target, str) else target
-    if label_separator is not None:
+    lists = [name for name in names if holds_lists(frame[name]).any()]
+    if label_separator is not None or lists:
         return _listed_labels(path, names, frame, label_separator)
     if not isinstance(target, str):
         labels = None if continuous else _labels(frame, names)
-        return _numbers(path, frame, names) if labels is None else labels
-    column = None if continuous is False else read_column(path, target, frame[target])
-    if continuous or (continuous is None and column is not None and _is_number_to_predict(column)):
-        return _numbers(path, frame, names)
-    return _classes(path, target, frame[target], column)
+        if labels is None and continuous is False:
+            raise DataError(
+                f"target: {', '.join(names)} are several columns that do not hold yes and no, or 1 and 0; only one "
+                "column may hold classes (data.continuous false)"
+            )
+        return _several_numbers(path, frame, names) if labels is None else labels
+    return _without_gaps(path, read_target_column(path, frame[target], continuous), frame.index)
+
+
+def read_target_column(
+    path: str,
+    cells: "pd.Series",
+    continuous: bool | None = None,
+    samples: npt.NDArray[Any] | None = None,
+) -> Target:
+    """Read one target column, of a table, of texts or of sequences, in which a target may be missing.
+
+    Args:
+        path: The file, for messages.
+        cells: N cells, named after the column and numbered from 0.
+        continuous: Whether they are numbers to predict; None finds it out.
+        samples: What tells the sample that each row belongs to, (N,), if a sample has several rows. A target that all
+            rows of each sample share counts once a sample.
+
+    Returns:
+        The target: `UNLABELLED` or NaN stands for a missing one.
+
+    Raises:
+        DataError: A target is not a number where one is needed, or targets are not classes.
+    """
+    once = _once(cells, samples)
+    if continuous is None:
+        continuous = _is_number_to_predict(read_column(path, str(once.name), once))
+    if continuous:
+        name = str(cells.name)
+        return Target([name], (), read_numbers(path, name, cells, missing=True)[:, None], [])
+    return read_classes(path, cells, len(once[~missing_classes(once)]))
+
+
+def _once(cells: "pd.Series", samples: npt.NDArray[Any] | None) -> "pd.Series":
+    """Return one cell a sample if all rows of each sample hold the same, else all cells."""
+    if samples is None:
+        return cells
+    of_samples = texts_and_gaps(cells)[0].groupby(samples, sort=False)
+    return cells if (of_samples.nunique() > 1).any() else cells[~of_samples.cumcount().astype(bool)]
 
 
 def with_target(path: str, frame: "pd.DataFrame", names: list[str]) -> "pd.DataFrame":
@@ -75,11 +98,9 @@ def with_target(path: str, frame: "pd.DataFrame", names: list[str]) -> "pd.DataF
     Raises:
         DataError: No row has.
     """
-    empty = set(MISSING) - {"none"}  # which may be a class
     missing = np.zeros(len(frame), dtype=bool)
     for name in names:
-        texts = frame[name].astype(object).astype(str).str.strip().str.lower()
-        missing |= (frame[name].isna() | texts.isin(empty)).to_numpy()
+        missing |= missing_classes(frame[name]).to_numpy()
     if missing.all():
         raise DataError(f"{path}: no row has a target")
     if missing.any():
@@ -101,9 +122,9 @@ def read_weights(path: str, frame: "pd.DataFrame", name: str) -> Tensor:
 
 
 def _is_number_to_predict(column: Column) -> bool:
-    if column.kind != "number":
+    if column.kind not in ("number", "time"):
         return False
-    few = column.distinct() <= min(MAX_NUMBERED_CLASSES, len(column.values) // 2)
+    few = column.distinct() <= min(MAX_NUMBERED_CLASSES, int((~column.gaps).sum()) // 2)
     return not (column.whole and few)
 
 
@@ -115,46 +136,40 @@ def _labels(frame: "pd.DataFrame", names: list[str]) -> Target | None:
     return Target(names, tuple(names), np.stack([column.isin(YES).to_numpy(bool) for column in texts], axis=1), [])
 
 
-def _listed_labels(path: str, names: list[str], frame: "pd.DataFrame", separator: str) -> Target:
-    """Return the labels that the cells of one column list; an empty cell has none."""
+def _listed_labels(path: str, names: list[str], frame: "pd.DataFrame", separator: str | None) -> Target:
+    """Return the labels that the cells of one column list, by a separator or as lists; an empty cell has none."""
     if len(names) > 1:
-        raise DataError(f"label_separator: {', '.join(names)} are several columns; one holds the list of labels")
-    cells = frame[names[0]].astype(object).where(frame[names[0]].notna(), "")
-    rows = [{label.strip() for label in str(cell).split(separator)} - {""} for cell in cells]
+        raise DataError(f"target: {', '.join(names)} are several columns; one holds the list of labels")
+    cells = frame[names[0]].astype(object)
+    lists = holds_lists(cells)
+    rows = [_labels_of(cell, separator, listed) for cell, listed in zip(cells, lists, strict=True)]
     found = sorted(set().union(*rows))
     if not found:
         raise DataError(f"{path}: no row has a label in the column {names[0]!r}")
-    return Target(names, tuple(found), np.array([[label in row for label in found] for row in rows]), [])
+    values = np.array([[label in row for label in found] for row in rows], dtype=np.bool_)
+    return Target(names, tuple(found), values, [])
 
 
-def _numbers(path: str, frame: "pd.DataFrame", names: list[str]) -> Target:
-    columns = [read_column(path, name, frame[name]) for name in names]
-    for column in columns:
-        if column.gaps.any() and column.kind == "number":
-            row = frame.index[int(column.gaps.argmax())] + 2
-            raise DataError(f"{path}, row {row}, column {column.name!r}: the target is not a number")
-        if column.kind != "number":
-            first = next(value for value in column.values if value is not None)
-            raise DataError(f"{path}, column {column.name!r}: {first!r} is not a number, as a continuous target is")
-    return Target(names, (), np.stack([np.asarray(column.values, np.float64) for column in columns], axis=1), [])
+def _labels_of(cell: Any, separator: str | None, listed: bool) -> set[str]:
+    if listed:
+        labels = [str(label).strip() for label in cell if label is not None]
+    elif cell is None or cell != cell:
+        return set()
+    else:
+        labels = [label.strip() for label in (str(cell).split(separator) if separator else [str(cell)])]
+    return set(labels) - {""}
 
 
-def _classes(path: str, name: str, cells: "pd.Series", column: Column | None) -> Target:
-    texts = cells.astype(object).astype(str)
-    stripped = texts.str.strip()
-    numbered = column is not None and column.kind == "number"
-    found = sorted(stripped.unique(), key=float if numbered else str)
-    if 2 * len(found) > len(stripped):
-        raise DataError(
-            f"{path}: {len(found)} different values among {len(stripped)} in the column {name!r} are not classes; "
-            "if it is a number to predict, set data.continuous true"
-        )
-    if len(found) < 2:
-        raise DataError(
-            f"{path}: all rows have the class {found[0]!r} in the column {name!r}; there is nothing to learn"
-        )
-    notes = []
-    if texts.nunique() > len(found):
-        notes.append(f"{path}: classes in the column {name!r} that differ in spaces around them are the same class")
-    places = {value: place for place, value in enumerate(found)}
-    return Target([name], tuple(found), stripped.map(places).to_numpy(np.int64), notes)
+def _several_numbers(path: str, frame: "pd.DataFrame", names: list[str]) -> Target:
+    columns = [read_numbers(path, name, frame[name], missing=True) for name in names]
+    return _without_gaps(path, Target(names, (), np.stack(columns, axis=1), []), frame.index)
+
+
+def _without_gaps(path: str, target: Target, rows: "pd.Index") -> Target:
+    """Return a target of which no row may be missing."""
+    missing = np.argwhere(target.values == UNLABELLED if target.class_names else np.isnan(target.values))
+    if len(missing):
+        row, *place = missing[0].tolist()
+        name = target.names[place[0] if place else 0]
+        raise DataError(f"{path}, row {rows[row] + 2}, column {name!r}: the target is not a number")
+    return target

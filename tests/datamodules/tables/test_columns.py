@@ -75,7 +75,7 @@ def test_a_parquet_file_has_types_of_its_own():
         (["1,234", "2,000"], "'1,234' may be 1.234 or 1234"),
         (["1", "2", "3", "4", "5k"], "row 6, column 'x': '5k' is not a number, as the others are"),
         (["1", "inf"], "row 3, column 'x': the number is infinite"),
-        (["2026-01-31", "2026-02-31"], "column 'x': not all are dates"),
+        (["2026-01-31", "2026-02-31"], "row 3, column 'x': '2026-02-31' is not a date"),
         (["01/02/2026", "03/04/2026"], "'01/02/2026' may begin with day or month"),
     ],
 )

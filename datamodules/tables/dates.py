@@ -1,0 +1,87 @@
+"""Dates and times of day in the forms that people write them in; dates count in days, times in hours."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from datamodules.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What dates look like, and how pandas reads them; with strokes, days or months may come first.
+DATES = {
+    r"\d{4}-\d\d?-\d\d?(?:[T ].*)?": "ISO8601",
+    r"\d{4}/\d\d?/\d\d?": "%Y/%m/%d",
+    r"\d\d?\.\d\d?\.\d{4}": "%d.%m.%Y",
+    r"\d\d?/\d\d?/\d{4}": "",
+    r"\d\d?-[A-Za-z]{3}-\d{4}": "%d-%b-%Y",
+    r"\d\d? [A-Za-z]{3} \d{4}": "%d %b %Y",
+    r"\d\d? [A-Za-z]{4,9} \d{4}": "%d %B %Y",
+    r"[A-Za-z]{3} \d\d?, \d{4}": "%b %d, %Y",
+    r"[A-Za-z]{4,9} \d\d?, \d{4}": "%B %d, %Y",
+}
+CLOCKS = {"": "", r" \d\d?:\d\d": " %H:%M", r" \d\d?:\d\d:\d\d": " %H:%M:%S"}  # that may follow a date
+TIME = r"(\d+):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?\s*([AaPp]\.?[Mm]\.?)?"
+ORDERED = "%d/%m/%Y", "%m/%d/%Y"
+
+
+def date_form(path: str, name: str, given: "pd.Series[str]") -> str:
+    """Return the format of the dates in a column, as `pandas.to_datetime` takes it; "" if its cells are not dates.
+
+    Args:
+        path: The file, for messages.
+        name: The column.
+        given: Its cells but for gaps.
+
+    Raises:
+        DataError: Days and months cannot be told apart.
+    """
+    for form, date in DATES.items():
+        for clock, time in CLOCKS.items():
+            if (
+                len(given)
+                and given.iloc[:1].str.fullmatch(form + clock).all()
+                and given.str.fullmatch(form + clock).all()
+            ):
+                return date if date == "ISO8601" else (date or _order(path, name, given)) + time
+    return ""
+
+
+def read_dates_as(form: str, texts: "pd.Series[str]") -> npt.NDArray[np.float64]:
+    """Return texts as days since 1970, (N,), in UTC unless they name a zone; NaN for those that are not such dates."""
+    import pandas as pd
+
+    return days(pd.to_datetime(texts, format=form, utc=True, errors="coerce"))
+
+
+def read_times(texts: "pd.Series[str]") -> npt.NDArray[np.float64]:
+    """Return times of day, or durations, such as 08:30, 08:30:15 or 8:30 PM as hours, (N,); NaN for all else."""
+    found = texts.str.extract(f"^{TIME}$")
+    hours, minutes, seconds = (found[place].astype(float) for place in range(3))
+    half = found[3].str[0].str.lower()
+    twelve = half.notna()
+    hours = hours.where(~twelve, hours % 12 + 12 * (half == "p")).where(~twelve | hours.between(1, 12))
+    hours = hours + minutes / 60 + seconds.fillna(0) / 3600
+    return np.asarray(hours, dtype=np.float64)
+
+
+def days(times: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.float64]:
+    """Return times as days since 1970, (N,), in UTC; NaN for gaps."""
+    import pandas as pd
+
+    if times.dt.tz is not None:
+        times = times.dt.tz_convert(None)
+    return np.asarray((times - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
+
+
+def _order(path: str, name: str, given: "pd.Series[str]") -> str:
+    """Return whether days or months come first in dates such as 31/01/2026: whichever some date needs."""
+    first, second = (given.str.split("/").str[place].astype(int).max() for place in (0, 1))
+    if first > 12 or second > 12:
+        return ORDERED[0] if first > 12 else ORDERED[1]
+    raise DataError(
+        f"{path}, column {name!r}: {given.iloc[0]!r} may begin with day or month; write dates as 2026-01-31, or "
+        "leave the column out (data.features chooses the columns)"
+    )

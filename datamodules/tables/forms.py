@@ -1,0 +1,131 @@
+"""The forms in which people write numbers, told from the cells of a column: decimal sign, thousands sign, unit."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from datamodules.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:inf|infinity)"
+CODE = r"0\d+"  # a number is not written with a zero in front: 01 is a name
+CURRENCY = "€$£¥₹₽₩₺₴₦₫₪฿₿¢"
+BEFORE = rf"[A-Z]{{0,3}}[{CURRENCY}]|EUR|USD|GBP|CHF|JPY|CNY|INR"
+AFTER = rf"[%‰]|°\s?[A-Za-z]?|[{CURRENCY}]|[^\W\d_]{{1,6}}[²³]?(?:/[^\W\d_]{{1,6}}[²³]?)?"
+ANY_NUMBER = rf"[+-]?({BEFORE})?\s*[+-]?[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?\s*({AFTER})?"
+MOSTLY = 0.8  # of the values: the others are then mistakes, not categories
+PLAIN = {"\u2212": "-", "\u2019": "'", "\u00a0": " ", "\u202f": " ", "\u2009": " "}  # typographic signs of numbers
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the cells of a column are written.
+
+    Attributes:
+        decimal: The decimal sign of its numbers, "." or ",".
+        thousands: What groups thousands; "" for nothing.
+        before: The unit before each number, such as "€".
+        after: The unit after each number, such as "%" or "kg".
+        date: The format of its dates, as `pandas.to_datetime` takes it, such as "%d/%m/%Y" or "ISO8601".
+        lower: Whether texts are taken in lower case: yes, Yes and YES are one.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    before: str = ""
+    after: str = ""
+    date: str = ""
+    lower: bool = False
+
+    def pattern(self) -> str:
+        """Return what a number in this form looks like: a regular expression whose two groups are sign and number."""
+        decimal, group = re.escape(self.decimal), re.escape(self.thousands)
+        whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{3}})+)" if group else r"\d+"
+        fraction = rf"(?:{decimal}\d{'*' if self.decimal == '.' else '+'})?"
+        number = rf"(?:{whole}{fraction}|{decimal}\d+)(?:[eE][+-]?\d+)?|(?i:inf|infinity)"
+        return rf"([+-]?){re.escape(self.before)}\s*([+-]?(?:{number}))\s*{re.escape(self.after)}"
+
+    def write(self, number: float) -> str:
+        """Return a number in this form."""
+        digits = f"{number:,.12g}".replace(",", "\0").replace(".", self.decimal).replace("\0", self.thousands)
+        return f"{self.before}{digits}{self.after}"
+
+
+PLAIN_FORM = Form()
+FORMS = tuple(Form(*signs) for signs in (".", ",", ".,", ",.", ". ", ", ", ".'", ",'"))
+
+
+def read_numbers_as(form: Form, texts: "pd.Series[str]") -> "pd.Series[float]":
+    """Return texts as numbers, (N,), NaN for those that are not numbers in this form."""
+    found = _plain(texts).str.extract(f"^{form.pattern()}$")
+    digits = found[0] + found[1]
+    digits = digits.where(~(digits.str[:2].isin(("+-", "-+", "--", "++"))))
+    if form.thousands:
+        digits = digits.str.replace(form.thousands, "", regex=False)
+    return digits.str.replace(form.decimal, ".", regex=False).astype(float)
+
+
+def number_form(path: str, name: str, given: "pd.Series[str]") -> Form | None:
+    """Return the form of the numbers in a column, None if its cells are not numbers.
+
+    Args:
+        path: The file, for messages.
+        name: The column.
+        given: Its cells but for gaps, numbered from 0.
+
+    Raises:
+        DataError: Most cells are numbers and one is not, or it cannot be told which number is meant.
+    """
+    if not len(given):
+        return None
+    plain = given.str.fullmatch(NUMBER)
+    if plain.all() and not given.str.fullmatch(CODE).any():
+        return PLAIN_FORM
+    units = _plain(given).str.extract(rf"^{ANY_NUMBER}$")
+    like_number = _plain(given).str.fullmatch(ANY_NUMBER)
+    if like_number.mean() < MOSTLY:
+        return None
+    pairs = units[like_number].fillna("").apply(tuple, axis=1)
+    before, after = pairs.mode().iloc[0]
+    forms = [replace(form, before=before, after=after) for form in FORMS]
+    read = {form: read_numbers_as(form, given) for form in forms}
+    form = max(forms, key=lambda form: read[form].notna().sum())  # the first of those that fit as well
+    numbers = read[form]
+    if given.str.fullmatch(CODE).any():
+        return None
+    if numbers.notna().all():
+        _check_clear(path, name, given, read, form)
+        return form
+    if numbers.notna().mean() >= MOSTLY and not re.search(r"[^\W\d_]", before + after):
+        odd = given[numbers.isna()]
+        raise DataError(
+            f"{path}, row {odd.index[0] + 2}, column {name!r}: {odd.iloc[0]!r} is not a number, as the others are; "
+            "correct it, or leave the column out (data.features chooses the columns)"
+        )
+    return None
+
+
+def _check_clear(
+    path: str, name: str, given: "pd.Series[str]", read: "dict[Form, pd.Series[float]]", form: Form
+) -> None:
+    """Check that no other form gives other numbers; of numbers without a currency, those with a point are plain."""
+    money = any(sign in form.before + form.after for sign in CURRENCY) or len(form.before) == 3
+    if form.decimal == "." and not form.thousands and not money:
+        return
+    for numbers in read.values():
+        differs = numbers.notna().all() and numbers != read[form]
+        if differs is not False and differs.any():
+            first, second = (values[differs].iloc[0] for values in (read[form], numbers))
+            least, most = sorted((first, second), key=abs)
+            raise DataError(
+                f"{path}, column {name!r}: {given[differs].iloc[0]!r} may be {least:.15g} or {most:.15g}; "
+                "write numbers with a point and without thousands separators"
+            )
+
+
+def _plain(texts: "pd.Series[str]") -> "pd.Series[str]":
+    for sign, plain in PLAIN.items():
+        texts = texts.str.replace(sign, plain, regex=False)
+    return texts
