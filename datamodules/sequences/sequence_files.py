@@ -65,7 +65,7 @@ class SequenceFiles(SequenceDataModule):
 
     default_recipe = "sequences"
     named_after = "path"
-    file_endings = (".npz", ".csv", ".tsv", ".parquet", ".pq")
+    file_endings = (".npz", "/", ".csv", ".tsv", ".parquet", ".pq")
     may_change_on_resume = ("path",)
 
     def __init__(
@@ -142,7 +142,7 @@ class SequenceFiles(SequenceDataModule):
     def extra_facts(self) -> list[str]:
         lengths = self._recorded.lengths
         longest, shortest = int(lengths.max()), int(lengths.min())
-        steps = f"{shortest:,} to {longest:,} steps" if longest > shortest else f"{longest:,} steps"
+        steps = f"{shortest:,} to {longest:,} steps" if longest > shortest else f"{longest:,} step{'s' * (longest > 1)}"
         targets = self.samples.targets
         kind = "yes/no labels" if targets.dtype == torch.bool else "a class" if self.class_names else "a number"
         facts = ["official validation part"] if "val" in self._recorded.parts else []

@@ -7,6 +7,7 @@ import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
+from datamodules.images.class_files import SUFFIXES
 from datamodules.images.image_layout import part_folders, subfolders
 from datamodules.sequences.array_files import as_steps, check_finite, load_npy
 from datamodules.sequences.recorded import Array, Recorded
@@ -65,9 +66,10 @@ def _list(path: Path) -> tuple[list[tuple[str, str, Path]], Counter[str]]:
             files = [file for file in sorted(own.rglob("*")) if not file.is_dir()]
             taken = [file for file in files if _is_sequence(file, own)]
             if not taken:
+                images = any(file.suffix.lower() in SUFFIXES for file in files)
                 raise DataError(
                     f"{own} holds no .npy file and no .csv file; a folder of sequences has a subfolder for each class, "
-                    "with one file for each sequence"
+                    "with one file for each sequence" + (" (images: --data ImageFolder --data.data_dir)" * images)
                 )
             listed += [(part, own.name, file) for file in taken]
             left_out["other file"] += len(files) - len(taken)

@@ -17,7 +17,7 @@ from datamodules.errors import DataError
 from datamodules.normalization import Normalization
 from datamodules.precision import narrowest
 from datamodules.samples import UNLABELLED, Samples
-from datamodules.sequences.columns import check_column, read_columns, read_targets, texts
+from datamodules.sequences.columns import check_column, read_columns, read_target, texts
 from datamodules.sequences.ragged import RaggedSequences, Sequences
 from datamodules.sequences.sequence_data import SequenceDataModule
 from datamodules.sequences.vocabulary import NOTHING, RESERVED, UNKNOWN, Tokens, Vocabulary, split_text
@@ -89,14 +89,14 @@ class TextSequences(SequenceDataModule):
             if len(options) > 1:
                 raise DataError(f"{path}: the column {column!r} cannot be both {options[0]} and {options[1]}")
         self._weights = None if weights is None else read_weights(path, frame, weights)
-        found = read_targets(self.path, frame[target], continuous)
-        missing = np.isnan(found.values) if not found.class_names else found.values == UNLABELLED
+        found = read_target(self.path, frame[target], continuous)
+        missing = np.isnan(found.values[:, 0]) if not found.class_names else found.values == UNLABELLED
         if missing.any():
             row = int(np.flatnonzero(missing)[0]) + 2
             raise DataError(f"{path}, row {row}, column {target!r}: the target is missing")
         self.class_names = found.class_names
         values = torch.from_numpy(found.values)
-        self._targets = values if self.class_names else narrowest(values.view(-1, 1))
+        self._targets = values if self.class_names else narrowest(values)
         written = texts(frame[text]).tolist()
         if empty := written.count(""):
             rank_zero_warn(f"{path}: {empty:,} texts in the column {text!r} are empty")

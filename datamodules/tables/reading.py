@@ -35,8 +35,24 @@ def read_table(path: Path) -> tuple["pd.DataFrame", list[str]]:
         raise DataError(f"{path} {reason}; set data.path to a CSV or Parquet file")
     if path.suffix.lower() in PARQUET:
         return _checked(path, _read_parquet(path)), []
+    cells, notes = read_cells(path)
+    if len(cells) < 2:
+        raise DataError(f"{path} has no rows below a header")
+    frame = cells.iloc[1:].set_axis(cells.iloc[0].str.strip().tolist(), axis=1).reset_index(drop=True)
+    return _checked(path, frame), notes
+
+
+def read_cells(path: Path) -> tuple["pd.DataFrame", list[str]]:
+    """Read a text file as `read_table` does, but its first line as a row: it may have no header.
+
+    Returns:
+        The cells, texts, and what was noticed; no cells of an empty file.
+
+    Raises:
+        DataError: As of `read_table`.
+    """
     text, notes = _decode(path)
-    return _checked(path, _read_text(path, text)), notes
+    return _read_text(path, text), notes
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
@@ -96,14 +112,12 @@ def _read_text(path: Path, text: str) -> "pd.DataFrame":
             skipinitialspace=True,
         )
     except pd.errors.EmptyDataError:
-        cells = pd.DataFrame()
+        return pd.DataFrame()
     except (pd.errors.ParserError, csv.Error) as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
-    if len(cells) < 2:
-        raise DataError(f"{path} has no rows below a header")
     _check_rows(path, text, separator, quote)
-    return cells.iloc[1:].set_axis(cells.iloc[0].str.strip().tolist(), axis=1).reset_index(drop=True)
+    return cells
 
 
 def _check_rows(path: Path, text: str, separator: str, quote: str) -> None:

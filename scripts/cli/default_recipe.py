@@ -20,6 +20,7 @@ from scripts.cli.parser import Parser, parse
 from scripts.cli.start_up_cache import ROOT
 
 OUTPUT = "--model.network.output"
+FOLDER = "/"  # among the endings of files that a datamodule reads
 
 
 def needs_default_recipe(line: CommandLine) -> bool:
@@ -72,7 +73,7 @@ def _data_class(line: CommandLine) -> type[DataModule] | None:
         return next((cls for cls in candidates if cls.__name__ == named or find_class(named) is cls), None)
     fitting = [cls for cls in candidates if _reads(cls, line.values.get(f"--data.{cls.named_after}"))]
     given = {name.split(".")[1].rstrip("+") for name in line.values if name.startswith("--data.")}
-    ending = Path(line.values.get("--data.path") or "").suffix.lower()
+    ending = _ending(line.values.get("--data.path") or "")
     return min(fitting, key=lambda cls: _misfit(cls, given, ending), default=None)
 
 
@@ -93,7 +94,11 @@ def _reads(cls: type[DataModule], source: str | None) -> bool:
     """Return whether a datamodule reads the file or folder that the command line gives."""
     if source is None:
         return False
-    return Path(source).suffix.lower() in cls.file_endings if cls.file_endings else Path(source).is_dir()
+    return _ending(source) in (cls.file_endings or (FOLDER,))
+
+
+def _ending(source: str) -> str:
+    return FOLDER if Path(source).is_dir() else Path(source).suffix.lower()
 
 
 def _task(job: Job, line: CommandLine) -> tuple[str, bool]:

@@ -102,3 +102,23 @@ def test_texts_train_and_a_checkpoint_takes_new_ones(own):
     vocabulary = torch.load(checkpoint, weights_only=True)["split"]["vocabulary"]
     model = Classifier.load_from_checkpoint(checkpoint).eval()
     assert model(Vocabulary(**vocabulary).encode(["A good film", "no"])).shape == (2, 2)
+
+
+def test_a_folder_needs_no_more_than_its_path_and_predictions_name_the_files(own):
+    random = np.random.default_rng(0)
+    for name in ("walk", "run"):
+        (own.folder / "moves" / name).mkdir(parents=True)
+        for number in range(20):
+            steps = random.normal(size=(random.integers(2, 6), 2)) + (name == "run")
+            np.save(own.folder / "moves" / name / f"p{number // 4}_{number}.npy", steps)
+    groups = ("--data.split.groups", r"(p\d+)_", "--data.split.val_size", "8")
+    done = own.here("fit", "--data.path", "moves", *groups, *BRIEF)
+    assert "the one for SequenceFiles" in done.stdout
+    run = own.folder / "runs" / "moves" / "version_0"
+    own.here("predict", "--ckpt_path", str(run / "checkpoints" / "best.ckpt"), "--output", "moves.csv")
+    header, *rows = csv.reader((own.folder / "moves.csv").open())
+    assert header[:2] == ["index", "file"]
+    parts = {row["file"]: row["part"] for row in csv.DictReader((run / "split.csv").open())}
+    assert {parts[row[1]] for row in rows} == {"test"}
+    people = {part: {file.split("/")[1][:2] for file, own in parts.items() if own == part} for part in parts.values()}
+    assert not people["train"] & people["test"]

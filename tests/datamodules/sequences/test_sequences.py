@@ -104,18 +104,38 @@ def test_a_folder_of_csv_files_is_read_class_by_class(tmp_path, header):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "1.5,2\n-3,1200.25\n",
+        "x;y\n1,5;2\n-3;1.200,25\n",
+        ",x,y\n0,1.5,2\n1,-3,1200.25\n",
+        "x\ty\n1.5\t2\n-3\t1200.25\n",
+        "'x','y'\n'1.5','2'\n'-3','1200.25'\n",
+    ],
+)
+def test_a_csv_file_is_read_as_any_table_is(tmp_path, content):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            (tmp_path / name / f"{number}.csv").write_bytes(content.encode("utf-16"))
+    recorded = SequenceFiles(str(tmp_path))._recorded
+    assert recorded.values.tolist() == [[1.5, 2.0], [-3.0, 1200.25]] * 4
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("1,2\n3\n", r"2\.csv is not a table of numbers: the number of columns changed from 2 to 1 at row 2"),
-        ("1,2\n3,high\n", r"2\.csv is not a table of numbers: could not convert string 'high'"),
-        ("1,2\n3,\n", r"2\.csv is not a table of numbers"),
-        ("1,2\n3,nan\n", r"2\.csv holds NaN"),
-        ("", r"2\.csv is float64 \(0,"),
-        ("x,y\n", r"2\.csv is float64 \(0,"),
+        ("1,2\n3\n", r"2\.csv, line 2: 1 values, but 2 columns"),
+        ("1,2\n3,high\n", r"2\.csv, row 2, column 'feature 1': 'high' is not a number; correct it in the file"),
+        ("1,2\n3,4\n5,\n", r"2\.csv, row 3, column 'feature 1': the value is missing; fill it in or remove the row"),
+        ("1,2\n3,nan\n", r"2\.csv, row 2, column 'feature 1': the value is missing"),
+        ("x,y\n1,2\n3,inf\n", r"2\.csv, row 3, column 'y': the number is infinite"),
+        ("", r"2\.csv has no steps"),
+        ("x,y\n", r"2\.csv has no steps"),
         ("x,y\n1,2\n", r"2\.csv has the columns x, y; .*1\.csv has feature 0, feature 1"),
         ("1,2,3\n", r"2\.csv has 3 features a step; .*1\.csv has 2"),
         ("x,x\n1,2\n", r"2\.csv has two columns of the same name"),
-        ("x,y\n1,2,3\n", r"2\.csv has 2 columns and 3 numbers in a row"),
+        ("x,y\n1,2,3\n", r"2\.csv cannot be read as a table: Expected 2 fields in line 2, saw 3"),
     ],
 )
 def test_a_csv_file_that_is_no_sequence_is_refused_by_name(tmp_path, content, message):
