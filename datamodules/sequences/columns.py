@@ -48,12 +48,30 @@ def texts(column: "pd.Series") -> Array:
     return found
 
 
+def plain_numbers(column: "pd.Series") -> Array | None:
+    """Return a column as numbers, float64, if all are finite and written as Python writes them, else None.
+
+    Millions of steps are read so in a hundredth of the time that their form takes to find out.
+    """
+    cells = column.to_numpy(object)
+    if column.dtype.kind not in "iuf" and not all(isinstance(cell, str) and "_" not in cell for cell in cells):
+        return None
+    try:
+        numbers: Array = cells.astype(np.float64)
+    except (ValueError, TypeError):
+        return None
+    return numbers if np.isfinite(numbers).all() else None
+
+
 def read_feature(path: Path, column: "pd.Series") -> Array:
     """Return a column of steps as numbers, (steps,), float64: dates as days, true and false as 1 and 0.
 
     Raises:
         DataError: A value is missing or not a number; the message names its row.
     """
+    plain = plain_numbers(column)
+    if plain is not None:
+        return plain
     words = texts_and_gaps(column)[0].str.lower()
     if words.isin(TRUTH.keys()).all():
         return np.asarray(words.map(TRUTH), np.float64)

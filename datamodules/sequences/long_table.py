@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
 from datamodules.samples import UNLABELLED
-from datamodules.sequences.columns import check_column, read_columns, read_feature, read_target, texts
+from datamodules.sequences.columns import check_column, plain_numbers, read_columns, read_feature, read_target, texts
 from datamodules.sequences.recorded import Array, Recorded
 from datamodules.tables.columns import cleaned, read_column
 
@@ -150,6 +150,9 @@ def _in_sequences(path: Path, frame: "pd.DataFrame", sequence: str, time: str | 
 
 
 def _times(path: Path, column: "pd.Series") -> Array:
+    plain = plain_numbers(column)
+    if plain is not None:
+        return plain
     found = read_column(str(path), str(column.name), column)
     if found.kind == "category" or found.gaps.any():
         wrong = found.gaps if found.gaps.any() else np.ones(len(column), dtype=bool)

@@ -14,18 +14,19 @@ from datamodules.sequences.npz_values import FormError, arrange
 from datamodules.sequences.recorded import Array, Recorded
 
 
-def read_npz(path: Path, continuous: bool | None = None) -> Recorded:
+def read_npz(path: Path, continuous: bool | None = None, target: str | None = None) -> Recorded:
     """Read an .npz file in one of the forms that `SequenceFiles` describes.
 
     Args:
         path: The file.
         continuous: Whether targets are numbers to predict; None decides by their type.
+        target: Name of the array of targets; None finds it by the usual names.
 
     Raises:
         DataError: It cannot be read, or its arrays do not fit together.
     """
     arrays = load_npz(path)
-    named = name_arrays(path, arrays)
+    named = name_arrays(path, arrays, target)
     try:
         return _recorded(str(path), named, continuous)
     except FormError as error:
@@ -63,7 +64,7 @@ def _recorded(path: str, parts: dict[str, Named], continuous: bool | None) -> Re
         read.class_names,
         [f"feature {number}" for number in range(steps.shape[1])],
         parts=places if len(parts) > 1 else {},
-        facts=[one.words for one in arranged.values() if one.words],
+        facts=[f"{part}: {one.words}" if part else one.words for part, one in arranged.items() if one.words],
         column=partial(_value_of_sequences, path, {part: named.others for part, named in parts.items()}, len(lengths)),
     )
 

@@ -43,8 +43,13 @@ def shapes(arrays: dict[str, Array]) -> str:
     return ", ".join(words) or "none"
 
 
-def name_arrays(path: Path, arrays: dict[str, Array]) -> dict[str, Named]:
+def name_arrays(path: Path, arrays: dict[str, Array], target: str | None = None) -> dict[str, Named]:
     """Return the arrays of each part that has sequences of its own, "" if there are no such parts.
+
+    Args:
+        path: The file, for messages.
+        arrays: Its arrays.
+        target: Name of the targets, without that of the part; None if they are called as in `ROLES`.
 
     Raises:
         DataError: No array holds sequences or targets, or two may be the same.
@@ -61,7 +66,7 @@ def name_arrays(path: Path, arrays: dict[str, Array]) -> dict[str, Named]:
         parts[part] |= {name: array for name, array in shared.items() if ROLE_OF.get(name.lower()) == "class_names"}
     if "" not in of_parts and "train" not in of_parts:
         raise DataError(f"{path} has arrays of the {of_parts[0]} part and none of the training part: {shapes(arrays)}")
-    return {part: _named(path, part, parts[part], arrays) for part in of_parts}
+    return {part: _named(path, part, parts[part], arrays, target) for part in of_parts}
 
 
 def _divided(name: str) -> tuple[str, str]:
@@ -81,9 +86,11 @@ def _roles(names: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _named(path: Path, part: str, own: dict[str, Array], arrays: dict[str, Array]) -> Named:
+def _named(path: Path, part: str, own: dict[str, Array], arrays: dict[str, Array], target: str | None) -> Named:
     named, of_part = Named(), f" of the {part} part" if part else ""
-    for role, names in _roles(own).items():
+    if target is not None and target not in own:
+        raise DataError(f"{path} has no array {target!r}{of_part} (data.target); it holds {shapes(arrays)}")
+    for role, names in (_roles(own) | ({} if target is None else {"targets": [target]})).items():
         chosen = [name for name in names if name == role] or names
         if len(chosen) > 1:
             raise DataError(

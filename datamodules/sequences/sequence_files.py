@@ -20,6 +20,7 @@ from datamodules.splitting.path_values import values_in_paths
 from datamodules.tables.reading import PARQUET
 from datamodules.tables.targets import read_weights
 
+TARGET = "target"
 TABLES = (".csv", ".tsv", ".txt", *PARQUET)
 
 
@@ -46,8 +47,9 @@ class SequenceFiles(SequenceDataModule):
         path: An .npz file, a folder, or a long table. The split may go by arrays (N,) of the file, by a pattern over
             the files' paths below the folder, or by columns of the table that are the same in all rows of a sequence:
             `data.split.groups patient`.
-        target: Of a long table, the target column. If all rows of each sequence hold the same value, targets are of
-            sequences, else of steps; an empty cell is a step without a target.
+        target: Of a long table, the target column, by default "target". If all rows of each sequence hold the same
+            value, targets are of sequences, else of steps; an empty cell is a step without a target. Of an .npz file,
+            the array of targets, if it is not called as above.
         sequence: Of a long table, the column that says which sequence a row belongs to.
         time: Of a long table, the column, of numbers or dates, that orders the rows of a sequence; default: their order
             in the file.
@@ -65,13 +67,13 @@ class SequenceFiles(SequenceDataModule):
 
     default_recipe = "sequences"
     named_after = "path"
-    file_endings = (".npz", "/", ".csv", ".tsv", ".parquet", ".pq")
+    file_endings = (".npz", "/", ".csv", ".tsv", ".parquet", ".pq", ".npy")
     may_change_on_resume = ("path",)
 
     def __init__(
         self,
         path: str,
-        target: str = "target",
+        target: str | None = None,
         sequence: str = "sequence",
         time: str | None = None,
         features: list[str] | None = None,
@@ -83,23 +85,25 @@ class SequenceFiles(SequenceDataModule):
         self.path = Path(path)
         if self.path.suffix.lower() in TABLES and not self.path.is_dir():
             columns = self.split_options.columns()
-            recorded = read_long_table(self.path, target, sequence, time, features, continuous, columns, weights)
+            named = TARGET if target is None else target
+            recorded = read_long_table(self.path, named, sequence, time, features, continuous, columns, weights)
         else:
             for name, value in {"time": time, "features": features}.items():
                 if value is not None:
                     raise DataError(f"{name} is for a long table; {path} is not a .csv or .parquet file")
-            recorded = self._read_arrays(continuous)
+            recorded = self._read_arrays(continuous, target)
         if weights is not None:
             recorded = replace(recorded, weights=self._weights(recorded, weights))
         self._recorded = recorded
         self.class_names = recorded.class_names
         self.input_shape = recorded.input_shape
 
-    def _read_arrays(self, continuous: bool | None) -> Recorded:
+    def _read_arrays(self, continuous: bool | None, target: str | None) -> Recorded:
         if not self.path.is_dir():
-            return read_npz(self.path, continuous)
-        if continuous:
-            raise DataError(f"continuous is for a table or an .npz file; the folders in {self.path} are classes")
+            return read_npz(self.path, continuous, target)
+        if continuous or target is not None:
+            option = "target" if target is not None else "continuous"
+            raise DataError(f"{option} is for a table or an .npz file; the folders in {self.path} are the classes")
         return read_folder(self.path)
 
     def _weights(self, recorded: Recorded, name: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
@@ -11,7 +12,10 @@ from datamodules.images.class_files import SUFFIXES
 from datamodules.images.image_layout import part_folders, subfolders
 from datamodules.sequences.array_files import as_steps, check_finite, load_npy
 from datamodules.sequences.recorded import Array, Recorded
-from datamodules.sequences.sequence_csv import read_csv
+from datamodules.sequences.sequence_csv import read_csv, read_numbers_of_files
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ENDINGS = (".npy", ".csv")
 
@@ -84,26 +88,30 @@ def _is_sequence(file: Path, folder: Path) -> bool:
 
 def _read(files: list[Path]) -> tuple[list[str], list[Array]]:
     """Return the names of the features, and the sequences with their features in that order."""
+    arrays: dict[Path, Array] = {}
+    tables: dict[Path, pd.DataFrame] = {}
     names: list[str] | None = None
-    sequences: list[Array] = []
     noticed: set[str] = set()
     for file in files:
-        header, sequence, notes = read_csv(file) if file.suffix.lower() == ".csv" else _read_npy(file)
-        noticed.update(notes)
-        header = header or [f"feature {number}" for number in range(sequence.shape[1])]
+        header: list[str] = []
+        if file.suffix.lower() == ".csv":
+            header, tables[file], notes = read_csv(file)
+            noticed.update(notes)
+        else:
+            arrays[file] = as_steps(load_npy(file), str(file))
+        width = (tables if file in tables else arrays)[file].shape[1]
+        header = header or [f"feature {number}" for number in range(width)]
         names = names or header
         if len(header) != len(names):
             raise DataError(f"{file} has {len(header)} features a step; {files[0]} has {len(names)}")
         if sorted(header) != sorted(names):
             raise DataError(f"{file} has the columns {', '.join(header)}; {files[0]} has {', '.join(names)}")
-        sequences.append(sequence if header == names else sequence[:, [header.index(name) for name in names]])
+        if file in tables:
+            tables[file] = tables[file][names]
     for note in sorted(noticed):
         rank_zero_warn(note)
     assert names is not None
-    return names, sequences
-
-
-def _read_npy(file: Path) -> tuple[list[str], Array, list[str]]:
-    sequence = as_steps(load_npy(file), str(file))
-    check_finite(sequence, str(file))
-    return [], sequence, []
+    arrays |= read_numbers_of_files(tables)
+    for file, steps in arrays.items():
+        check_finite(steps, str(file))
+    return names, [arrays[file] for file in files]

@@ -100,6 +100,14 @@ def test_targets_are_texts_numbers_or_one_hot_classes(tmp_path, targets, classes
         assert data.samples.targets.tolist() == targets.reshape(COUNT, -1).tolist()
 
 
+def test_the_user_can_name_the_array_of_targets(tmp_path):
+    arrays = {"x": VALUES, "y": LABELS, "speed": np.arange(COUNT) / 7}
+    assert read(tmp_path, {"target": "speed"}, **arrays).num_outputs == 1
+    assert read(tmp_path, **arrays).class_names == ("0", "1")
+    with pytest.raises(DataError, match=r"no array 'pace' \(data\.target\); it holds speed \(40,\) float64, x"):
+        read(tmp_path, {"target": "pace"}, **arrays)
+
+
 def test_several_ones_in_a_row_are_yes_no_labels(tmp_path):
     labels = RANDOM.integers(0, 2, (COUNT, 3))
     data = read(tmp_path, x=VALUES, y=labels, class_names=np.array(["a", "b", "c"]))

@@ -86,3 +86,5 @@ def test_one_class_and_options_of_tables_are_refused(tmp_path):
         ready(tmp_path, weights="w")
     with pytest.raises(DataError, match="continuous is for a table or an"):
         ready(tmp_path, continuous=True)
+    with pytest.raises(DataError, match="target is for a table or an"):
+        ready(tmp_path, target="label")

@@ -122,14 +122,23 @@ def test_a_csv_file_is_read_as_any_table_is(tmp_path, content):
     assert recorded.values.tolist() == [[1.5, 2.0], [-3.0, 1200.25]] * 4
 
 
+def test_all_files_of_a_folder_show_together_how_numbers_are_written(tmp_path):
+    for name, content in (("a", "x;y\n1,5;7\n2.000,25;8\n"), ("b", "x;y\n3.000;9\n1,125;10\n")):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            (tmp_path / name / f"{number}.csv").write_text(content)
+    values = SequenceFiles(str(tmp_path))._recorded.values
+    assert values.tolist() == [[1.5, 7], [2000.25, 8]] * 2 + [[3000, 9], [1.125, 10]] * 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("1,2\n3\n", r"2\.csv, line 2: 1 values, but 2 columns"),
-        ("1,2\n3,high\n", r"2\.csv, row 2, column 'feature 1': 'high' is not a number; correct it in the file"),
+        ("1,2\n3,high\n", r"2\.csv, row 2, column 'feature 1': 'high' is not a number"),
         ("1,2\n3,4\n5,\n", r"2\.csv, row 3, column 'feature 1': the value is missing; fill it in or remove the row"),
         ("1,2\n3,nan\n", r"2\.csv, row 2, column 'feature 1': the value is missing"),
-        ("x,y\n1,2\n3,inf\n", r"2\.csv, row 3, column 'y': the number is infinite"),
+        ("1,2\n3,inf\n", r"2\.csv, row 2, column 'feature 1': the number is infinite"),
         ("", r"2\.csv has no steps"),
         ("x,y\n", r"2\.csv has no steps"),
         ("x,y\n1,2\n", r"2\.csv has the columns x, y; .*1\.csv has feature 0, feature 1"),
