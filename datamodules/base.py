@@ -54,7 +54,8 @@ class DataModule(TaskFacts):
         channel_axis: Dimension of a batch that holds the channels.
         default_recipe: Name of the recipe, without ending, that trains on data of one's own where none is given.
         named_after: The argument whose file or folder gives such a run its name.
-        file_endings: Endings of the files that `named_after` may name, the likeliest first; none if it names a folder.
+        file_endings: Endings of the files that `named_after` may name, the likeliest first, and "/" if it may name a
+            folder; none if it always does.
         may_change_on_resume: Arguments that a resumed run may change, since neither the split nor the batches depend on
             them; a subclass names its own.
         samples: All samples, after `setup`.

@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.utilities import rank_zero_only
 
 from datamodules import DataModule
+from datamodules.samples import labelled_steps
 from models import Classifier, MultiLabelClassifier, Regressor
 from models.init_args import find_class
 from scripts.cli.choices import exported, path_of
@@ -17,6 +18,9 @@ from scripts.cli.invocation import resolve
 from scripts.cli.jobs import Job
 from scripts.cli.parser import Parser, parse
 from scripts.cli.start_up_cache import ROOT
+
+OUTPUT = "--model.network.output"
+FOLDER = "/"  # among the endings of files that a datamodule reads
 
 
 def needs_default_recipe(line: CommandLine) -> bool:
@@ -30,7 +34,8 @@ def needs_default_recipe(line: CommandLine) -> bool:
 def with_default_recipe(job: Job, line: CommandLine) -> CommandLine:
     """Return a command line that begins with the recipe for its data, and say which it is.
 
-    The task is the one that the target needs. The run is called after the data, unless `--name` says otherwise.
+    The task is the one that the target needs, and so is an output at every step. The run is called after the data,
+    unless `--name` says otherwise.
 
     Raises:
         UsageError: The command line is wrong.
@@ -51,9 +56,13 @@ def with_default_recipe(job: Job, line: CommandLine) -> CommandLine:
         values=line.values | {flag.name: flag.value for flag in first if flag.name != "-c"},
         recipes={shown: Recipe.read(shown)} | line.recipes,
     )
-    task = line.values.get("--model") or _task(job, line)
-    _say(f"recipe {shown}, the one for {cls.__name__}, with {task}; choose others with -c, --model and other flags")
-    return replace(line, flags=[first[0], _flag("--model", task), *line.flags[1:]])
+    fitting, of_steps = _task(job, line)
+    task = line.values.get("--model") or fitting
+    every = of_steps and not {"--model.network", OUTPUT} & line.values.keys()
+    needed = [_flag("--model", task), *([_flag(OUTPUT, "every")] if every else [])]
+    words = f"{task} and an output for each step ({OUTPUT} every)" if every else task
+    _say(f"recipe {shown}, the one for {cls.__name__}, with {words}; choose others with -c, --model and other flags")
+    return replace(line, flags=[first[0], *needed, *line.flags[1:]])
 
 
 def _data_class(line: CommandLine) -> type[DataModule] | None:
@@ -64,7 +73,7 @@ def _data_class(line: CommandLine) -> type[DataModule] | None:
         return next((cls for cls in candidates if cls.__name__ == named or find_class(named) is cls), None)
     fitting = [cls for cls in candidates if _reads(cls, line.values.get(f"--data.{cls.named_after}"))]
     given = {name.split(".")[1].rstrip("+") for name in line.values if name.startswith("--data.")}
-    ending = Path(line.values.get("--data.path") or "").suffix.lower()
+    ending = _ending(line.values.get("--data.path") or "")
     return min(fitting, key=lambda cls: _misfit(cls, given, ending), default=None)
 
 
@@ -85,11 +94,15 @@ def _reads(cls: type[DataModule], source: str | None) -> bool:
     """Return whether a datamodule reads the file or folder that the command line gives."""
     if source is None:
         return False
-    return Path(source).suffix.lower() in cls.file_endings if cls.file_endings else Path(source).is_dir()
+    return _ending(source) in (cls.file_endings or (FOLDER,))
 
 
-def _task(job: Job, line: CommandLine) -> str:
-    """Return the class path of the task for the data's target."""
+def _ending(source: str) -> str:
+    return FOLDER if Path(source).is_dir() else Path(source).suffix.lower()
+
+
+def _task(job: Job, line: CommandLine) -> tuple[str, bool]:
+    """Return the class path of the task for the data's target, and whether there is a target for each step."""
     _, config = parse(job, resolve(line))
     parser = Parser()
     parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
@@ -97,9 +110,10 @@ def _task(job: Job, line: CommandLine) -> str:
         with warnings.catch_warnings(action="ignore"):  # the job builds the data again, and warns
             data = parser.instantiate(Namespace({"data": config.data})).data  # type: ignore[no-untyped-call]
             task = MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor
+            of_steps = labelled_steps(data.samples.targets) is not None
     except (ValueError, TypeError) as error:
         parser.error(str(error), error)
-    return path_of(task)
+    return path_of(task), of_steps
 
 
 def _flag(name: str, value: str) -> Flag:
