@@ -47,7 +47,7 @@ class Devices:
 
 
 def gradients(task, *batch, trainer=None):
-    task._trainer, task.recording = trainer, False
+    task._trainer, task.training_record.recording = trainer, False
     task.zero_grad()
     task.training_step(batch, 0).backward()
     return [parameter.grad.clone() for parameter in task.network.parameters()]
