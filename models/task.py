@@ -13,6 +13,7 @@ from models.evaluated import Batch
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
 from models.finders import refuse_finders
 from models.init_args import RecordsInitArgs, record_init_args
+from models.last_operation import OutputRange
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
 from models.losses.trial import Trial, try_loss
@@ -44,6 +45,9 @@ class Task(RecordsInitArgs, OptimizedModule):
         regularizers: Applied to each training batch, in order.
         kwargs: Arguments of `OptimizedModule`: optimizer, lr_scheduler and so on.
 
+    Attributes:
+        fitting_losses: What to use in place of a loss that does not fit, for messages.
+
     Raises:
         ValueError: An argument is out of range, or of a kind that cannot be trained with.
     """
@@ -63,6 +67,7 @@ class Task(RecordsInitArgs, OptimizedModule):
         self.regularizers = RegularizerChain(regularizers or [])
         self._resumed: dict[str, Any] = {}
         self._loss_untried = False
+        self.fitting_losses = "another loss"
 
     @abstractmethod
     def soft_targets(self, targets: Tensor) -> Tensor:
@@ -75,6 +80,18 @@ class Task(RecordsInitArgs, OptimizedModule):
     @abstractmethod
     def check_loss(self, trial: Trial, outputs: Tensor) -> None:
         """Check that the loss fits what the network gives for a training batch, `outputs`.
+
+        Raises:
+            TrainingError: It does not.
+        """
+
+    def check_range(self, found: OutputRange, outputs: Tensor, targets: Tensor) -> None:
+        """Check that the range of the network's last operation suits the task; any does by default.
+
+        Args:
+            found: The range.
+            outputs: The network's outputs for a training batch.
+            targets: The loss's targets for it.
 
         Raises:
             TrainingError: It does not.
