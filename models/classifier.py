@@ -30,6 +30,9 @@ class Classifier(Task):
     regularizers are trained with, so that any two runs can be compared; `train/objective` is the minimised value. Under
     `label_noise` some of the training labels are wrong, but no validation or test label.
 
+    Of two classes AUROC and average precision are measured too: the second class, `class_names[1]` of the data, is the
+    positive one ("yes" of no and yes, whose names are in alphabetical order).
+
     Where labels belong to steps of sequences, (N, T), each labelled step counts as a sample; -100 marks a step without
     a label, which regularizers, loss and metrics do not see.
 

@@ -12,7 +12,7 @@ from torchmetrics import MetricCollection
 from datamodules.samples import TargetKind, labelled_steps
 from models.errors import TrainingError
 from models.metrics.names import Mode as Mode
-from models.metrics.names import by_name, mode
+from models.metrics.names import by_name, check_monitored, mode
 from models.network_outputs import check_raw, network_outputs
 from models.preprocessing import Inputs, Preprocessing
 from models.target_kinds import check_target_kind
@@ -29,8 +29,8 @@ class EvaluatedModule(L.LightningModule, ABC):
     Where the targets belong to steps of sequences, each step that has one counts as a sample.
 
     A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which compare predictions with data's targets.
-    A metric with several values is logged under the name of each class, without those that are NaN: a class that no
-    sample has, say.
+    A metric with several values is logged under the name of each class. One that is NaN is not logged: the accuracy of
+    a class that no sample has, say, or AUROC where all samples are of one class.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
@@ -180,13 +180,14 @@ class EvaluatedModule(L.LightningModule, ABC):
         """Log the metrics of a stage and reset them; return them by name.
 
         Raises:
-            TrainingError: The loss is NaN or infinite.
+            TrainingError: The loss is NaN or infinite, or a metric is undefined that a callback watches.
         """
         computed = metrics.compute()
         metrics.reset()
         if not bool(computed["loss"].isfinite()):
             loss = computed["loss"].item()
             raise TrainingError(f"{stage}/loss is {loss}: the network's outputs are NaN or infinite")
+        check_monitored(stage, computed, self.trainer)
         values = by_name(stage, computed, getattr(self.datamodule, "class_names", None))
         for name, value in values.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
