@@ -37,7 +37,8 @@ class Task(RecordsInitArgs, OptimizedModule):
     """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
 
     `train/` metrics are measured on the data's targets (wrong ones where `label_noise` is on) over the training batches
-    as the network saw them; `val/` and `test/` metrics on the true targets. Weights of samples act on the loss alone.
+    as the network saw them; `val/` and `test/` metrics on the true targets. Weights of samples act on the loss
+    alone: metrics, penalties of regularizers and batch norm count every sample once, one of weight 0 too.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
