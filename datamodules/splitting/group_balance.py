@@ -196,7 +196,7 @@ class _Deal:
         parts = np.concatenate([takers, givers])
         held = self.samples[parts] + np.concatenate([samples, -samples])
         there = self.groups[parts] + np.concatenate([groups, -groups])
-        changes = self.costs.of_parts(parts, held, there) - self.cost[parts]
+        changes: Costs = self.costs.of_parts(parts, held, there) - self.cost[parts]
         return changes[: len(takers)] + changes[len(takers) :]
 
     def _pass(self, taker: np.int64, giver: np.int64, samples: Indices, groups: Indices) -> None:
