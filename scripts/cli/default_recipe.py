@@ -1,6 +1,5 @@
 """The recipe that trains on data of one's own where the command line names none: chosen by the data."""
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +9,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from datamodules import DataModule
 from models import Classifier, MultiLabelClassifier, Regressor
 from models.init_args import find_class
+from scripts.cli.building import BUILT, build_object
 from scripts.cli.choices import exported, path_of
 from scripts.cli.command_line import CommandLine, Flag, Recipe
 from scripts.cli.constructor import REQUIRED, constructor_arguments
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import Job
 from scripts.cli.parser import Parser, parse
+from scripts.cli.session import seed_process
 from scripts.cli.start_up_cache import ROOT
 
 
@@ -27,8 +28,8 @@ def needs_default_recipe(line: CommandLine) -> bool:
     return line.job == "fit" and names_data and not named and not line.asks_help and _data_class(line) is not None
 
 
-def with_default_recipe(job: Job, line: CommandLine) -> CommandLine:
-    """Return a command line that begins with the recipe for its data, and say which it is.
+def with_default_recipe(job: Job, line: CommandLine) -> tuple[CommandLine, DataModule | None]:
+    """Return a command line that begins with the recipe for its data, and the data if it had to be read; say which.
 
     The task is the one that the target needs. The run is called after the data, unless `--name` says otherwise.
 
@@ -51,9 +52,12 @@ def with_default_recipe(job: Job, line: CommandLine) -> CommandLine:
         values=line.values | {flag.name: flag.value for flag in first if flag.name != "-c"},
         recipes={shown: Recipe.read(shown)} | line.recipes,
     )
-    task = line.values.get("--model") or _task(job, line)
+    task, data = line.values.get("--model"), None
+    if not task:
+        data = _read_data(job, line)
+        task = path_of(MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor)
     _say(f"recipe {shown}, the one for {cls.__name__}, with {task}; choose others with -c, --model and other flags")
-    return replace(line, flags=[first[0], _flag("--model", task), *line.flags[1:]])
+    return replace(line, flags=[first[0], _flag("--model", task), *line.flags[1:]]), data
 
 
 def _data_class(line: CommandLine) -> type[DataModule] | None:
@@ -88,18 +92,20 @@ def _reads(cls: type[DataModule], source: str | None) -> bool:
     return Path(source).suffix.lower() in cls.file_endings if cls.file_endings else Path(source).is_dir()
 
 
-def _task(job: Job, line: CommandLine) -> str:
-    """Return the class path of the task for the data's target."""
+def _read_data(job: Job, line: CommandLine) -> DataModule:
+    """Return the data, ready, since the task depends on the target."""
     _, config = parse(job, resolve(line))
     parser = Parser()
     parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
+    builders = [(build_object, kind, True) for kind in BUILT]
+    seed_process(config)
     try:
-        with warnings.catch_warnings(action="ignore"):  # the job builds the data again, and warns
-            data = parser.instantiate(Namespace({"data": config.data})).data  # type: ignore[no-untyped-call]
-            task = MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor
+        settings = Namespace({"data": config.data})  # type: ignore[no-untyped-call]
+        data: DataModule = parser.instantiate(settings, instantiators=builders).data
+        data.ensure_setup()
     except (ValueError, TypeError) as error:
         parser.error(str(error), error)
-    return path_of(task)
+    return data
 
 
 def _flag(name: str, value: str) -> Flag:
