@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datamodules.errors import DataError
 from datamodules.sequences.recorded import Array
-from datamodules.splitting.given import PART_OF, SPELLINGS
+from datamodules.splitting.part_names import PART_OF, SPELLINGS
 
 ROLES = {
     "values": ("values", "x", "inputs", "input", "data", "features", "sequences", "series", "arr_0"),

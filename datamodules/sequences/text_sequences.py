@@ -127,6 +127,10 @@ class TextSequences(SequenceDataModule):
         return cleaned(self._frame[name])
 
     @override
+    def origins(self) -> dict[str, list[Any]]:
+        return {"row": (self._frame.index + 2).tolist()}
+
+    @override
     def origin(self) -> str:
         return str(self.path)
 

@@ -1,6 +1,5 @@
 """The recipe that trains on data of one's own where the command line names none: chosen by the data."""
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +10,14 @@ from datamodules import DataModule
 from datamodules.samples import labelled_steps
 from models import Classifier, MultiLabelClassifier, Regressor
 from models.init_args import find_class
+from scripts.cli.building import BUILT, build_object
 from scripts.cli.choices import exported, path_of
 from scripts.cli.command_line import CommandLine, Flag, Recipe
 from scripts.cli.constructor import REQUIRED, constructor_arguments
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import Job
 from scripts.cli.parser import Parser, parse
+from scripts.cli.session import seed_process
 from scripts.cli.start_up_cache import ROOT
 
 OUTPUT = "--model.network.output"
@@ -31,8 +32,8 @@ def needs_default_recipe(line: CommandLine) -> bool:
     return line.job == "fit" and names_data and not named and not line.asks_help and _data_class(line) is not None
 
 
-def with_default_recipe(job: Job, line: CommandLine) -> CommandLine:
-    """Return a command line that begins with the recipe for its data, and say which it is.
+def with_default_recipe(job: Job, line: CommandLine) -> tuple[CommandLine, DataModule]:
+    """Return a command line that begins with the recipe for its data, and the data, read; say which recipe.
 
     The task is the one that the target needs, and so is an output at every step. The run is called after the data,
     unless `--name` says otherwise.
@@ -56,13 +57,15 @@ def with_default_recipe(job: Job, line: CommandLine) -> CommandLine:
         values=line.values | {flag.name: flag.value for flag in first if flag.name != "-c"},
         recipes={shown: Recipe.read(shown)} | line.recipes,
     )
-    fitting, of_steps = _task(job, line)
-    task = line.values.get("--model") or fitting
+    data = _read_data(job, line)
+    fitting = MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor
+    task = line.values.get("--model") or path_of(fitting)
+    of_steps = labelled_steps(data.samples.targets) is not None
     every = of_steps and not {"--model.network", OUTPUT} & line.values.keys()
     needed = [_flag("--model", task), *([_flag(OUTPUT, "every")] if every else [])]
     words = f"{task} and an output for each step ({OUTPUT} every)" if every else task
     _say(f"recipe {shown}, the one for {cls.__name__}, with {words}; choose others with -c, --model and other flags")
-    return replace(line, flags=[first[0], *needed, *line.flags[1:]])
+    return replace(line, flags=[first[0], *needed, *line.flags[1:]]), data
 
 
 def _data_class(line: CommandLine) -> type[DataModule] | None:
@@ -101,19 +104,20 @@ def _ending(source: str) -> str:
     return FOLDER if Path(source).is_dir() else Path(source).suffix.lower()
 
 
-def _task(job: Job, line: CommandLine) -> tuple[str, bool]:
-    """Return the class path of the task for the data's target, and whether there is a target for each step."""
+def _read_data(job: Job, line: CommandLine) -> DataModule:
+    """Return the data, ready, since the task depends on the target."""
     _, config = parse(job, resolve(line))
     parser = Parser()
     parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
+    builders = [(build_object, kind, True) for kind in BUILT]
+    seed_process(config)
     try:
-        with warnings.catch_warnings(action="ignore"):  # the job builds the data again, and warns
-            data = parser.instantiate(Namespace({"data": config.data})).data  # type: ignore[no-untyped-call]
-            task = MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor
-            of_steps = labelled_steps(data.samples.targets) is not None
+        settings = Namespace({"data": config.data})  # type: ignore[no-untyped-call]
+        data: DataModule = parser.instantiate(settings, instantiators=builders).data
+        data.ensure_setup()
     except (ValueError, TypeError) as error:
         parser.error(str(error), error)
-    return path_of(task), of_steps
+    return data
 
 
 def _flag(name: str, value: str) -> Flag:
