@@ -15,7 +15,8 @@ POINTS = 200
 class FittedLine(L.Callback):
     """Draws `figures/fit.png` when training ends: samples of the three parts, and the network's curve through them.
 
-    Needs one feature, one continuous target and a datamodule of this project.
+    Needs one feature that is a number, one continuous target and a datamodule of this project. Samples without a value
+    of the feature are not drawn; the axis says how many there are.
     """
 
     changes_training: ClassVar[bool] = False
@@ -23,7 +24,7 @@ class FittedLine(L.Callback):
     @override
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if tuple(data.input_shape) != (1,) or data.class_names or data.num_outputs != 1:
+        if not _has_one_number(data) or data.class_names or data.num_outputs != 1:
             raise MisconfigurationException(
                 f"FittedLine: {type(data).__name__} does not have one feature and one continuous target"
             )
@@ -34,7 +35,9 @@ class FittedLine(L.Callback):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         inputs, targets = data.samples.inputs[:, 0], data.samples.targets[:, 0]
-        grid = torch.linspace(inputs.min().item(), inputs.max().item(), POINTS).view(-1, 1)
+        known = ~inputs.isnan()
+        least, most = inputs[known].aminmax()
+        grid = torch.linspace(least.item(), most.item(), POINTS, dtype=inputs.dtype).view(-1, 1)
         training = pl_module.training
         with torch.no_grad(), trainer.precision_plugin.forward_context():
             curve = pl_module.eval()(grid.to(pl_module.device)).float().cpu()[:, 0]
@@ -44,11 +47,22 @@ class FittedLine(L.Callback):
         slope, intercept = _line(grid[:, 0], curve)
         axes.plot(grid[:, 0], curve, color="#444444", linewidth=1, label=f"{slope:.4g} · x {intercept:+.4g}")
         for part, indices in data.split.parts().items():
-            axes.plot(inputs[indices], targets[indices], "o", color=PART_COLORS[part], label=PART_LABELS[part])
-        axes.set_xlabel("feature")
+            shown = torch.from_numpy(indices)
+            shown = shown[known[shown]]
+            axes.plot(inputs[shown], targets[shown], "o", color=PART_COLORS[part], label=PART_LABELS[part])
+        gaps = int((~known).sum())
+        axes.set_xlabel(f"feature ({gaps:,} samples without a value are not drawn)" if gaps else "feature")
         axes.set_ylabel("target")
         axes.legend(frameon=False, fontsize=8)
         save_figure(trainer, figure, "fit")
+
+
+def _has_one_number(data: Any) -> bool:
+    """Return whether samples are one number each, of a table one column of numbers, which may have gaps."""
+    columns = data.preprocessing["columns"]
+    if columns is None:
+        return tuple(data.input_shape) == (1,)
+    return len(columns) == 1 and not columns[0][0]
 
 
 def _line(x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:

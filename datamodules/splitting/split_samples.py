@@ -92,7 +92,7 @@ def split_samples(
         split = replace(split, train=kept)
         facts["imbalance"] = _settings(imbalance)
     check_split(split, strata, names, drawn=is_stratified(criteria))
-    if strata is not None and strata.ndim > 1:
+    if class_names and strata is not None and strata.ndim > 1:
         for absent in absent_labels(strata.astype(bool), split.parts(), class_names):
             rank_zero_warn(f"{source}: {absent}, where it is not measured")
     given = samples.targets

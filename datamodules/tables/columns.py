@@ -1,6 +1,7 @@
 """What the cells of a column are: numbers, dates, times, or categories, in the forms that people write them in."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamodules.errors import DataError
-from datamodules.tables.dates import date_form, days, read_dates_as, read_times
+from datamodules.tables.dates import are_times, date_form, days, read_dates_as, read_times
 from datamodules.tables.forms import PLAIN_FORM, Form, number_form, read_numbers_as
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def read_column(path: str, name: str, cells: "pd.Series") -> Column:
     date = date_form(path, name, given)
     if date:
         return read_column_as(path, name, cells, "date", Form(date=date))
-    if len(given) and not np.isnan(read_times(given)).any():
+    if are_times(given):
         return read_column_as(path, name, cells, "time", PLAIN_FORM)
     form = number_form(path, name, given)
     if form is not None:
@@ -108,10 +109,10 @@ def read_column_as(path: str, name: str, cells: "pd.Series", kind: Kind, form: F
     numbers = np.full(len(texts), np.nan)
     given = texts[~gaps]
     if kind == "number":
-        plain = cells[~gaps].map(lambda cell: isinstance(cell, Real) and not isinstance(cell, bool | np.bool_))
         read = read_numbers_as(form, given).to_numpy(np.float64)
-        if plain.any():
-            read = np.where(plain, read_numbers_as(PLAIN_FORM, given).to_numpy(np.float64), read)
+        if form != PLAIN_FORM and cells.dtype == object:
+            typed_cells = cells[~gaps].map(lambda cell: isinstance(cell, Real | Decimal))
+            read = np.where(typed_cells, read_numbers_as(PLAIN_FORM, given).to_numpy(np.float64), read)
     else:
         read = read_dates_as(form.date, given) if kind == "date" else read_times(given)
     wrong = np.flatnonzero(np.isnan(read))
@@ -151,7 +152,7 @@ def read_numbers(path: str, name: str, cells: "pd.Series", missing: bool = False
 
 def holds_lists(cells: "pd.Series") -> npt.NDArray[np.bool_]:
     """Return which cells hold several values, as those of a Parquet file may, (N,)."""
-    if cells.dtype.kind != "O":
+    if cells.dtype != object:
         return np.zeros(len(cells), dtype=bool)
     return np.array([isinstance(cell, list | tuple | set | dict | np.ndarray) for cell in cells], dtype=bool)
 
@@ -214,8 +215,8 @@ def _typed_column(path: str, name: str, cells: "pd.Series") -> Column | None:
 
 def _described(kind: Kind, form: Form) -> str:
     if kind == "number":
-        return f"a number as the others are, such as {form.write(1234.5)!r}"
-    return "a time such as '08:30'" if kind == "time" else f"a date in the form of the others, {form.date}"
+        return f"a number in the form of the column, such as {form.write(1234.5)!r}"
+    return "a time such as '08:30'" if kind == "time" else f"a date in the form of the column, {form.date}"
 
 
 def _objects(texts: "pd.Series[str]", gaps: "pd.Series[bool]") -> npt.NDArray[np.object_]:

@@ -1,5 +1,6 @@
 """Dates and times of day in the forms that people write them in; dates count in days, times in hours."""
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,13 +39,12 @@ def date_form(path: str, name: str, given: "pd.Series[str]") -> str:
     Raises:
         DataError: Days and months cannot be told apart.
     """
+    if not len(given):
+        return ""
+    first = given.iloc[0]  # looked at alone, since most columns are not dates
     for form, date in DATES.items():
         for clock, time in CLOCKS.items():
-            if (
-                len(given)
-                and given.iloc[:1].str.fullmatch(form + clock).all()
-                and given.str.fullmatch(form + clock).all()
-            ):
+            if re.fullmatch(form + clock, first) and given.str.fullmatch(form + clock).all():
                 return date if date == "ISO8601" else (date or _order(path, name, given)) + time
     return ""
 
@@ -54,6 +54,13 @@ def read_dates_as(form: str, texts: "pd.Series[str]") -> npt.NDArray[np.float64]
     import pandas as pd
 
     return days(pd.to_datetime(texts, format=form, utc=True, errors="coerce"))
+
+
+def are_times(given: "pd.Series[str]") -> bool:
+    """Return whether all cells are times of day or durations that `read_times` reads."""
+    if not len(given) or not re.fullmatch(TIME, given.iloc[0]):
+        return False
+    return not np.isnan(read_times(given)).any()
 
 
 def read_times(texts: "pd.Series[str]") -> npt.NDArray[np.float64]:

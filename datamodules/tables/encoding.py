@@ -10,7 +10,8 @@ from torch import Tensor
 
 from datamodules.errors import DataError
 from datamodules.splitting.duplicates import Digests, digest_each
-from datamodules.tables.columns import Column
+from datamodules.tables.columns import Column, Kind
+from datamodules.tables.forms import PLAIN_FORM, Form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Scaling = Literal["standard", "robust"]
 MAX_VALUES = 1000  # of a category; rarer ones count as unseen
 WIDE = 20  # a category of more values is embedded
+MOST_NAMED = 3  # columns in a line
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class ColumnEncoding:
         center: What is subtracted from a number.
         scale: What a number is then divided by, above 0.
         gaps: Whether a number has a second input, 1 where it was a gap.
+        kind: What its cells are.
+        form: How the training file writes them, and new rows must.
     """
 
     name: str
@@ -40,6 +44,13 @@ class ColumnEncoding:
     center: float = 0.0
     scale: float = 1.0
     gaps: bool = False
+    kind: Kind = "number"
+    form: Form = PLAIN_FORM
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "ColumnEncoding":
+        """Return the encoding whose plain values a manifest or a checkpoint holds."""
+        return cls(**plain | {"values": tuple(plain["values"]), "form": Form(**plain["form"])})
 
     @property
     def width(self) -> int:
@@ -76,11 +87,12 @@ def fit_encoding(column: Column, train: npt.NDArray[np.int64], scaling: Scaling)
             ["" if value is None else value for value in column.values[train]], return_counts=True
         )
         kept = np.sort(np.argsort(-counts, kind="stable")[:MAX_VALUES])
-        return ColumnEncoding(column.name, tuple(str(value) for value in found[kept]))
+        names = tuple(str(value) for value in found[kept])
+        return ColumnEncoding(column.name, names, kind=column.kind, form=column.form)
     values = np.asarray(column.values, dtype=np.float64)[train, None]
     gaps = bool(np.isnan(values).any())
     if np.isnan(values).all():
-        return ColumnEncoding(column.name, gaps=True)
+        return ColumnEncoding(column.name, gaps=True, kind=column.kind, form=column.form)
     imputer = SimpleImputer(strategy="median").fit(values)
     filled = imputer.transform(values)
     scaler = (StandardScaler() if scaling == "standard" else RobustScaler()).fit(filled)
@@ -91,6 +103,8 @@ def fit_encoding(column: Column, train: npt.NDArray[np.int64], scaling: Scaling)
         center=float(center),
         scale=float(scaler.scale_[0]),  # 1 for a constant column
         gaps=gaps,
+        kind=column.kind,
+        form=column.form,
     )
 
 
@@ -159,7 +173,7 @@ def check_same_encodings(recorded: list[dict[str, Any]], rebuilt: list[dict[str,
         )
     for then, now in zip(recorded, rebuilt, strict=False):
         close = np.allclose([then[key] for key in numbers], [now[key] for key in numbers], rtol=1e-9, atol=0)
-        if not close or any(then[key] != now[key] for key in now if key not in numbers):
+        if not close or any(then[key] != now[key] for key in now if key in then and key not in numbers):
             raise DataError(
                 f"the column {then['name']!r} was encoded otherwise in training; features and data.scaling must be "
                 "those of the training"
@@ -176,3 +190,12 @@ def wide_blocks(columns: list[ColumnEncoding]) -> list[tuple[int, int]]:
     """Return (first input, number of inputs) of each category of many values."""
     starts = np.cumsum([0, *(column.width for column in columns)]).tolist()
     return [(start, c.width) for start, c in zip(starts, columns, strict=False) if len(c.values) > WIDE]
+
+
+def wide_words(columns: list[Column], encodings: list[ColumnEncoding]) -> list[str]:
+    """Return a line that names the categories of the most values, which texts and names are as well; else none."""
+    wide = [column for column, e in zip(columns, encodings, strict=True) if len(e.values) > WIDE]
+    counts = sorted(((column.distinct(), column.name) for column in wide), key=lambda pair: -pair[0])
+    named = [f"{name!r} has {count:,}" for count, name in counts[:MOST_NAMED]]
+    more = [f"{len(counts) - MOST_NAMED} more columns"] if len(counts) > MOST_NAMED else []
+    return ["categories of many values: " + ", ".join(named + more)] if wide else []

@@ -14,7 +14,7 @@ CODE = r"0\d+"  # a number is not written with a zero in front: 01 is a name
 CURRENCY = "€$£¥₹₽₩₺₴₦₫₪฿₿¢"
 BEFORE = rf"[A-Z]{{0,3}}[{CURRENCY}]|EUR|USD|GBP|CHF|JPY|CNY|INR"
 AFTER = rf"[%‰]|°\s?[A-Za-z]?|[{CURRENCY}]|[^\W\d_]{{1,6}}[²³]?(?:/[^\W\d_]{{1,6}}[²³]?)?"
-ANY_NUMBER = rf"[+-]?({BEFORE})?\s*[+-]?[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?\s*({AFTER})?"
+ANY_NUMBER = rf"[+-]?({BEFORE})?\s*[+-]?([\d.,' ]*\d[.,]?)(?:[eE][+-]?\d+)?\s*({AFTER})?"
 MOSTLY = 0.8  # of the values: the others are then mistakes, not categories
 PLAIN = {"\u2212": "-", "\u2019": "'", "\u00a0": " ", "\u202f": " ", "\u2009": " "}  # typographic signs of numbers
 
@@ -59,6 +59,8 @@ FORMS = tuple(Form(*signs) for signs in (".", ",", ".,", ",.", ". ", ", ", ".'",
 
 def read_numbers_as(form: Form, texts: "pd.Series[str]") -> "pd.Series[float]":
     """Return texts as numbers, (N,), NaN for those that are not numbers in this form."""
+    if form == PLAIN_FORM and texts.str.fullmatch(NUMBER).all():
+        return texts.astype(float)
     found = _plain(texts).str.extract(f"^{form.pattern()}$")
     digits = found[0] + found[1]
     digits = digits.where(~(digits.str[:2].isin(("+-", "-+", "--", "++"))))
@@ -87,22 +89,23 @@ def number_form(path: str, name: str, given: "pd.Series[str]") -> Form | None:
     like_number = _plain(given).str.fullmatch(ANY_NUMBER)
     if like_number.mean() < MOSTLY:
         return None
-    pairs = units[like_number].fillna("").apply(tuple, axis=1)
+    if units[1].str.fullmatch(CODE).any():
+        return None
+    pairs = units[like_number][[0, 2]].fillna("").apply(tuple, axis=1)
     before, after = pairs.mode().iloc[0]
     forms = [replace(form, before=before, after=after) for form in FORMS]
     read = {form: read_numbers_as(form, given) for form in forms}
     form = max(forms, key=lambda form: read[form].notna().sum())  # the first of those that fit as well
     numbers = read[form]
-    if given.str.fullmatch(CODE).any():
-        return None
     if numbers.notna().all():
         _check_clear(path, name, given, read, form)
         return form
     if numbers.notna().mean() >= MOSTLY and not re.search(r"[^\W\d_]", before + after):
         odd = given[numbers.isna()]
+        advice = "if row 2 holds units, remove it; else " if odd.index.tolist() == [0] else ""
         raise DataError(
             f"{path}, row {odd.index[0] + 2}, column {name!r}: {odd.iloc[0]!r} is not a number, as the others are; "
-            "correct it, or leave the column out (data.features chooses the columns)"
+            f"{advice}correct it, or leave the column out (data.features chooses the columns)"
         )
     return None
 
@@ -126,6 +129,7 @@ def _check_clear(
 
 
 def _plain(texts: "pd.Series[str]") -> "pd.Series[str]":
+    """Return texts with plain signs for typographic ones, and a minus for the brackets that bookkeepers write."""
     for sign, plain in PLAIN.items():
         texts = texts.str.replace(sign, plain, regex=False)
-    return texts
+    return texts.str.replace(r"^\(([^()]*)\)$", r"-\1", regex=True)

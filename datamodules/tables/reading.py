@@ -2,18 +2,19 @@
 
 import csv
 import io
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datamodules.errors import DataError
+from datamodules.tables.file_kinds import check_text
+from datamodules.tables.layout import SNIFFED_LINES, fitted_header, header_notes, separator_of, without_comments
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PARQUET = (".parquet", ".pq")
-SEPARATORS = (",", ";", "\t", "|", " ")
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-SNIFFED_LINES = 50
 MAX_LINES_IN_CELL = 100  # a quote that is never closed swallows the rows below it
 
 
@@ -21,8 +22,9 @@ def read_table(path: Path) -> tuple["pd.DataFrame", list[str]]:
     """Read a table: text with a header in its first line, or Parquet.
 
     Args:
-        path: The file. Text may be UTF-8, UTF-16 with its byte order mark, or Windows-1252 (Latin-1). Columns are
-            separated by commas, semicolons, tabs, bars or spaces; what is quoted is quoted as the header is.
+        path: The file. Text may be UTF-8, UTF-16 with its byte order mark, or Windows-1252 (Latin-1). Lines that begin
+            with # above the header are comments. Columns are separated by commas, semicolons, tabs, bars or spaces;
+            what is quoted is quoted as the header is.
 
     Returns:
         The table and what was noticed. Cells of a text file are texts; the columns of a Parquet file have its types.
@@ -35,11 +37,9 @@ def read_table(path: Path) -> tuple["pd.DataFrame", list[str]]:
         raise DataError(f"{path} {reason}; set data.path to a CSV or Parquet file")
     if path.suffix.lower() in PARQUET:
         return _checked(path, _read_parquet(path)), []
-    cells, notes = read_cells(path)
-    if len(cells) < 2:
-        raise DataError(f"{path} has no rows below a header")
-    frame = cells.iloc[1:].set_axis(cells.iloc[0].str.strip().tolist(), axis=1).reset_index(drop=True)
-    return _checked(path, frame), notes
+    text, notes = _decode(path)
+    frame, more = _read_text(path, text)
+    return _checked(path, frame), notes + more
 
 
 def read_cells(path: Path) -> tuple["pd.DataFrame", list[str]]:
@@ -52,7 +52,9 @@ def read_cells(path: Path) -> tuple["pd.DataFrame", list[str]]:
         DataError: As of `read_table`.
     """
     text, notes = _decode(path)
-    return _read_text(path, text), notes
+    text, more = without_comments(path, text)
+    layout, rows = _layout(text)
+    return _cells(path, text, layout, None, len(rows[0])), notes + more
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
@@ -62,6 +64,9 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
         frame = pd.read_parquet(path).reset_index(drop=True)
     except Exception as error:  # pyarrow raises nearly anything for a damaged file
         raise DataError(f"{path} cannot be read as a Parquet file ({error})") from error
+    for name in frame.select_dtypes(object).columns:
+        if frame[name].map(lambda cell: isinstance(cell, bytes)).any():
+            frame[name] = frame[name].str.decode("utf-8", errors="replace")
     return frame.rename(columns=str)
 
 
@@ -73,10 +78,7 @@ def _decode(path: Path) -> tuple[str, list[str]]:
     marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
     encoding = marked or "utf-8"
     if marked is None:
-        if content.startswith(b"PK"):
-            raise DataError(f"{path} is a spreadsheet or an archive; save it as CSV")
-        if b"\0" in content:
-            raise DataError(f"{path} is not a text file; save it as CSV in UTF-8")
+        check_text(path, content)
     try:
         return content.decode(encoding), []
     except UnicodeDecodeError as error:
@@ -85,49 +87,54 @@ def _decode(path: Path) -> tuple[str, list[str]]:
     return content.decode("cp1252", errors="replace"), [f"{path} is not UTF-8: read as Windows-1252 (Latin-1)"]
 
 
-def _separator(text: str, quote: str) -> str:
-    """Return the separator that cuts the first lines into the most columns, of the same number in every line."""
+def _layout(text: str) -> tuple[dict[str, Any], list[list[str]]]:
+    """Return how rows are cut into cells, as arguments of csv and pandas, and the first rows."""
+    quote = "'" if text.lstrip().startswith("'") else '"'
     lines = text.splitlines()[:SNIFFED_LINES]
-    counts = {}
-    for separator in SEPARATORS:
-        widths = [len(row) for row in csv.reader(lines, delimiter=separator, quotechar=quote) if row]
-        even = sum(width == widths[0] for width in widths) if widths else 0
-        counts[separator] = (widths[0] > 1, even / len(widths), widths[0]) if widths else (False, 0.0, 0)
-    return max(counts, key=lambda separator: counts[separator])
+    layout: dict[str, Any] = {"delimiter": separator_of(lines, quote), "quotechar": quote, "skipinitialspace": True}
+    return layout, [row for row in csv.reader(lines, **layout) if row] or [[]]
 
 
-def _read_text(path: Path, text: str) -> "pd.DataFrame":
+def _cells(path: Path, text: str, layout: dict[str, Any], names: range | None, width: int) -> "pd.DataFrame":
+    """Return all cells, texts, the first line's too."""
     import pandas as pd
 
-    quote = "'" if text.lstrip().startswith("'") else '"'
-    separator = _separator(text, quote)
     try:
         cells = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            quotechar=quote,
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            skipinitialspace=True,
+            io.StringIO(text), header=None, names=names, dtype=str, keep_default_na=False, index_col=False, **layout
         )
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except (pd.errors.ParserError, csv.Error) as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
-    _check_rows(path, text, separator, quote)
+    _check_rows(path, text, width, layout)
     return cells
 
 
-def _check_rows(path: Path, text: str, separator: str, quote: str) -> None:
+def _read_text(path: Path, text: str) -> tuple["pd.DataFrame", list[str]]:
+    text, notes = without_comments(path, text)
+    layout, rows = _layout(text)
+    header, trailing = fitted_header(path, rows)
+    width = len(header) + trailing
+    names = range(width) if width > len(rows[0]) else None
+    cells = _cells(path, text, layout, names, width)
+    if len(cells) < 2:
+        raise DataError(f"{path} has no rows below a header")
+    if names is None:
+        header = cells.iloc[0].tolist()
+    columns = [re.sub(r"\s*[\r\n]+\s*", " ", name.strip()) for name in header]
+    frame = cells.iloc[1:, : len(columns)].set_axis(columns, axis=1).reset_index(drop=True)
+    return frame, [*notes, *header_notes(path, columns)]
+
+
+def _check_rows(path: Path, text: str, width: int, layout: dict[str, Any]) -> None:
     """Check that every row has all its values, which pandas does not, and that no cell holds rows."""
-    reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator, quotechar=quote, skipinitialspace=True)
-    width, before = 0, 0
+    reader = csv.reader(io.StringIO(text, newline=None), **layout)
+    separator, before = layout["delimiter"], 0
     for row in reader:
-        lines, before = reader.line_num - before, reader.line_num
-        width = width or len(row)
-        if row and len(row) != width:
+        lines, before, first = reader.line_num - before, reader.line_num, before == 0
+        if row and len(row) != width and not first:
             raise DataError(f"{path}, line {before}: {len(row)} values, but {width} columns")
         inner = [line for cell in row for line in cell.split("\n")[1:-1]] if lines > 1 else []
         if lines > MAX_LINES_IN_CELL or (width > 1 and any(line.count(separator) >= width - 1 for line in inner)):

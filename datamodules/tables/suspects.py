@@ -47,6 +47,8 @@ def warn_of_answers(path: str, columns: list[Column], targets: npt.NDArray[Any],
 def reason_to_leave_out(column: Column) -> str | None:
     """Return why a column is no feature: it is constant, it counts or names the rows, or it is free text."""
     rows, distinct = len(column.values), column.distinct()
+    if distinct == 0:
+        return "is empty"
     if distinct + bool(column.gaps.any()) < 2:
         return "is constant"
     if not column.name or column.name.startswith("Unnamed:"):

@@ -18,9 +18,10 @@ from datamodules.normalization import Normalization
 from datamodules.samples import Samples
 from datamodules.splitting.duplicates import Digests, digest_each
 from datamodules.splitting.manifest import Manifest
-from datamodules.splitting.splits import quantile_bins
 from datamodules.splitting.subsets import Indices
-from datamodules.tables.columns import Column, cleaned, read_column
+from datamodules.tables.classes import Target
+from datamodules.tables.column_names import check_named, check_roles
+from datamodules.tables.columns import cleaned, read_column
 from datamodules.tables.encoding import (
     ColumnEncoding,
     Scaling,
@@ -31,10 +32,13 @@ from datamodules.tables.encoding import (
     fit_encoding,
     row_digests,
     wide_blocks,
+    wide_words,
 )
+from datamodules.tables.new_rows import encode_rows
 from datamodules.tables.reading import read_table
+from datamodules.tables.strata import binned
 from datamodules.tables.suspects import drop_suspects, warn_of_answers
-from datamodules.tables.targets import Target, read_target, read_weights, with_target
+from datamodules.tables.targets import read_target, read_weights, with_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +53,7 @@ class Tabular(DataModule):
     Args:
         path: The file; see `datamodules.tables.reading` for what it may look like.
         target: Name of the target column; or of several, which are labels (a row may have several) if they hold yes and
-            no, 1 and 0 or true and false, else numbers.
+            no, 1 and 0 or true and false, else numbers. A column of lists, in a Parquet file, holds labels.
         continuous: Whether the target is a number to predict; by default a column of texts, or of up to 20 different
             whole numbers, holds classes.
         features: Names of the columns to use; by default all but the target, those that the split goes by, and those
@@ -58,8 +62,8 @@ class Tabular(DataModule):
         weights: Name of the column with the weight of each sample in the training loss, 0 or more.
         scaling: "standard" uses mean and standard deviation; "robust" the median and the range between the quartiles,
             which outliers do not move.
-        stratify_bins: Number of quantile bins of a continuous target to stratify the split by; None for a plain random
-            split.
+        stratify_bins: Number of quantile bins of each continuous target to stratify the split by; None for a plain
+            random split.
         kwargs: Arguments of `DataModule`.
 
     Attributes:
@@ -95,9 +99,8 @@ class Tabular(DataModule):
         self.path = path
         self.frame, notes = read_table(Path(path))
         named = [target] if isinstance(target, str) else target
-        self._check_columns([*named, *([weights] if weights else [])], features)
-        if len({*named, weights}) <= len(named):
-            raise DataError(f"target and weights: {', '.join(named)} and {weights!r}: name each column once")
+        check_named(path, [*named, *([weights] if weights else []), *(features or [])], list(self.frame.columns))
+        check_roles(named, weights, features)
         if label_separator is None:
             self.frame = with_target(path, self.frame, named)
         self.target: Target = read_target(path, self.frame, target, continuous, label_separator)
@@ -109,7 +112,7 @@ class Tabular(DataModule):
         self.stratify_bins = stratify_bins
         others = {*named, weights, *self.split_options.columns()}
         used = [name for name in self.frame.columns if name not in others] if features is None else features
-        self.columns = [self._column(name) for name in used]
+        self.columns = [read_column(path, name, self.frame[name]) for name in used]
         if features is None:
             self.columns = drop_suspects(path, self.columns)
         if not self.columns:
@@ -120,22 +123,6 @@ class Tabular(DataModule):
         self.encodings: list[ColumnEncoding] = []
         self._encoded: Tensor
 
-    def _check_columns(self, target: list[str], features: list[str] | None) -> None:
-        there = list(self.frame.columns)
-        for name in (*target, *(features or [])):
-            if name not in there:
-                several = "; write several as [a, b]" if "," in name else ""
-                raise DataError(f"{self.path} has no column {name!r}; there are {', '.join(there)}{several}")
-        chosen = features or []
-        answer = next((name for name in target if name in chosen), None)
-        if answer is not None:
-            raise DataError(f"features: {answer!r} is the target and cannot be a feature")
-        if len(set(chosen)) < len(chosen):
-            raise DataError(f"features: {', '.join(chosen)}: name each column once")
-
-    def _column(self, name: str) -> Column:
-        return read_column(self.path, name, self.frame[name])
-
     @override
     def load(self) -> Samples:
         """Return the targets, and inputs that `measure` replaces: what a category is, the split decides."""
@@ -144,7 +131,7 @@ class Tabular(DataModule):
 
     @override
     def sample_values(self, name: str) -> npt.NDArray[Any]:
-        self._check_columns([name], None)
+        check_named(self.path, [name], list(self.frame.columns))
         return cleaned(self.frame[name])
 
     @override
@@ -210,26 +197,19 @@ class Tabular(DataModule):
         """Return the raw inputs of new rows, (N, K), float64, which a trained model takes.
 
         Args:
-            frame: A table with this one's feature columns, as `datamodules.tables.reading.read_table` reads it.
+            frame: A table with this one's feature columns: texts in the form of this one's file, as
+                `datamodules.tables.reading.read_table` reads them, or typed values.
 
         Raises:
-            DataError: A column is missing, or a cell is not what its column holds.
+            DataError: A column is missing, or a cell is not what its column holds, or is written in another form.
         """
         self.ensure_setup()
-        missing = next((column.name for column in self.columns if column.name not in frame.columns), None)
-        if missing is not None:
-            raise DataError(f"the rows have no column {missing!r}, which the model was trained on")
-        columns = [read_column("the rows", column.name, frame[column.name]) for column in self.columns]
-        for column, trained in zip(columns, self.columns, strict=True):
-            if column.kind != trained.kind and not column.gaps.all():
-                raise DataError(f"the rows, column {column.name!r}: it was a {trained.kind} in training")
-        codes = [encoding.codes(column) for encoding, column in zip(self.encodings, columns, strict=True)]
-        return torch.from_numpy(np.stack(codes, axis=1))
+        return encode_rows(frame, self.encodings)
 
     @override
     def strata(self, targets: npt.NDArray[Any]) -> Indices | None:
         if self.stratify_bins is not None:
-            return quantile_bins(targets[:, 0], self.stratify_bins)
+            return binned(targets, self.stratify_bins)
         return super().strata(targets)
 
     @override
@@ -237,9 +217,11 @@ class Tabular(DataModule):
         left = len(self.frame.columns) - len(self.columns) - len(self.target.names)
         counts = Counter(column.kind for column in self.columns)
         kinds = " and ".join(f"{count} {kind} column{'s' * (count > 1)}" for kind, count in sorted(counts.items()))
-        facts = [f"{kinds} as {self.input_shape[0]} inputs"]
+        inputs = self.input_shape[0]
+        facts = [f"{kinds} as {inputs} input{'s' * (inputs > 1)}"]
         facts += [f"{left} left out"] if left else []
         unseen = self._unseen()
+        facts += wide_words(self.columns, self.encodings)
         return [*facts, f"{unseen} cells hold values that training did not see"] if unseen else facts
 
     def _unseen(self) -> int:

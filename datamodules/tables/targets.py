@@ -96,13 +96,16 @@ def with_target(path: str, frame: "pd.DataFrame", names: list[str]) -> "pd.DataF
     """Return the rows that have a value in every target column, with the numbers that they had; warn of the others.
 
     Raises:
-        DataError: No row has.
+        DataError: Fewer than three rows have, of which no three parts can be made.
     """
     missing = np.zeros(len(frame), dtype=bool)
     for name in names:
         missing |= missing_classes(frame[name]).to_numpy()
     if missing.all():
         raise DataError(f"{path}: no row has a target")
+    rows = int((~missing).sum())
+    if rows < 3:
+        raise DataError(f"{path} has {rows} row(s) with a target; a training, a validation and a test part need three")
     if missing.any():
         first = int(missing.argmax()) + 2
         rank_zero_warn(f"{path}: {int(missing.sum()):,} rows have no target and are left out, the first row {first}")

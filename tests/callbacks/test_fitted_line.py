@@ -9,7 +9,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.optim import SGD
 
 from callbacks import FittedLine, fitted_line
-from datamodules import Diabetes, Digits, SplitOptions, Thermometer
+from datamodules import Diabetes, Digits, SplitOptions, Tabular, Thermometer
 from models import Classifier, Regressor
 from models.networks import Linear
 
@@ -30,6 +30,21 @@ def test_the_line_and_all_readings_are_drawn(quiet_trainer, tmp_path, monkeypatc
     slope, intercept = np.polyfit(data.samples.inputs[train, 0], data.samples.targets[train, 0], 1)
     assert curve.get_ydata() == pytest.approx(slope * np.array(curve.get_xdata()) + intercept, rel=1e-3, abs=1e-2)
     assert float(curve.get_label().split()[0]) == pytest.approx(slope, rel=1e-3)
+
+
+def test_gaps_of_a_table_are_not_drawn_and_counted(quiet_trainer, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(fitted_line, "save_figure", lambda _, figure, name: drawn.append(figure))
+    rows = "".join(f"{'' if k % 8 == 0 else k % 13},{2 * (k % 13) + 1 / (k + 2)}\n" for k in range(80))
+    (tmp_path / "t.csv").write_text(f"x,h\n{rows}")
+    data = Tabular(str(tmp_path / "t.csv"), "h")
+    network = Linear(data.input_shape, 1)
+    task = Regressor(network, data.target_mean, data.target_std)
+    quiet_trainer(max_epochs=2, callbacks=[FittedLine()]).fit(task, data)
+    curve, *parts = drawn[0].axes[0].lines
+    assert np.isfinite(curve.get_ydata()).all()
+    assert sum(len(part.get_xdata()) for part in parts) == 70
+    assert drawn[0].axes[0].get_xlabel() == "feature (10 samples without a value are not drawn)"
 
 
 @pytest.mark.parametrize("data", [Diabetes(), Digits()], ids=["ten features", "classes"])

@@ -58,6 +58,44 @@ def test_parquet_keeps_its_types(tmp_path):
     assert frame["a"].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("# by a logger\n# 2026, a, b, c\nname,size,kind\nann,1.5,a\nbob,2,b\n", ["name", "size", "kind"]),
+        ("# by a logger\n#name,size,kind\nann,1.5,a\nbob,2,b\n", ["#name", "size", "kind"]),
+        ("name,size,kind\nann,1.5,a,\nbob,2,b,\n", ["name", "size", "kind"]),
+        ('name,size,"ki\nnd"\nann,1.5,a\nbob,2,b\n', ["name", "size", "ki nd"]),
+    ],
+)
+def test_comments_separators_at_the_ends_and_names_of_several_lines(file, text, columns):
+    frame, _ = read_table(file(text))
+    assert frame.columns.tolist() == columns
+    assert frame.to_numpy().tolist() == CELLS
+
+
+def test_names_of_rows_as_r_writes_them_have_an_empty_name(file):
+    frame, _ = read_table(file('"size" "kind"\n"ann" 1.5 "a"\n"bob" 2 "b"\n'))
+    assert frame.columns.tolist() == ["", "size", "kind"]
+    assert frame.to_numpy().tolist() == CELLS
+
+
+def test_words_in_cells_do_not_make_a_space_the_separator(file):
+    frame, _ = read_table(file("text,kind\na b,x\nc d,y\n"))
+    assert frame.columns.tolist() == ["text", "kind"]
+    assert read_table(file("text\na b\nc d\n"))[0]["text"].tolist() == ["a b", "c d"]
+
+
+def test_a_header_of_values_is_said(file):
+    _, notes = read_table(file("0.5,1,a\n1.5,2,b\n"))
+    assert "a column is called '0.5'" in notes[0]
+
+
+def test_bytes_in_a_parquet_file_are_texts(tmp_path):
+    pd.DataFrame({"a": [b"x", None, "ä".encode()]}).to_parquet(tmp_path / "t.parquet")
+    frame, _ = read_table(tmp_path / "t.parquet")
+    assert frame["a"].dropna().tolist() == ["x", "ä"]
+
+
 def rows(count):
     return "".join(f"{number},x,y\n" for number in range(count))
 
@@ -74,6 +112,11 @@ def rows(count):
         (f'a,b,c\n1,"x,y\n{rows(300)}', "EOF inside string"),
         (f'a,b,c\n1,"x,y\n{rows(300)}1,x",y\n', "line 2: a quote opens here and closes 301 lines later"),
         ('a,b,c\n1,"x,y\n2,x,y\n3,x",y\n', "line 2: a quote opens here and closes 2 lines later"),
+        ("My data\nby me\n\na,b,c\n1,2,3\n4,5,6\n7,8,9\n1,2,3\n", r"line 1: 1 value\(s\), but 3 in the lines below"),
+        (b"PK\3\4 xl/workbook", "is a spreadsheet .Excel.; open it there and save the sheet as 'CSV UTF-8'"),
+        (b"\xd0\xcf\x11\xe0\xa1\0", "is a spreadsheet .Excel.; open it there"),
+        (b"\x1f\x8b\0", "is compressed; unpack it first"),
+        ('[{"a": 1}]', "is JSON, not a table"),
         (b"PK\3\4 a spreadsheet", "is a spreadsheet or an archive; save it as CSV"),
         (b"a,b\n1,\0\n", "is not a text file"),
         (b"\xff\xfe\x00\xd8", "begins as utf-16 and is not"),

@@ -27,7 +27,7 @@ def texts(*words):
     [
         (column(np.ones(ROWS)), "is constant"),
         (column(texts("a")), "is constant"),
-        (column(np.full(ROWS, np.nan)), "is constant"),
+        (column(np.full(ROWS, np.nan)), "is empty"),
         (column(np.arange(ROWS)), "counts the rows"),
         (column(RANDOM.permutation(ROWS) + 1), "counts the rows"),
         (column(1000 + 7 * np.arange(ROWS)), "counts the rows"),

@@ -245,7 +245,7 @@ def test_new_rows_of_another_kind_are_refused_by_column(table):
     data = Tabular(table(), "kind")
     frame, _ = read_table(Path(table()))
     frame["size"] = "abc"
-    with pytest.raises(DataError, match="column 'size': it was a number in training"):
+    with pytest.raises(DataError, match="row 2, column 'size': 'abc' is not a number in the form"):
         data.encode(frame)
 
 
@@ -260,3 +260,40 @@ def test_weights_and_balanced_batches_are_refused_together(table):
     data = Tabular(table(f"a,w,b\n{rows}"), "b", weights="w", balanced_batches=True)
     with pytest.raises(DataError, match="balanced_batches: samples have weights"):
         data.train_dataloader()
+
+
+def test_columns_of_many_values_are_named_in_one_line(table):
+    rows = "".join(f"n{k % 70},t{k % 60},u{k % 50},v{k % 40},{k % 3},{'xy'[k % 2]}\n" for k in range(300))
+    words = Tabular(table(f"name,text,user,visit,a,b\n{rows}"), "b").describe()
+    assert "categories of many values: 'name' has 70, 'text' has 60, 'user' has 50, 1 more column" in words
+    assert "many values" not in Tabular(table(f"name,text,user,visit,a,b\n{rows}"), "b", features=["a"]).describe()
+
+
+def test_several_continuous_targets_are_stratified_by_all(table):
+    draw = np.random.default_rng(0)
+    rows = "".join(f"{draw.normal()},{draw.normal()},{draw.normal()}\n" for _ in range(100))
+    options = {"split": SplitOptions(test_size=20, val_size=20), "stratify_bins": 4}
+    data = Tabular(table(f"x,p,q\n{rows}"), ["p", "q"], **options)
+    data.setup()
+    for target in data.target.values.T:
+        ranks = target.argsort().argsort() // 25
+        for part in data.split.parts().values():
+            counts = np.bincount(ranks[part], minlength=4)
+            assert abs(counts - len(part) / 4).max() <= 1
+    with pytest.raises(DataError, match="stratify_bins: 1 bins"):
+        Tabular(table(f"x,p,q\n{rows}"), ["p", "q"], stratify_bins=1).setup()
+
+
+def test_a_new_row_is_read_as_the_training_file_was(table):
+    rows = "".join(f"{k % 9},{k % 10}0;{1 + k % 28:02d}/01/2026;{'xy'[k % 2]}\n" for k in range(60))
+    data = Tabular(table(f"price;day;kind\n{rows}"), "kind")
+    data.setup()
+    row = read_table(Path(table("price;day;kind\n1,50;02/01/2026;x\n")))[0]
+    assert data.encode(row).tolist() == [[1.5, 20455]]
+    assert data.manifest["columns"][1]["form"]["date"] == "%d/%m/%Y"
+
+
+@pytest.mark.parametrize("rows", ["1,x\n", "1,x\n2,y\n", "1,x\n2,y\n3,\n"])
+def test_a_table_of_fewer_rows_than_parts_is_refused(table, rows):
+    with pytest.raises(DataError, match=r"has [12] row\(s\) with a target"):
+        Tabular(table(f"a,b\n{rows}"), "b")

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from datamodules import DataError
-from datamodules.tables.targets import read_target
+from datamodules.samples import UNLABELLED
+from datamodules.tables.targets import read_target, read_target_column
 
 
 def read(cells, continuous=None):
@@ -60,6 +61,7 @@ def test_several_columns_are_several_numbers():
         (["a", "b", "c"], None, "3 different values among 3 in the column 'y' are not classes"),
         (["a", "b"] * 3, True, "column 'y': 'a' is not a number"),
         (["1", "none", "2"], True, "row 3, column 'y': the target is not a number"),
+        (["1", "none", "2", "x"], True, "row 5, column 'y': 'x' is not a number"),
         (["a"] * 5, None, "all rows have the class 'a' in the column 'y'"),
     ],
 )
@@ -88,3 +90,50 @@ def test_lists_of_labels_that_are_not_there_are_refused():
         read_target("t", pd.DataFrame({"y": ["", ""]}), "y", label_separator="|")
     with pytest.raises(DataError, match="are several columns"):
         read_target("t", pd.DataFrame({"y": ["a"], "z": ["b"]}), ["y", "z"], label_separator="|")
+
+
+def test_lists_in_the_cells_of_a_parquet_file_are_lists_of_labels():
+    frame = pd.DataFrame({"y": [np.array(["rock", "live"]), [], [" live "], None]})
+    target = read_target("t", frame, "y")
+    assert target.class_names == ("live", "rock")
+    assert target.values.tolist() == [[True, True], [False, False], [True, False], [False, False]]
+
+
+def test_classes_of_several_columns_are_refused():
+    frame = pd.DataFrame({"a": ["1", "2", "3"], "b": ["4", "5", "6"]})
+    with pytest.raises(DataError, match="a, b are several columns that do not hold yes and no"):
+        read_target("t", frame, ["a", "b"], continuous=False)
+
+
+def column(cells, samples=None, continuous=None):
+    return read_target_column("t", pd.Series(cells, name="y"), continuous, samples)
+
+
+def test_a_target_may_be_missing():
+    target = column(["10", "2", "none", None, "", "10", "2", "none", "NA"])
+    assert target.class_names == ("2", "10", "none")
+    assert target.values.tolist() == [1, 0, 2, UNLABELLED, UNLABELLED, 1, 0, 2, UNLABELLED]
+    numbers = column(["1,5", "?", "2,25", "3,1"])
+    np.testing.assert_equal(numbers.values, [[1.5], [np.nan], [2.25], [3.1]])
+
+
+def test_a_target_that_rows_of_a_sample_share_counts_once_a_sample():
+    samples = np.arange(60) // 3
+    assert column([str(k) for k in samples], samples).class_names == ()
+    assert len(column([str(k // 2 % 5) for k in samples], samples).class_names) == 5
+    assert len(column([str(k % 15) for k in range(60)], samples).class_names) == 15
+    with pytest.raises(DataError, match="20 different values among 20 in the column 'y' are not classes"):
+        column([f"c{k}" for k in samples], samples)
+
+
+def test_whole_numbers_that_a_parquet_file_holds_as_floats_are_named_as_whole():
+    assert column([1.0, 0.0, np.nan, 1.0, 0.0]).class_names == ("0", "1")
+
+
+def test_classes_that_differ_in_case_are_said_and_yes_and_no_are_the_same():
+    target = column(["Yes", "no", "YES", "NO"])
+    assert (target.class_names, target.values.tolist()) == (("no", "yes"), [1, 0, 1, 0])
+    assert "differ in case are the same class" in target.notes[0]
+    other = column(["Cat", "cat", "dog"] * 3)
+    assert other.class_names == ("Cat", "cat", "dog")
+    assert "'Cat' and 'cat' in the column 'y' are two classes" in other.notes[0]
