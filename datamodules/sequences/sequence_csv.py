@@ -1,5 +1,6 @@
 """Sequences in CSV files of numbers, a row a step, with or without a header."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def read_numbers_of_files(steps: "dict[Path, pd.DataFrame]") -> dict[Path, Array
     return {file: _in_kinds(file, frame, kinds) for file, frame in steps.items()}
 
 
+@lru_cache  # thousands of files have the same header
 def _is_value(text: str) -> bool:
     """Return whether a cell is a number or a date, not the name of a column."""
     import pandas as pd  # takes a third of a second to import

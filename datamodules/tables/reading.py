@@ -37,16 +37,13 @@ def read_table(path: Path) -> tuple["pd.DataFrame", list[str]]:
         raise DataError(f"{path} {reason}; set data.path to a CSV or Parquet file")
     if path.suffix.lower() in PARQUET:
         return _checked(path, _read_parquet(path)), []
-    cells, notes = read_cells(path)
-    if len(cells) < 2:
-        raise DataError(f"{path} has no rows below a header")
-    columns = [re.sub(r"\s*[\r\n]+\s*", " ", name.strip()) for name in cells.iloc[0]]
-    frame = cells.iloc[1:].set_axis(columns, axis=1).reset_index(drop=True)
-    return _checked(path, frame), notes + header_notes(path, columns)
+    text, notes = _decode(path)
+    frame, more = _read_text(path, text)
+    return _checked(path, frame), notes + more
 
 
 def read_cells(path: Path) -> tuple["pd.DataFrame", list[str]]:
-    """Read a text file as `read_table` does, but the first line as a row: it may be no header.
+    """Read a text file as `read_table` does, but its first line as a row: it may have no header.
 
     Returns:
         The cells, texts, and what was noticed; no cells of an empty file.
@@ -55,8 +52,9 @@ def read_cells(path: Path) -> tuple["pd.DataFrame", list[str]]:
         DataError: As of `read_table`.
     """
     text, notes = _decode(path)
-    cells, more = _read_text(path, text)
-    return cells, notes + more
+    text, more = without_comments(path, text)
+    layout, rows = _layout(text)
+    return _cells(path, text, layout, None, len(rows[0])), notes + more
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
@@ -89,32 +87,45 @@ def _decode(path: Path) -> tuple[str, list[str]]:
     return content.decode("cp1252", errors="replace"), [f"{path} is not UTF-8: read as Windows-1252 (Latin-1)"]
 
 
-def _read_text(path: Path, text: str) -> tuple["pd.DataFrame", list[str]]:
-    import pandas as pd
-
-    text, notes = without_comments(path, text)
+def _layout(text: str) -> tuple[dict[str, Any], list[list[str]]]:
+    """Return how rows are cut into cells, as arguments of csv and pandas, and the first rows."""
     quote = "'" if text.lstrip().startswith("'") else '"'
     lines = text.splitlines()[:SNIFFED_LINES]
-    separator = separator_of(lines, quote)
-    layout: dict[str, Any] = {"delimiter": separator, "quotechar": quote, "skipinitialspace": True}
-    rows = [row for row in csv.reader(lines, **layout) if row] or [[]]
-    header, trailing = fitted_header(path, rows)
-    width = len(header) + trailing
-    names = range(width) if width > len(rows[0]) else None
+    layout: dict[str, Any] = {"delimiter": separator_of(lines, quote), "quotechar": quote, "skipinitialspace": True}
+    return layout, [row for row in csv.reader(lines, **layout) if row] or [[]]
+
+
+def _cells(path: Path, text: str, layout: dict[str, Any], names: range | None, width: int) -> "pd.DataFrame":
+    """Return all cells, texts, the first line's too."""
+    import pandas as pd
+
     try:
         cells = pd.read_csv(
             io.StringIO(text), header=None, names=names, dtype=str, keep_default_na=False, index_col=False, **layout
         )
     except pd.errors.EmptyDataError:
-        return pd.DataFrame(), notes
+        return pd.DataFrame()
     except (pd.errors.ParserError, csv.Error) as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
     _check_rows(path, text, width, layout)
-    cells = cells.iloc[:, : len(header)]
-    if names is not None:  # the header has fewer values than the rows below it
-        cells.iloc[0] = header
-    return cells, notes
+    return cells
+
+
+def _read_text(path: Path, text: str) -> tuple["pd.DataFrame", list[str]]:
+    text, notes = without_comments(path, text)
+    layout, rows = _layout(text)
+    header, trailing = fitted_header(path, rows)
+    width = len(header) + trailing
+    names = range(width) if width > len(rows[0]) else None
+    cells = _cells(path, text, layout, names, width)
+    if len(cells) < 2:
+        raise DataError(f"{path} has no rows below a header")
+    if names is None:
+        header = cells.iloc[0].tolist()
+    columns = [re.sub(r"\s*[\r\n]+\s*", " ", name.strip()) for name in header]
+    frame = cells.iloc[1:, : len(columns)].set_axis(columns, axis=1).reset_index(drop=True)
+    return frame, [*notes, *header_notes(path, columns)]
 
 
 def _check_rows(path: Path, text: str, width: int, layout: dict[str, Any]) -> None:

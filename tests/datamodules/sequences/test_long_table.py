@@ -167,7 +167,7 @@ def test_what_cannot_be_read_is_refused_in_one_line_that_names_it(tmp_path, fram
     [
         ("", "has no rows below a header"),
         ("sequence,x,target\na,1,2\na,1\n", "line 3: 2 values, but 3 columns"),
-        ("sequence,x,target\na,1,2,3\n", "Expected 3 fields in line 2, saw 4"),
+        ("sequence,x,target\na,1,2\nb,1,2,3\nc,1,2\n", "3 columns|Expected 3 fields in line 3, saw 4"),
         ("sequence,x,x\na,1,2\n", "two columns 'x'"),
         ('sequence,x,target\na,1,"2\nb,1,2\n', r"EOF inside string"),
         ("sequence,x,target\na,1,é\n".encode("latin-1"), "holds 1 sequence"),
