@@ -19,7 +19,7 @@ from datamodules.splitting.label_noise import LabelNoise
 from datamodules.splitting.manifest import Manifest, content_hash, criteria_facts, describe_split
 from datamodules.splitting.multi_label import absent_labels
 from datamodules.splitting.options import SplitOptions, check_options
-from datamodules.splitting.splits import Split, check_split, draw_parts, is_stratified, training_subset
+from datamodules.splitting.splits import Split, Unsplit, check_split, draw_parts, is_stratified, training_subset
 from datamodules.splitting.subsets import Indices, subset_order
 
 
@@ -73,15 +73,8 @@ def split_samples(
     check_options(options)
     sha256 = content_hash(digests if content is None else content, targets)
     criteria = read_criteria(options, len(targets), Source(source, values, files, digests, sha256))
-    split = draw_parts(
-        strata,
-        options,
-        criteria,
-        num_samples=len(targets),
-        official_test=samples.official_test,
-        official_val=samples.official_val,
-        names=names,
-    )
+    unsplit = Unsplit(len(targets), strata, samples.official_test, samples.official_val, names)
+    split = draw_parts(unsplit, options, criteria)
     facts = criteria_facts(criteria, split, len(targets))
     split = resolve_duplicates(digests, split, options.duplicates, source)
     whole = split.train

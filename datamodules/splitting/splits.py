@@ -5,6 +5,7 @@ has frozen: the same labels and seed give the same split on any machine.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,25 +39,34 @@ class Split:
         return {"train": self.train, "val": self.val, "test": self.test}
 
 
-def make_split(
-    strata: Indices | None,
-    options: SplitOptions,
-    *,
-    num_samples: int,
-    official_test: Indices | None = None,
-    official_val: Indices | None = None,
-    names: ClassNames = None,
-) -> Split:
+@dataclass(frozen=True)
+class Unsplit:
+    """What a split needs to know of N samples.
+
+    Attributes:
+        num_samples: N.
+        strata: Class of each sample, (N,), int64, or its yes/no labels, (N, L), to stratify by; None for a plain random
+            split.
+        official_test: Indices of the dataset's own test part; goes before all options but `given`.
+        official_val: Indices of its own validation part; goes before all options but `folds` and `given`.
+        names: Names of the strata, for messages.
+    """
+
+    num_samples: int
+    strata: Indices | None = None
+    official_test: Indices | None = None
+    official_val: Indices | None = None
+    names: ClassNames = None
+
+
+def make_split(strata: Indices | None, options: SplitOptions, *, num_samples: int, **known: Any) -> Split:
     """Split `num_samples` samples into train, val and test.
 
     Args:
-        strata: Class of each sample, (N,), int64, or its yes/no labels, (N, L), to stratify by; None for a plain random
-            split.
+        strata: As in `Unsplit`.
         options: Sizes, folds and seed; groups, times and given parts as one value per sample.
         num_samples: N.
-        official_test: Indices of the dataset's own test part; overrides `options`, except `given`.
-        official_val: Indices of its own validation part; overrides `options`, except `folds` and `given`.
-        names: Names of the strata, for messages.
+        known: The other attributes of `Unsplit`.
 
     Returns:
         Three disjoint, non-empty parts. With `folds`, the test part is the same for every fold, and with `groups` no
@@ -67,11 +77,10 @@ def make_split(
             a class makes the split impossible; options contradict each other.
     """
     check_options(options)
-    criteria = read_criteria(options, num_samples)
-    official = {"official_test": official_test, "official_val": official_val}
-    split = draw_parts(strata, options, criteria, num_samples=num_samples, names=names, **official)
+    criteria, unsplit = read_criteria(options, num_samples), Unsplit(num_samples, strata, **known)
+    split = draw_parts(unsplit, options, criteria)
     split = replace(split, train=training_subset(split.train, strata, options, criteria.groups))
-    check_split(split, strata, names, drawn=is_stratified(criteria))
+    check_split(split, strata, unsplit.names, drawn=is_stratified(criteria))
     return split
 
 
@@ -80,32 +89,20 @@ def is_stratified(criteria: Criteria) -> bool:
     return criteria.times is None and criteria.given is None
 
 
-def draw_parts(
-    strata: Indices | None,
-    options: SplitOptions,
-    criteria: Criteria,
-    *,
-    num_samples: int,
-    official_test: Indices | None = None,
-    official_val: Indices | None = None,
-    names: ClassNames = None,
-) -> Split:
+def draw_parts(unsplit: Unsplit, options: SplitOptions, criteria: Criteria) -> Split:
     """Return the split of `make_split` with the whole training part: `train_fraction` and `train_size` are unused.
 
     Args:
-        strata: As in `make_split`.
+        unsplit: The samples.
         options: As in `make_split`.
         criteria: What `options` say of groups, times and given parts.
-        num_samples: As in `make_split`.
-        official_test: As in `make_split`.
-        official_val: As in `make_split`.
-        names: As in `make_split`.
 
     Raises:
         DataError: As in `make_split`.
     """
-    groups, given = criteria.groups, criteria.given
-    everything = np.arange(num_samples, dtype=np.int64)
+    strata, names, groups, given = unsplit.strata, unsplit.names, criteria.groups, criteria.given
+    official_test, official_val = unsplit.official_test, unsplit.official_val
+    everything = np.arange(unsplit.num_samples, dtype=np.int64)
     if given is not None:
         everything = given.named()
         official_test, official_val = (part if len(part) else None for part in (given.test, given.val))

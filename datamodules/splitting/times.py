@@ -34,6 +34,13 @@ class Times:
         """Return " days" for dates, "" for numbers."""
         return " days" if self.dates else ""
 
+    def text(self, time: np.float64) -> str:
+        """Return a time as messages name it: 2024-01-31T12:00 for dates."""
+        if not self.dates:
+            return f"{time:g}"
+        moment = np.datetime64(0, "s") + np.timedelta64(round(time * SECONDS_A_DAY), "s")
+        return str(moment).removesuffix(":00").removesuffix("T00:00")
+
 
 def read_times(values: npt.NDArray[Any]) -> Times:
     """Return times from numbers, dates, or text with one or the other.
@@ -95,31 +102,34 @@ def split_by_time(times: Times, options: SplitOptions) -> tuple[Indices, Indices
     """
     order = np.argsort(times.of, kind="stable").astype(np.int64)
     count = part_size("test", options.test_fraction, options.test_size, len(order))
-    start = _border(times.of[order], len(order) - count, "test")
+    start = _border(times, order, len(order) - count, "test")
     test, pool = order[start:], _before(times, order[start], order, options, "test")
     if options.folds is None:
         count = part_size("val", options.val_fraction, options.val_size, len(pool))
-        val = pool[_border(times.of[pool], len(pool) - count, "val") :]
+        val = pool[_border(times, pool, len(pool) - count, "val") :]
     else:
         check_fold(options.folds, options.fold, len(pool))
         blocks = options.folds + 1
-        borders = [_border(times.of[pool], round(block * len(pool) / blocks), "val") for block in range(1, blocks)]
+        borders = [_border(times, pool, round(block * len(pool) / blocks), "val") for block in range(1, blocks)]
         borders.append(len(pool))
         if (np.diff(borders) == 0).any():
             raise DataError(
-                f"split.folds: the samples before the test part have too few different times for {options.folds} folds"
+                f"split.folds: the samples before the test part, which begins at {times.text(times.of[order[start]])}, "
+                f"have too few different times for {options.folds} folds"
             )
         val = pool[borders[options.fold] : borders[options.fold + 1]]
     train = _before(times, val[0], pool, options, "val")
     return np.sort(train), np.sort(val), np.sort(test)
 
 
-def _border(ordered: npt.NDArray[np.float64], wanted: int, part: str) -> int:
-    """Return the place closest to `wanted` where the time changes."""
+def _border(times: Times, samples: Indices, wanted: int, part: str) -> int:
+    """Return the place closest to `wanted` where the time of ordered samples changes."""
+    ordered = times.of[samples]
     changes = np.flatnonzero(np.diff(ordered)) + 1
     if len(changes) == 0:
         raise DataError(
-            f"split.by_time: {len(ordered)} samples of the same time are all that is left for the {part} part"
+            f"split.by_time: {len(ordered)} samples of the same time, {times.text(ordered[0])}, are all that is left "
+            f"for the {part} part and those before it"
         )
     return int(changes[np.abs(changes - wanted).argmin()])
 
@@ -129,5 +139,8 @@ def _before(times: Times, first: np.int64, samples: Indices, options: SplitOptio
     start = times.of[first]
     kept: Indices = samples[(times.of[samples] < start) & (start - times.of[samples] >= options.time_gap)]
     if len(kept) == 0:
-        raise DataError(f"split.time_gap: {options.time_gap}{times.unit} leave no sample before the {part} part")
+        raise DataError(
+            f"split.time_gap: {options.time_gap}{times.unit} leave no sample before the {part} part, which begins at "
+            f"{times.text(start)}"
+        )
     return kept
