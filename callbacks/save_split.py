@@ -15,8 +15,9 @@ from datamodules.splitting.given import MANIFEST, TABLE, table_of
 class SaveSplit(L.Callback):
     """Writes the datamodule's manifest, if it has one, to `split.json` in the run folder when training starts.
 
-    The samples of each part go to `split.csv` (index, part and, if samples are files, file), for other programs, and
-    for other runs on exactly the same parts: `--data.split.given runs/digits/version_0/split.csv`.
+    The samples of each part go to `split.csv`, for other programs, and for other runs on exactly the same parts:
+    `--data.split.given runs/digits/version_0/split.csv`. Its columns are index, which is also that of predictions.csv;
+    part; and file or row, where samples come from files or from the rows of a table, whose header is row 1.
     """
 
     changes_training: ClassVar[bool] = False
@@ -30,4 +31,4 @@ class SaveSplit(L.Callback):
             return
         write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
         if isinstance(data, DataModule) and data.split is not None:
-            write_text(folder / TABLE, table_of(data.split.parts(), data.sample_files()))
+            write_text(folder / TABLE, table_of(data.split.parts(), data.origins()))

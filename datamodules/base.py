@@ -54,7 +54,8 @@ class DataModule(TaskFacts):
         channel_axis: Dimension of a batch that holds the channels.
         default_recipe: Name of the recipe, without ending, that trains on data of one's own where none is given.
         named_after: The argument whose file or folder gives such a run its name.
-        file_endings: Endings of the files that `named_after` may name, the likeliest first; none if it names a folder.
+        file_endings: Endings of the files that `named_after` may name, the likeliest first, and "/" if it may name a
+            folder; none if it always does.
         may_change_on_resume: Arguments that a resumed run may change, since neither the split nor the batches depend on
             them; a subclass names its own.
         samples: All samples, after `setup`.
@@ -139,18 +140,20 @@ class DataModule(TaskFacts):
         """Return the path of each sample's file below the data's folder, N; None if samples are not files."""
         return None
 
+    def origins(self) -> dict[str, list[Any]]:
+        """Return where samples come from, N values: each one's "file", or "row" in a table, whose header is row 1."""
+        files = self.sample_files()
+        return {} if files is None else {"file": files}
+
     def digests(self) -> Digests:
         """Return a digest of each sample's bytes, (N,)."""
         assert isinstance(self.samples.inputs, Tensor)
         return sample_digests(self.samples.inputs)
 
     def identify(self, indices: Tensor) -> dict[str, list[Any]]:
-        """Return what a user knows samples by, for a table of predictions: columns of n values.
-
-        Args:
-            indices: The samples, (n,), int64.
-        """
-        return {"index": indices.tolist()}
+        """Return the columns index, as in `split.csv`, and those of `origins` of samples (n,), n values each."""
+        columns = {"index": range(len(self.samples.targets)), **self.origins()}
+        return {name: [values[index] for index in indices.tolist()] for name, values in columns.items()}
 
     def fit_maximum(self, indices: Tensor) -> None:
         """Set `maximum` by the given training samples where it is not known before."""

@@ -12,8 +12,10 @@ from typing_extensions import override
 from datamodules.samples import UNLABELLED
 from models.errors import TrainingError
 from models.evaluated import Batch
+from models.last_operation import OutputRange, check_class_range
 from models.losses import ClassificationLoss
-from models.losses.trial import Trial, check_class_loss, warn_of_coupled_samples
+from models.losses.directions import check_class_loss, output_kind, warn_of_coupled_samples
+from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
 from models.networks import Network
@@ -27,6 +29,9 @@ class Classifier(Task):
     `train/loss`, `val/loss` and `test/loss` are the plain cross entropy against the data's labels, whatever loss and
     regularizers are trained with, so that any two runs can be compared; `train/objective` is the minimised value. Under
     `label_noise` some of the training labels are wrong, but no validation or test label.
+
+    Of two classes AUROC and average precision are measured too: the second class, `class_names[1]` of the data, is the
+    positive one ("yes" of no and yes, whose names are in alphabetical order).
 
     Where labels belong to steps of sequences, (N, T), each labelled step counts as a sample; -100 marks a step without
     a label, which regularizers, loss and metrics do not see.
@@ -56,13 +61,15 @@ class Classifier(Task):
         if num_classes < 1:
             raise ValueError("the data has continuous targets, not classes: use models.Regressor")
         ignored = getattr(loss, "ignore_index", UNLABELLED)
-        if ignored != UNLABELLED:
+        if ignored not in (None, UNLABELLED):
             raise ValueError(f"loss: ignore_index {ignored} is not supported: metrics see every sample")
         super().__init__(network, nn.CrossEntropyLoss() if loss is None else loss, **kwargs)
         self.regularizers.setup(network, num_classes)
         smoothing = next((type(item).__name__ for item in self.regularizers.members() if item.softens_labels), None)
         if smoothing and getattr(loss, "label_smoothing", None):
             raise ValueError(f"the loss's label_smoothing and {smoothing} both soften labels: leave one out")
+        made = ", which takes the probabilities that regularizers make of labels" if self.regularizers else ""
+        self.fitting_losses = f"CrossEntropyLoss{made}"
         self.num_classes = self.num_outputs = num_classes
         self.train_metrics = training_metrics(num_classes)
         self.val_metrics = evaluation_metrics(num_classes)
@@ -75,6 +82,13 @@ class Classifier(Task):
         if counts is not None:
             names = getattr(self.datamodule, "class_names", None) or tuple(map(str, range(len(counts))))
             check_classes(self.num_classes, counts, names, warn=self.trainer.is_global_zero)
+
+    @override
+    def check_range(self, found: OutputRange, outputs: Tensor, targets: Tensor) -> None:
+        if found.operation != "log-softmax":
+            check_class_range(found)
+        elif output_kind(outputs) != "log-probabilities" and bool(outputs.isfinite().all()):
+            raise TrainingError("network: its last log-softmax is not over the classes: use nn.LogSoftmax(-1)")
 
     @override
     def check_loss(self, trial: Trial, outputs: Tensor) -> None:

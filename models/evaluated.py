@@ -1,26 +1,26 @@
-"""A network and its metrics: the metrics of training batches, and one evaluation step for validation and test."""
+"""A network and its metrics: the outputs for a batch, and one evaluation step for validation and test."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import MetricCollection
 
 from datamodules.samples import TargetKind, labelled_steps
 from models.errors import TrainingError
+from models.metrics.names import Mode as Mode
+from models.metrics.names import by_name, check_monitored, mode
 from models.network_outputs import check_raw, network_outputs
-from models.objective import Penalties, check_objective
 from models.preprocessing import Inputs, Preprocessing
 from models.target_kinds import check_target_kind
+from models.training_record import TrainingRecord
 
 Batch = tuple[Any, ...]  # inputs, scaled but not normalised, targets, and weights of the samples if they have any
 LabelledSteps = tuple[Tensor, ...]  # sample and step of each label
-Mode = Literal["min", "max"]
 UNCHANGED = Preprocessing()
-FLUSH_EVERY = 50  # batches kept before metrics are updated at once: per-step updates cost more than a small network
 
 
 class EvaluatedModule(L.LightningModule, ABC):
@@ -29,14 +29,15 @@ class EvaluatedModule(L.LightningModule, ABC):
     Where the targets belong to steps of sequences, each step that has one counts as a sample.
 
     A subclass sets `train_metrics`, `val_metrics` and `test_metrics`, which compare predictions with data's targets.
-    A metric with several values is logged under the name of each class, without those that are NaN: a class that no
-    sample has, say.
+    A metric with several values is logged under the name of each class. One that is NaN is not logged: the accuracy of
+    a class that no sample has, say, or AUROC where all samples are of one class.
 
     Args:
         network: Maps inputs (N, ...) to outputs.
 
     Attributes:
         preprocessing: What `forward` does to raw inputs; taken from the datamodule when training starts.
+        training_record: The results of the latest training steps, which the training metrics do not hold yet.
         validated: The metrics of the last validation in the current epoch, by name.
     """
 
@@ -52,8 +53,7 @@ class EvaluatedModule(L.LightningModule, ABC):
         self.test_metrics: MetricCollection
         self.validated: dict[str, float] = {}
         self.num_outputs: int | None = None  # of the network; None takes any number
-        self.recording = True
-        self._pending: list[tuple[int, Tensor, Tensor, Tensor, Penalties]] = []
+        self.training_record = TrainingRecord()
 
     @property
     def datamodule(self) -> Any:
@@ -164,47 +164,9 @@ class EvaluatedModule(L.LightningModule, ABC):
         predictions, _ = self.evaluate(batch)
         return predictions
 
-    def record(self, objective: Tensor, outputs: Tensor, targets: Tensor, penalties: Penalties = ()) -> None:
-        """Keep the results of a training step for the metrics, unless `recording` is off.
-
-        Args:
-            objective: The minimised scalar.
-            outputs: The network's outputs for the batch.
-            targets: The data's targets.
-            penalties: The part of the objective that each regularizer added, to name one that is not finite.
-        """
-        if self.recording:
-            detached = [(name, penalty.detach()) for name, penalty in penalties]
-            self._pending.append((self.global_step + 1, objective.detach(), outputs.detach(), targets, detached))
-        if len(self._pending) == FLUSH_EVERY:
-            self.flush()
-
-    def flush(self) -> None:
-        """Update the training metrics and log the mean objective.
-
-        Raises:
-            TrainingError: The objective of a step is NaN or infinite.
-        """
-        if not self._pending:
-            return
-        steps, objectives, outputs, targets, penalties = zip(*self._pending, strict=True)
-        self._pending.clear()
-        # Reduced over devices, so that a NaN on one stops all; the others would wait for it forever.
-        objective = self.trainer.strategy.reduce(torch.stack(objectives).float(), reduce_op="mean")
-        check_objective(objective, steps, self.current_epoch, outputs, penalties)
-        self.train_metrics.update(self.to_predictions(torch.cat(outputs)), torch.cat(targets))
-        if self.logger is not None:
-            self.logger.log_metrics({"train/objective": objective.mean().item()}, step=self.global_step)
-
-    def reset_training_metrics(self) -> None:
-        """Drop what is left of the sanity check or of an earlier fit."""
-        self._pending.clear()
-        self.train_metrics.reset()
-        self.validated = {}
-
     def on_validation_start(self) -> None:
         """Stop the run before a checkpoint is written if the loss is NaN or infinite."""
-        self.flush()
+        self.training_record.flush(self)
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation metrics."""
@@ -218,30 +180,20 @@ class EvaluatedModule(L.LightningModule, ABC):
         """Log the metrics of a stage and reset them; return them by name.
 
         Raises:
-            TrainingError: The loss is NaN or infinite.
+            TrainingError: The loss is NaN or infinite, or a metric is undefined that a callback watches.
         """
         computed = metrics.compute()
         metrics.reset()
         if not bool(computed["loss"].isfinite()):
             loss = computed["loss"].item()
             raise TrainingError(f"{stage}/loss is {loss}: the network's outputs are NaN or infinite")
-        values = {f"{stage}/{name}": value for name, value in computed.items() if not value.ndim}
-        for name, several in computed.items():
-            if several.ndim:
-                classes = getattr(self.datamodule, "class_names", range(len(several)))
-                of_classes = zip(classes, several.unbind(), strict=True)
-                values |= {f"{stage}/{name}/{label}": value for label, value in of_classes if not value.isnan()}
+        check_monitored(stage, computed, self.trainer)
+        values = by_name(stage, computed, getattr(self.datamodule, "class_names", None))
         for name, value in values.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
             in_bar = stage == "val" and name.removeprefix("val/") in self.train_metrics
             self.log(name, value.to(self.device), prog_bar=in_bar, sync_dist=True)
         return {name: value.item() for name, value in values.items()}
-
-
-def mode(metric: Metric | MetricCollection) -> Mode | None:
-    """Return "max" if higher values of a metric are better, "min" if lower ones are, None if it does not say."""
-    higher = getattr(metric, "higher_is_better", None)
-    return None if higher is None else "max" if higher else "min"
 
 
 def _unchanged(batch: Any) -> Any:

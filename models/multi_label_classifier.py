@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from models.evaluated import Batch
+from models.last_operation import OutputRange, check_label_range
 from models.losses import ClassificationLoss
-from models.losses.trial import Trial, check_label_loss, warn_of_coupled_samples
+from models.losses.directions import check_label_loss, warn_of_coupled_samples
+from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
 from models.metrics.multi_label import BestThresholds, evaluation_metrics, test_metrics, training_metrics
 from models.networks import Network
@@ -57,10 +59,11 @@ class MultiLabelClassifier(Task):
         if isinstance(loss, NOT_OF_LOGITS) and not isinstance(loss, nn.BCEWithLogitsLoss):
             raise ValueError(
                 f"loss: {type(loss).__name__} is not a loss of the logits of independent labels: use "
-                f"torch.nn.BCEWithLogitsLoss or models.losses.BinaryCrossEntropy"
+                f"torch.nn.BCEWithLogitsLoss or models.losses.BinaryCrossEntropy, and no sigmoid in the network"
             )
         super().__init__(network, nn.BCEWithLogitsLoss() if loss is None else loss, **kwargs)
         self.regularizers.setup(network, num_labels, kind="labels")
+        self.fitting_losses = "BCEWithLogitsLoss"
         self.num_labels = self.num_outputs = num_labels
         self.thresholds = DecisionThresholds(num_labels)
         self.best_thresholds = BestThresholds()
@@ -68,6 +71,10 @@ class MultiLabelClassifier(Task):
         decide = self.thresholds.forward  # a method: a module would put its thresholds into checkpoints once more
         self.val_metrics = evaluation_metrics(num_labels, decide)
         self.test_metrics = test_metrics(num_labels, decide)
+
+    @override
+    def check_range(self, found: OutputRange, outputs: Tensor, targets: Tensor) -> None:
+        check_label_range(found)
 
     @override
     def check_loss(self, trial: Trial, outputs: Tensor) -> None:

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from models.last_operation import OutputRange, check_value_range
 from models.losses import ClassificationLoss
-from models.losses.trial import Trial, check_value_loss
+from models.losses.directions import check_value_loss
+from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
 from models.metrics.mean_loss import SUM_DTYPE
 from models.metrics.regression import evaluation_metrics, training_metrics
@@ -65,6 +67,7 @@ class Regressor(Task):
             raise ValueError(f"target_mean {target_mean} and target_std {target_std} do not fit each other")
         self.register_buffer("target_mean", torch.tensor(target_mean, dtype=SUM_DTYPE))
         self.register_buffer("target_std", torch.tensor(target_std, dtype=SUM_DTYPE))
+        self.fitting_losses = "MSELoss, L1Loss or HuberLoss"
         self.num_outputs = len(target_mean)
         self.train_metrics = training_metrics()
         self.val_metrics = evaluation_metrics(self.num_outputs)
@@ -77,6 +80,10 @@ class Regressor(Task):
         for name, values in exact.items():
             setattr(self, name, values.to(getattr(self, name).device))
         return self
+
+    @override
+    def check_range(self, found: OutputRange, outputs: Tensor, targets: Tensor) -> None:
+        check_value_range(found, targets)
 
     @override
     def check_loss(self, trial: Trial, outputs: Tensor) -> None:

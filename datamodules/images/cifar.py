@@ -116,9 +116,14 @@ class CIFAR10(DataModule):
             _ = self.decoded
 
     @override
-    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
-        numbers = self.kept[indices].tolist()
-        return {"index": numbers} | ({} if self.listing is None else {"file": self.listing.names(numbers)})
+    def sample_files(self) -> list[str] | None:
+        return None if self.listing is None else self.listing.names(self.kept.tolist())
+
+    @override
+    def origins(self) -> dict[str, list[Any]]:
+        """Return the files of images; else, of some classes, the numbers that images have among all."""
+        some = self.listing is None and self.class_names != self.all_names
+        return {"image": self.kept.tolist()} if some else super().origins()
 
     @override
     def load(self) -> Samples:

@@ -180,11 +180,6 @@ class ImageFolder(DataModule):
             raise DataError(f"the images were {sizes[0]} in training, now they are {sizes[1]}; set data.size as it was")
         super().check_same_split(recorded)
 
-    @override
-    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
-        numbers = self.decoded.readable[indices.numpy()].tolist()
-        return {"index": numbers, "file": self.listing.names(numbers)}
-
     def digests(self) -> Digests:
         """Return a digest of each file's bytes, (N,): the same for kept and streamed images."""
         return self.decoded.digests

@@ -1,34 +1,24 @@
 """What the folders of a dataset of images are: its parts, its classes, or neither."""
 
-import re
 from pathlib import Path
 
 from datamodules.errors import DataError
+from datamodules.splitting.part_names import may_be_class, part_of
 from datamodules.splitting.splits import PARTS
-
-PART_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-# Without a training folder beside them these may be classes.
-BESIDE_TRAIN = {"train": (), "val": ("dev", "development", "eval", "evaluation"), "test": ("tests",)}
-SUPPLEMENT = re.compile(r"[\W_]*(sets?|data|parts?|splits?|images)$")
 
 
 def part_folders(root: Path) -> dict[str, Path]:
     """Return the folders of the parts, in the order train, val, test; none if classes lie in `root`.
 
-    Case does not matter, and "training_set" or "TestImages" are parts too.
+    They are called as in `datamodules.splitting.part_names`.
 
     Raises:
         DataError: Two folders look like one part, there is none for training, or other folders lie beside the parts.
     """
-    spelled = {path: SUPPLEMENT.sub("", path.name.lower()) for path in subfolders(root)}
-    names = dict(PART_NAMES)
-    if any(name in PART_NAMES["train"] for name in spelled.values()):
-        names = {part: (*PART_NAMES[part], *BESIDE_TRAIN[part]) for part in PARTS}
-    there = {part: [path for path, name in spelled.items() if name in names[part]] for part in PARTS}
+    part_at = {path: part_of(path.name) for path in subfolders(root)}
+    if "train" not in part_at.values():
+        part_at = {path: None if may_be_class(path.name) else part for path, part in part_at.items()}
+    there = {part: [path for path, name in part_at.items() if name == part] for part in PARTS}
     for part, found in there.items():
         if len(found) > 1:
             raise DataError(f"{found[0]} and {found[1]} both look like the {part} part; rename one")
@@ -37,7 +27,7 @@ def part_folders(root: Path) -> dict[str, Path]:
         return {}
     if "train" not in folders:
         raise DataError(f"{next(iter(folders.values()))} exists and {root / 'train'} does not; add it")
-    others = [path.name for path in spelled if path not in folders.values()]
+    others = [path.name for path in part_at if path not in folders.values()]
     if others:
         raise DataError(
             f"{root / others[0]} lies beside the part {folders['train']}; move it out of {root}, or rename a class "
@@ -61,7 +51,7 @@ def check_classes(folder: Path, classes: list[Path]) -> None:
     if len(shared) < 2 or any(_holds_files(path) for path in unpacked):
         return
     outer, inner = _some([path.name for path in classes]), _some(shared)
-    if all(SUPPLEMENT.sub("", name.lower()) in sum(PART_NAMES.values(), ()) for name in shared):
+    if all(part_of(name) for name in shared):
         raise DataError(
             f"{folder} looks like classes ({outer}) that are each divided into parts ({inner}); move the images to "
             f"{folder}/<part>/<class>/, as in {folder / shared[0] / classes[0].name}"

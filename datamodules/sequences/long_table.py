@@ -1,6 +1,7 @@
 """Sequences in a long table: a row for each step, a column that says which sequence it belongs to."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,14 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
 from datamodules.samples import UNLABELLED
-from datamodules.sequences.columns import check_column, numbers, read_columns, read_targets, texts
+from datamodules.sequences.columns import check_column, plain_numbers, read_columns, read_feature, read_target, texts
 from datamodules.sequences.recorded import Array, Recorded
 from datamodules.tables.columns import cleaned, read_column
 
 if TYPE_CHECKING:
     import pandas as pd
+
+TIMES = ("time", "t", "timestamp", "step", "timestep", "time_step", "date", "datetime", "frame")
 
 
 def read_long_table(
@@ -25,6 +28,7 @@ def read_long_table(
     features: Sequence[str] | None = None,
     continuous: bool | None = None,
     others: Collection[str] = (),
+    weights: str | None = None,
 ) -> Recorded:
     """Read a long table.
 
@@ -37,51 +41,86 @@ def read_long_table(
         features: Names of the columns to use; default: all but those named here, which must hold numbers.
         continuous: Whether the target is a number to predict; None decides by its values.
         others: Columns that are not features by default: those that the split uses.
+        weights: Name of the column of sequences' weights, the same in all rows of a sequence.
 
     Raises:
         DataError: A column does not exist, or a value is missing or not a number.
     """
     frame = read_columns(path)
-    for option, name in (("target", target), ("sequence", sequence), ("time", time)):
+    for option, name in (("target", target), ("sequence", sequence), ("time", time), ("weights", weights)):
         if name is not None:
             check_column(path, frame, name, option)
-    used = [name for name in frame.columns if name not in (target, sequence, time, *others)]
-    if features is not None:
+    order, lengths = _in_sequences(path, frame, sequence, time)
+    if features is None:
+        used = [name for name in frame.columns if name not in (target, sequence, time, weights, *others)]
+        used = _without_counters(path, frame, used)
+    else:
         used = list(features)
         for name in used:
             check_column(path, frame, name, "features")
-        if target in used or sequence in used:
-            raise DataError(f"features: {target if target in used else sequence!r} is not a feature")
+        wrong = next((name for name in (target, sequence, weights) if name in used), None)
+        if wrong is not None:
+            raise DataError(f"features: {wrong!r} is not a feature")
     if not used:
         raise DataError(f"{path} has no column beside {', '.join(frame.columns)}: no features")
-    order, lengths = _in_sequences(path, frame, sequence, time)
-    values = np.stack([_feature(path, frame[name])[order] for name in used], axis=1)
-    found = read_targets(path, frame[target], continuous)
+    values = np.stack([read_feature(path, frame[name]) for name in used], axis=1)
+    if time is None:
+        _warn_of_order(path, used, values[order], lengths)
+    found = read_target(path, frame[target], continuous, texts(frame[sequence]))
     targets, of_steps = _of_sequences(path, target, found.values[order], lengths)
-    targets = targets if found.class_names else targets.reshape(-1, 1)
-    return Recorded(str(path), values, lengths, targets, of_steps, found.class_names, [f"{name!r}" for name in used])
+    column = partial(_value_of_sequences, path, frame, texts(frame[sequence]))
+    return Recorded(
+        str(path),
+        values[order],
+        lengths,
+        targets,
+        of_steps,
+        found.class_names,
+        [f"{name!r}" for name in used],
+        column=column,
+    )
 
 
-def values_of_sequences(path: Path, sequence: str, name: str) -> Array:
+def _value_of_sequences(path: Path, frame: "pd.DataFrame", keys: Array, name: str) -> Array:
     """Return the value of a column for each sequence, (N,), in the order in which they appear.
 
     Raises:
         DataError: There is no such column, or it changes within a sequence.
     """
-    frame = read_columns(path)
     check_column(path, frame, name, "split")
-    groups = frame.groupby(texts(frame[sequence]), sort=False)[name]
+    groups = frame.groupby(keys, sort=False)[name]
     several = groups.nunique(dropna=False) > 1
     if several.any():
         raise DataError(f"{path}: the column {name!r} changes within the sequence {several.idxmax()!r}")
     return cleaned(groups.first())
 
 
-def _feature(path: Path, column: "pd.Series") -> Array:
-    try:
-        return numbers(path, column)
-    except DataError as error:
-        raise DataError(f"{error}; data.features chooses the columns") from error
+def _without_counters(path: Path, frame: "pd.DataFrame", names: list[str]) -> list[str]:
+    """Return the columns without those that count the rows of the table, as pandas writes them; warn of each."""
+    import pandas as pd
+
+    kept = []
+    for name in names:
+        unnamed = name == "" or name.startswith("Unnamed:")
+        numbers = pd.to_numeric(frame[name], errors="coerce") if frame[name].dtype.kind in "Oiuf" else None
+        if unnamed or (numbers is not None and bool((numbers.diff().iloc[1:] == 1).all())):
+            what = "has no name" if unnamed else "counts the rows of the table"
+            rank_zero_warn(f"{path}: the column {name!r} {what} and is left out (data.features can name it)")
+        else:
+            kept.append(name)
+    return kept
+
+
+def _warn_of_order(path: Path, names: list[str], values: Array, lengths: Array) -> None:
+    """Warn of a column that is called as times are, and whose values are not in order within their sequences."""
+    within = np.ones(len(values) - 1, dtype=bool)
+    within[np.cumsum(lengths)[:-1] - 1] = False
+    for number, name in enumerate(names):
+        if name.lower() in TIMES and (np.diff(values[:, number])[within] < 0).any():
+            rank_zero_warn(
+                f"{path}: steps keep the order of the file, in which the column {name!r} goes up and down within a "
+                f"sequence; data.time {name} puts them into its order"
+            )
 
 
 def _in_sequences(path: Path, frame: "pd.DataFrame", sequence: str, time: str | None) -> tuple[Array, Array]:
@@ -111,6 +150,9 @@ def _in_sequences(path: Path, frame: "pd.DataFrame", sequence: str, time: str | 
 
 
 def _times(path: Path, column: "pd.Series") -> Array:
+    plain = plain_numbers(column)
+    if plain is not None:
+        return plain
     found = read_column(str(path), str(column.name), column)
     if found.kind == "category" or found.gaps.any():
         wrong = found.gaps if found.gaps.any() else np.ones(len(column), dtype=bool)
@@ -126,13 +168,13 @@ def _of_sequences(path: Path, target: str, values: Array, lengths: Array) -> tup
     Raises:
         DataError: A sequence has no target at all.
     """
-    missing = values == UNLABELLED if values.dtype == np.int64 else np.isnan(values)
+    missing = values == UNLABELLED if values.dtype == np.int64 else np.isnan(values).any(1)
     starts = np.cumsum(lengths) - lengths
     empty = np.add.reduceat(~missing, starts) == 0
     if empty.any():
         number = int(np.flatnonzero(empty)[0])
         raise DataError(f"{path}: sequence {number + 1} of {len(lengths)} has no value in the column {target!r}")
     firsts = values[starts]
-    if missing.any() or (values != np.repeat(firsts, lengths)).any():
+    if missing.any() or (values != np.repeat(firsts, lengths, axis=0)).any():
         return values, True
     return firsts, False

@@ -11,6 +11,7 @@ from datamodules.errors import DataError
 from datamodules.loader import Batch, BatchLoader, Order
 from datamodules.samples import Stream
 
+PLACE_BYTES = 9  # beside its values, a padded step takes its place in memory and whether it is padding
 LARGEST_PADDED = 4 * 2**30  # bytes of sequences that are padded to the longest of them
 
 

@@ -12,7 +12,7 @@ from datamodules.loader import Batch
 from datamodules.normalization import Normalization, channel_statistics
 from datamodules.precision import check_precision
 from datamodules.samples import labelled_steps
-from datamodules.sequences.ragged import RaggedSequences, Sequences, check_padded_size
+from datamodules.sequences.ragged import PLACE_BYTES, RaggedSequences, Sequences, check_padded_size
 from datamodules.splitting.duplicates import Digests, digest_each
 
 
@@ -54,7 +54,7 @@ class SequenceDataModule(DataModule):
         if isinstance(inputs, RaggedSequences):
             count = min(max(self.batch_size, self.eval_batch_size), len(inputs))
             remedy = "cut it into shorter ones, or lower data.batch_size and data.eval_batch_size"
-            check_padded_size(owner, count, inputs.lengths, inputs.values[0].nbytes, remedy)
+            check_padded_size(owner, count, inputs.lengths, inputs.values[0].nbytes + PLACE_BYTES, remedy)
         steps = self.true_steps(torch.arange(len(inputs)))
         if steps.is_floating_point():
             check_precision(owner, self.feature_names(), steps.flatten(1), self.normalization)

@@ -1,33 +1,42 @@
 """Your own sequences: an .npz file, a folder of .npy or .csv files, one folder per class, or a long table."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
+import torch
+from torch import Tensor
 from typing_extensions import override
 
 from datamodules.errors import DataError
 from datamodules.samples import Samples
-from datamodules.sequences.array_files import read_array, read_folder, read_npz
-from datamodules.sequences.long_table import read_long_table, values_of_sequences
+from datamodules.sequences.long_table import read_long_table
+from datamodules.sequences.npz_file import read_npz
 from datamodules.sequences.recorded import Recorded
 from datamodules.sequences.sequence_data import SequenceDataModule
+from datamodules.sequences.sequence_folder import read_folder
+from datamodules.splitting.path_values import values_in_paths
 from datamodules.tables.reading import PARQUET
+from datamodules.tables.targets import read_weights
 
+TARGET = "target"
 TABLES = (".csv", ".tsv", ".txt", *PARQUET)
 
 
 class SequenceFiles(SequenceDataModule):
     """Sequences of different lengths from files that hold numbers and text, not objects.
 
-    An .npz file holds `values`, all sequences one after the other, (sum T, F) or (sum T,); `lengths`, the number of
-    steps of each, (N,); and `targets`: integer labels of sequences, (N,), or of steps, (sum T,), with -100 for
-    unlabelled ones; or floats of sequences, (N,) or (N, outputs), or of steps, (sum T,) or (sum T, outputs), with NaN
-    for steps without a target. It may hold `class_names`, (C,); by default the greatest label decides the number of
-    classes.
+    An .npz file holds sequences as `values` (or x, inputs, data, features, sequences) and `targets` (or y, labels), in
+    any case. Values are (N, T, F), or (N, T) of one feature, padded if `lengths` (N,) says so or if the last steps are
+    only NaN; or all sequences one after the other, (sum T, F) or (sum T,), with `lengths`. Targets are of sequences,
+    (N,), or of steps, (N, T) or (sum T,): integers or texts are classes, with -100 and "" for unlabelled steps; one-hot
+    rows (N, C) are classes, other 0 and 1 in integers or booleans (N, L) yes/no labels; floats are numbers to predict,
+    (N,) or (N, outputs), or of steps, with NaN for steps without a target. `class_names` (C,) may name integer classes.
+    Arrays such as x_train, y_train, x_val, x_test are the parts of the split.
 
     A folder holds one subfolder per class, with one .npy file, (T, F) or (T,), or one .csv file of numbers, a row a
-    step, for each sequence.
+    step, for each sequence; or the folders train, val and test with such subfolders.
 
     A long table is a CSV or Parquet file with a header and a row for each step.
 
@@ -35,17 +44,21 @@ class SequenceFiles(SequenceDataModule):
     standardised before it is cast.
 
     Args:
-        path: An .npz file, a folder, or a long table. The split may go by arrays (N,) of the file, or by columns of
-            the table that are the same in all rows of a sequence: `data.split.groups patient`.
-        target: Of a long table, the target column. If all rows of each sequence hold the same value, targets are of
-            sequences, else of steps; an empty cell is a step without a target.
+        path: An .npz file, a folder, or a long table. The split may go by arrays (N,) of the file, by a pattern over
+            the files' paths below the folder, or by columns of the table that are the same in all rows of a sequence:
+            `data.split.groups patient`.
+        target: Of a long table, the target column, by default "target". If all rows of each sequence hold the same
+            value, targets are of sequences, else of steps; an empty cell is a step without a target. Of an .npz file,
+            the array of targets, if it is not called as above.
         sequence: Of a long table, the column that says which sequence a row belongs to.
         time: Of a long table, the column, of numbers or dates, that orders the rows of a sequence; default: their order
             in the file.
         features: Of a long table, the columns to use; default: all others but those that
             the split goes by.
-        continuous: Of a long table, whether the target is a number to predict, not a class; default: numbers are,
-            except up to 20 different whole ones.
+        continuous: Of a table or an .npz file, whether the target is a number to predict, not a class; default: floats
+            of an .npz file are, and numbers of a table, except up to 20 different whole ones.
+        weights: The column, the same in all rows of a sequence, or the array (N,) of an .npz file, with the weight of
+            each sequence in the training loss, 0 or more.
         kwargs: Arguments of `DataModule`.
 
     Raises:
@@ -54,37 +67,51 @@ class SequenceFiles(SequenceDataModule):
 
     default_recipe = "sequences"
     named_after = "path"
-    file_endings = (".npz", ".csv", ".tsv", ".parquet", ".pq")
+    file_endings = (".npz", "/", ".csv", ".tsv", ".parquet", ".pq", ".npy")
     may_change_on_resume = ("path",)
 
     def __init__(
         self,
         path: str,
-        target: str = "target",
+        target: str | None = None,
         sequence: str = "sequence",
         time: str | None = None,
         features: list[str] | None = None,
         continuous: bool | None = None,
+        weights: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.path = Path(path)
-        self.sequence = sequence
         if self.path.suffix.lower() in TABLES and not self.path.is_dir():
-            self._recorded = read_long_table(
-                self.path, target, sequence, time, features, continuous, self.split_options.columns()
-            )
+            columns = self.split_options.columns()
+            named = TARGET if target is None else target
+            recorded = read_long_table(self.path, named, sequence, time, features, continuous, columns, weights)
         else:
-            stated = {"time": time, "features": features, "continuous": continuous}
-            for name, value in stated.items():
+            for name, value in {"time": time, "features": features}.items():
                 if value is not None:
                     raise DataError(f"{name} is for a long table; {path} is not a .csv or .parquet file")
-            self._recorded = self._read_arrays()
-        self.class_names = self._recorded.class_names
-        self.input_shape = self._recorded.input_shape
+            recorded = self._read_arrays(continuous, target)
+        if weights is not None:
+            recorded = replace(recorded, weights=self._weights(recorded, weights))
+        self._recorded = recorded
+        self.class_names = recorded.class_names
+        self.input_shape = recorded.input_shape
 
-    def _read_arrays(self) -> Recorded:
-        return read_folder(self.path) if self.path.is_dir() else read_npz(self.path)
+    def _read_arrays(self, continuous: bool | None, target: str | None) -> Recorded:
+        if not self.path.is_dir():
+            return read_npz(self.path, continuous, target)
+        if continuous or target is not None:
+            option = "target" if target is not None else "continuous"
+            raise DataError(f"{option} is for a table or an .npz file; the folders in {self.path} are the classes")
+        return read_folder(self.path)
+
+    def _weights(self, recorded: Recorded, name: str) -> Tensor:
+        import pandas as pd  # takes a third of a second to import
+
+        if recorded.column is None:
+            raise DataError(f"weights is for a long table or an .npz file; {self.path} is a folder")
+        return read_weights(str(self.path), pd.DataFrame({name: recorded.column(name)}), name)
 
     @override
     def load(self) -> Samples:
@@ -95,12 +122,21 @@ class SequenceFiles(SequenceDataModule):
         return str(self.path)
 
     @override
+    def sample_files(self) -> list[str] | None:
+        return self._recorded.files
+
+    @override
     def sample_values(self, name: str) -> npt.NDArray[Any]:
-        if self.path.is_dir():
-            return super().sample_values(name)
-        if self.path.suffix.lower() in TABLES:
-            return values_of_sequences(self.path, self.sequence, name)
-        return read_array(self.path, name)
+        if self._recorded.files is not None:
+            return values_in_paths(name, self._recorded.files, self.path)
+        assert self._recorded.column is not None
+        return self._recorded.column(name)
+
+    @override
+    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
+        files = self._recorded.files
+        shown = super().identify(indices)
+        return shown if files is None else shown | {"file": [files[index] for index in indices.tolist()]}
 
     @override
     def feature_names(self) -> list[str]:
@@ -110,6 +146,9 @@ class SequenceFiles(SequenceDataModule):
     def extra_facts(self) -> list[str]:
         lengths = self._recorded.lengths
         longest, shortest = int(lengths.max()), int(lengths.min())
-        steps = f"{shortest:,} to {longest:,} steps" if longest > shortest else f"{longest:,} steps"
-        kind = "a class" if self.class_names else "a number"
-        return [steps, f"{kind} for each {'step' if self._recorded.of_steps else 'sequence'}"]
+        steps = f"{shortest:,} to {longest:,} steps" if longest > shortest else f"{longest:,} step{'s' * (longest > 1)}"
+        targets = self.samples.targets
+        kind = "yes/no labels" if targets.dtype == torch.bool else "a class" if self.class_names else "a number"
+        facts = ["official validation part"] if "val" in self._recorded.parts else []
+        of = f"{kind} for each {'step' if self._recorded.of_steps else 'sequence'}"
+        return [*facts, steps, of, *self._recorded.facts]

@@ -17,13 +17,14 @@ from datamodules.errors import DataError
 from datamodules.normalization import Normalization
 from datamodules.precision import narrowest
 from datamodules.samples import UNLABELLED, Samples
-from datamodules.sequences.columns import check_column, read_columns, read_targets, texts
+from datamodules.sequences.columns import check_column, read_columns, read_target, texts
 from datamodules.sequences.ragged import RaggedSequences, Sequences
 from datamodules.sequences.sequence_data import SequenceDataModule
 from datamodules.sequences.vocabulary import NOTHING, RESERVED, UNKNOWN, Tokens, Vocabulary, split_text
 from datamodules.splitting.duplicates import Digests, digest_each
 from datamodules.splitting.manifest import Manifest
 from datamodules.tables.columns import cleaned
+from datamodules.tables.targets import read_weights
 
 SEPARATOR = "\x1f"  # between the tokens of a text that is hashed
 
@@ -44,6 +45,7 @@ class TextSequences(SequenceDataModule):
         max_length: Largest number of tokens of a text; the rest is cut off.
         continuous: Whether the target is a number to predict, not a class; default: numbers are, except up to 20
             different whole ones.
+        weights: The column with the weight of each text in the training loss, 0 or more.
         kwargs: Arguments of `DataModule`, but `mean` and `std`.
 
     Attributes:
@@ -68,6 +70,7 @@ class TextSequences(SequenceDataModule):
         vocabulary_size: int = 20_000,
         max_length: int = 256,
         continuous: bool | None = None,
+        weights: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,18 +81,22 @@ class TextSequences(SequenceDataModule):
         self.vocabulary_size = vocabulary_size
         self.vocabulary = Vocabulary([], tokens, lowercase, max_length)
         self._frame = frame = read_columns(self.path)
-        for option, name in (("text", text), ("target", target)):
+        named = {"text": text, "target": target} | ({} if weights is None else {"weights": weights})
+        for option, name in named.items():
             check_column(self.path, frame, name, option)
-        if text == target:
-            raise DataError(f"{path}: the column {text!r} cannot be both text and target")
-        found = read_targets(self.path, frame[target], continuous)
-        missing = np.isnan(found.values) if not found.class_names else found.values == UNLABELLED
+        for column in named.values():
+            options = [option for option, name in named.items() if name == column]
+            if len(options) > 1:
+                raise DataError(f"{path}: the column {column!r} cannot be both {options[0]} and {options[1]}")
+        self._weights = None if weights is None else read_weights(path, frame, weights)
+        found = read_target(self.path, frame[target], continuous)
+        missing = np.isnan(found.values[:, 0]) if not found.class_names else found.values == UNLABELLED
         if missing.any():
             row = int(np.flatnonzero(missing)[0]) + 2
             raise DataError(f"{path}, row {row}, column {target!r}: the target is missing")
         self.class_names = found.class_names
         values = torch.from_numpy(found.values)
-        self._targets = values if self.class_names else narrowest(values.view(-1, 1))
+        self._targets = values if self.class_names else narrowest(values)
         written = texts(frame[text]).tolist()
         if empty := written.count(""):
             rank_zero_warn(f"{path}: {empty:,} texts in the column {text!r} are empty")
@@ -120,12 +127,17 @@ class TextSequences(SequenceDataModule):
         return cleaned(self._frame[name])
 
     @override
+    def origins(self) -> dict[str, list[Any]]:
+        return {"row": (self._frame.index + 2).tolist()}
+
+    @override
     def origin(self) -> str:
         return str(self.path)
 
     @override
     def load(self) -> Samples:
-        return Samples(self._provisional, self._targets, lengths=self._provisional.lengths)
+        lengths = self._provisional.lengths
+        return Samples(self._provisional, self._targets, lengths=lengths, weights=self._weights)
 
     @override
     def digests(self) -> Digests:

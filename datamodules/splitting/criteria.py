@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
 from datamodules.splitting.given import GivenParts, is_table, read_parts, read_table
@@ -80,12 +81,17 @@ def read_criteria(options: SplitOptions, num_samples: int, source: Source | None
     times = None if options.by_time is None else read_times(values_of("by_time", options.by_time))
     given = None
     if options.given is not None:
-        if isinstance(options.given, str) and source is not None and is_table(options.given):
-            table = read_table(Path(options.given), num_samples, source.files(), source.sha256, source.name)
-            given = read_parts(table, options.given)
+        origin = options.given if isinstance(options.given, str) else "the list"
+        try:
+            parts = values_of("given", options.given)
+        except DataError:
+            if source is None or options.given is not origin or not is_table(origin, source.files()):
+                raise
+            parts = read_table(Path(origin), num_samples, source.files(), source.sha256, source.name)
         else:
-            origin = options.given if isinstance(options.given, str) else "the list"
-            given = read_parts(values_of("given", options.given), origin)
+            if options.given is origin and Path(origin).is_file():
+                rank_zero_warn(f"split.given: {origin!r} is a column, and is used; the file is ./{origin}")
+        given = read_parts(parts, origin)
     return Criteria(groups, times, given)
 
 

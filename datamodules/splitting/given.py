@@ -3,25 +3,28 @@
 import csv
 import io
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
 from datamodules.splitting.groups import missing_values
+from datamodules.splitting.part_names import SPELLINGS, part_of
 from datamodules.splitting.subsets import Indices
+from datamodules.tables.reading import PARQUET
+from datamodules.tables.reading import read_table as read_frame
 
-SPELLINGS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validate", "validation", "dev", "devel", "development", "eval"),
-    "test": ("test", "testing"),
-}
-PART_OF = {spelling: part for part, spellings in SPELLINGS.items() for spelling in spellings}
+if TYPE_CHECKING:
+    import pandas as pd
+
 TABLE = "split.csv"
 MANIFEST = "split.json"
+ENDINGS = (".csv", ".tsv", ".txt", *PARQUET)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def read_parts(values: npt.NDArray[Any], origin: str) -> GivenParts:
     """Return the parts that samples say they belong to.
 
     Args:
-        values: The part of each sample, (N,), in a spelling of `SPELLINGS`, in any case; None or empty: no part.
+        values: The part of each sample, (N,), as in `part_names`; None or empty: no part.
         origin: Where the values come from, for messages.
 
     Raises:
@@ -54,7 +57,7 @@ def read_parts(values: npt.NDArray[Any], origin: str) -> GivenParts:
         indices = np.flatnonzero(kinds == number)
         if not spelling:
             continue
-        part = PART_OF.get(str(spelling).strip().lower())
+        part = part_of(str(spelling))
         if part is None:
             raise DataError(
                 f"split.given: {origin}: sample {indices[0]} has the part {str(spelling)!r}; it must be train, val or "
@@ -68,16 +71,23 @@ def read_parts(values: npt.NDArray[Any], origin: str) -> GivenParts:
     return parts
 
 
-def is_table(text: str) -> bool:
-    """Return whether `split.given` names a file, not a column."""
-    return text.lower().endswith(".csv") or Path(text).is_file()
+def is_table(text: str, files: list[str] | None) -> bool:
+    """Return whether `split.given`, where it is no column, names a file.
+
+    Args:
+        text: The option.
+        files: Path of each sample's file, in which the option may be a pattern; None if samples are not files.
+    """
+    folders = "/" in text and files is None
+    return text.lower().endswith(ENDINGS) or Path(text).exists() or folders
 
 
 def read_table(path: Path, num_samples: int, files: list[str] | None, sha256: str, source: str) -> npt.NDArray[Any]:
-    """Return the part of each sample that a CSV file names, (N,), "" for samples that it does not name.
+    """Return the part of each sample that a CSV or Parquet file names, (N,), "" for samples that it does not name.
 
     Args:
-        path: The file; it has the columns index and part, or file and part, and any others.
+        path: The file, in a form that `datamodules.tables.reading` reads; it has the columns index and part, or file
+            and part, and any others.
         num_samples: N.
         files: Path of each sample's file as the column file names it; None if samples are not files.
         sha256: Hash of the data; if a split.json of the same run lies beside a split.csv, it must name the same.
@@ -89,18 +99,15 @@ def read_table(path: Path, num_samples: int, files: list[str] | None, sha256: st
     owner = f"split.given: {path}"
     if path.name == TABLE:
         _check_same_data(path.with_name(MANIFEST), owner, sha256, source)
-    header, rows = _read(path, owner)
-    if "part" not in header or not {"index", "file"} & set(header):
-        raise DataError(f"{owner} has the columns {', '.join(header)}; it must have index and part, or file and part")
-    key = "file" if "file" in header and (files is not None or "index" not in header) else "index"
+    frame = _read(path, owner)
+    if "part" not in frame.columns or not {"index", "file"} & set(frame.columns):
+        raise DataError(f"{owner} has the columns {', '.join(frame)}; it must have index and part, or file and part")
+    key = "file" if "file" in frame.columns and (files is not None or "index" not in frame.columns) else "index"
     if key == "file" and files is None:
         raise DataError(f"{owner} names files; the samples of {source} are not files: give their index, from 0")
     place = {name: number for number, name in enumerate(files or [])}
     parts: list[str | None] = [None] * num_samples
-    for line, row in rows:
-        if len(row) != len(header):
-            raise DataError(f"{owner}, line {line}: {len(row)} values, but {len(header)} columns")
-        name, part = row[header.index(key)].strip(), row[header.index("part")].strip()
+    for row, name, part in zip(frame.index + 2, _texts(frame[key]), _texts(frame["part"]), strict=True):
         if key == "index":
             index = int(name) if name.isascii() and name.isdigit() else None
             known = index is not None and index < num_samples
@@ -109,26 +116,31 @@ def read_table(path: Path, num_samples: int, files: list[str] | None, sha256: st
             known = index is not None
         if not known or index is None:
             there = f"indices 0 to {num_samples - 1}" if key == "index" else "no such file"
-            raise DataError(f"{owner}, line {line}: {key} {name!r} is not in {source}, which has {there}")
+            raise DataError(f"{owner}, row {row}: {key} {name!r} is not in {source}, which has {there}")
         if parts[index] is not None:
-            raise DataError(f"{owner}, line {line}: {key} {name!r} is named twice")
+            raise DataError(f"{owner}, row {row}: {key} {name!r} is named twice")
         parts[index] = part
     return np.array([part or "" for part in parts])
 
 
-def _read(path: Path, owner: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def _read(path: Path, owner: str) -> "pd.DataFrame":
+    """Read a table, as the tables of samples are read, with the names of its columns in lower case."""
+    if path.is_dir():
+        there = f": name {path / TABLE}" if (path / TABLE).is_file() else ""
+        raise DataError(f"{owner} is a folder{there}")
+    if not path.exists():
+        raise DataError(f"{owner} does not exist")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        first = text.split("\n", 1)[0]
-        reader = csv.reader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ",")
-        rows = [(reader.line_num, row) for row in reader if row]
-    except FileNotFoundError as error:
-        raise DataError(f"{owner} does not exist") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{owner} cannot be read as a CSV file ({error})") from error
-    if len(rows) < 2:
-        raise DataError(f"{owner} has no rows below a header")
-    return [name.strip().lower() for name in rows[0][1]], rows[1:]
+        frame, notes = read_frame(path)
+    except DataError as error:
+        raise DataError(f"split.given: {error}") from error
+    for note in notes:
+        rank_zero_warn(f"split.given: {note}")
+    return frame.rename(columns=lambda name: name.strip().lower())
+
+
+def _texts(cells: "pd.Series") -> list[str]:
+    return [str(cell).strip() for cell in cells.astype(object).where(cells.notna(), "")]
 
 
 def _check_same_data(manifest: Path, owner: str, sha256: str, source: str) -> None:
@@ -146,19 +158,18 @@ def _check_same_data(manifest: Path, owner: str, sha256: str, source: str) -> No
         )
 
 
-def table_of(parts: dict[str, Indices], files: list[str] | None) -> str:
-    """Return a split as the text of a CSV file: index and part of each sample, and its file if samples are files.
+def table_of(parts: dict[str, Indices], origins: Mapping[str, Sequence[object]] | None = None) -> str:
+    """Return a split as the text of a CSV file: index and part of each sample, and where it comes from.
 
     Args:
         parts: Indices of each part.
-        files: Path of each sample's file.
+        origins: Further columns, with a value for each sample of the dataset: its file, or its row in a table.
     """
+    origins = origins or {}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["index", "part"] if files is None else ["index", "part", "file"])
-    names = np.concatenate([np.full(len(indices), part) for part, indices in parts.items()])
-    indices = np.concatenate(list(parts.values()))
-    for place in np.argsort(indices, kind="stable"):
-        index = int(indices[place])
-        writer.writerow([index, names[place]] if files is None else [index, names[place], files[index]])
+    writer.writerow(["index", "part", *origins])
+    part_at = {index: part for part, indices in parts.items() for index in indices.tolist()}
+    for index, part in sorted(part_at.items()):
+        writer.writerow([index, part, *(values[index] for values in origins.values())])
     return text.getvalue()

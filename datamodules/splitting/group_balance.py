@@ -1,17 +1,15 @@
 """Groups dealt out to parts so that every part has its size and its share of every class, as far as groups allow."""
 
-import numpy as np
-import numpy.typing as npt
+from itertools import combinations
 
+import numpy as np
+
+from datamodules.splitting.group_costs import ABSENT, SCALE, Costs, Estimates, GroupCosts, possibly_best
 from datamodules.splitting.subsets import Indices
 
-SCALE = 2**20  # costs are whole numbers of 1 / SCALE: sums are then the same in any order, on any machine
-ABSENT = 2**48  # cost of a class that a part has too few groups of; above any cost of sizes
 PAIRS = 200_000  # values compared at once; bounds the memory
 WORK = 20_000_000  # values compared in all; bounds the time
 DEALS = 4  # deals tried; the best is kept
-
-Costs = npt.NDArray[np.int64]
 
 
 def deal_groups(counts: Indices, members: Indices, sizes: list[int], needs: list[int], seed: int) -> Indices:
@@ -31,12 +29,13 @@ def deal_groups(counts: Indices, members: Indices, sizes: list[int], needs: list
         seed: Seed of the order.
     """
     random, best, work = np.random.RandomState(seed), None, 0
+    costs = GroupCosts(counts, members, sizes, needs)
     for _ in range(DEALS):
-        deal = _Deal(counts, members, sizes, needs, random.permutation(len(counts)))
+        deal = _Deal(costs, random.permutation(len(counts)))
         while deal.work < WORK and deal.unbalanced() and (deal.move() or deal.swap()):
             pass
         work += deal.work
-        if best is None or deal.total() < best.total():
+        if best is None or deal.cost.sum() < best.cost.sum():
             best = deal
         if work >= WORK or not best.unbalanced():
             break
@@ -45,47 +44,66 @@ def deal_groups(counts: Indices, members: Indices, sizes: list[int], needs: list
 
 
 class _Deal:
-    """Groups in parts, and what it costs.
+    """Groups in parts.
 
-    The last class stands for all samples: it gives the parts their sizes.
+    What moves and swaps change is estimated for all at once, by products of matrices; then computed for those alone
+    that the error of an estimate lets be the best.
 
     Args:
-        counts: As in `deal_groups`.
-        members: As in `deal_groups`.
-        sizes: As in `deal_groups`.
-        needs: As in `deal_groups`.
+        costs: The groups, and what parts cost.
         order: Order in which the groups are dealt, (G,).
+
+    Attributes:
+        part: Part of each group, (G,).
+        cost: Cost of each part, (P,).
+        work: Number of values compared.
     """
 
-    def __init__(self, counts: Indices, members: Indices, sizes: list[int], needs: list[int], order: Indices) -> None:
-        self.counts = np.column_stack([counts, members])
-        self.kind = np.unique(self.counts, axis=0, return_inverse=True)[1].reshape(-1)
-        self.holds = (self.counts > 0).astype(np.int64)
-        totals = self.counts.sum(axis=0)
-        self.shares = np.array(sizes)[:, None] * totals / totals[-1]
-        self.needs = np.array(needs)
+    def __init__(self, costs: GroupCosts, order: Indices) -> None:
+        self.costs = costs
         self.order = order
-        self.part = np.empty(len(counts), dtype=np.int64)
-        self.samples = np.zeros(self.shares.shape, dtype=np.int64)  # (P, C) as dealt
-        self.groups = np.zeros(self.shares.shape, dtype=np.int64)
+        self.parts, self.values = costs.shares.shape
+        self.part = np.empty(len(order), dtype=np.int64)
+        self.samples = np.zeros(costs.shares.shape, dtype=np.int64)  # (P, C) as dealt
+        self.groups = np.zeros(costs.shares.shape, dtype=np.int64)
         self.work = 0
-        alone = (self.counts[order, -1] == 1) & (self.counts[order, :-1].sum(axis=1) == 1)
-        parts = np.arange(len(sizes))
-        costs = self.cost(parts, self.samples, self.groups)
-        for group in order[~alone]:
-            more = self.cost(parts, self.samples + self.counts[group], self.groups + self.holds[group])
-            part = int((more - costs).argmin())
-            costs[part] = more[part]
-            self._add(group, part)
-        self._fill(order[alone])
-        self.work = 0
+        self._deal(order[~costs.alone[order]])
+        self._fill(order[costs.alone[order]])
+        self.cost = costs.of_parts(np.arange(self.parts), self.samples, self.groups)
+
+    def _deal(self, order: Indices) -> None:
+        """Deal groups one by one, each to the part whose cost it raises least."""
+        shares, needs = self.costs.shares.tolist(), self.costs.needs.tolist()
+        samples, groups = self.samples.tolist(), self.groups.tolist()
+        # What a class costs a part now, which one more group of it replaces.
+        costs = [
+            [round(share * share / share * SCALE) + ABSENT * (need > 0) for share in row]
+            for row, need in zip(shares, needs, strict=True)
+        ]
+        for group, counts in zip(order.tolist(), self.costs.counts[order].tolist(), strict=True):
+            held = [(label, count) for label, count in enumerate(counts) if count]
+            rises = []
+            for share, sampled, cost in zip(shares, samples, costs, strict=True):
+                rise = 0
+                for label, count in held:
+                    off = sampled[label] + count - share[label]
+                    rise += round(off * off / share[label] * SCALE) - cost[label]
+                rises.append(rise)
+            chosen = self.part[group] = rises.index(min(rises))
+            share, sampled, grouped, cost = shares[chosen], samples[chosen], groups[chosen], costs[chosen]
+            for label, count in held:
+                sampled[label] += count
+                grouped[label] += 1
+                off = sampled[label] - share[label]
+                cost[label] = round(off * off / share[label] * SCALE) + ABSENT * (grouped[label] < needs[chosen])
+        self.samples[:], self.groups[:] = samples, groups
 
     def _fill(self, singles: Indices) -> None:
         """Deal groups of one sample of one class to what the parts lack of it, all at once: there may be very many."""
-        labels = self.counts[singles, :-1].argmax(axis=1)
+        labels = self.costs.counts[singles, :-1].argmax(axis=1)
         for label in np.unique(labels):
             members = singles[labels == label]
-            lacking = np.maximum(self.shares[:, label] - self.samples[:, label], 0)
+            lacking = np.maximum(self.costs.shares[:, label] - self.samples[:, label], 0)
             ends = np.rint(np.cumsum(lacking) * len(members) / lacking.sum()).astype(np.int64)
             self.part[members] = np.searchsorted(ends, np.arange(len(members)), side="right")
             dealt = np.diff(ends, prepend=0)
@@ -93,80 +111,99 @@ class _Deal:
                 values[:, label] += dealt
                 values[:, -1] += dealt
 
-    def cost(self, parts: Indices, samples: Indices, groups: Indices) -> Costs:
-        """Return the cost of parts (n,) that hold samples and groups of each class, (n, C)."""
-        self.work += samples.size
-        shares = self.shares[parts]
-        off = np.rint((samples - shares) ** 2 / shares * SCALE).astype(np.int64)
-        lacking = np.maximum(self.needs[parts][:, None] - groups, 0)
-        costs: Costs = (off + ABSENT * lacking).sum(axis=-1)
-        return costs
-
     def unbalanced(self) -> bool:
         """Return whether a part is off by more than rounding explains."""
-        return bool((np.abs(self.samples - self.shares) >= 0.75).any() or (self.groups < self.needs[:, None]).any())
-
-    def _add(self, group: int, part: int) -> None:
-        self.part[group] = part
-        self.samples[part] += self.counts[group]
-        self.groups[part] += self.holds[group]
-
-    def _move(self, group: int, part: int) -> None:
-        self.samples[self.part[group]] -= self.counts[group]
-        self.groups[self.part[group]] -= self.holds[group]
-        self._add(group, part)
-
-    def _change(self, parts: Indices, samples: Indices, groups: Indices) -> Costs:
-        """Return the change in cost of parts (n,) that receive samples and groups, (n, C)."""
-        before = self.cost(np.arange(len(self.needs)), self.samples, self.groups)
-        return self.cost(parts, self.samples[parts] + samples, self.groups[parts] + groups) - before[parts]
-
-    def total(self) -> int:
-        """Return the cost of all parts together."""
-        return int(self.cost(np.arange(len(self.needs)), self.samples, self.groups).sum())
-
-    def _candidates(self) -> Indices:
-        """Return one of the groups of each composition and part: the first in order, sorted by order."""
-        key = (self.kind * len(self.needs) + self.part)[self.order]
-        candidates: Indices = self.order[np.sort(np.unique(key, return_index=True)[1])]
-        return candidates
+        off, lacking = np.abs(self.samples - self.costs.shares), self.groups < self.costs.needs[:, None]
+        return bool((off >= 0.75).any() or lacking.any())
 
     def move(self) -> bool:
         """Move the group whose move lowers the cost most; return whether there is one."""
         some = self._candidates()
-        home, counts, holds = self.part[some], self.counts[some], self.holds[some]
-        leaving = self._change(home, -counts, -holds)
-        changes = []
-        for part in range(len(self.needs)):
-            change = leaving + self._change(np.full(len(some), part), counts, holds)
-            changes.append(np.where(home == part, 0, change))
-        target, place = divmod(int(np.argmin(changes)), len(some))
-        if changes[target][place] >= 0:
+        self.work += (self.parts + 1) * (len(some) + self.parts) * self.values
+        estimates, error = self._estimate_moves(some)
+        estimates[np.arange(len(some)), self.part[some]] = 0
+        target, place = np.divmod(possibly_best(estimates.T, error), len(some))
+        moved = some[place]
+        home, counts, holds = self.part[moved], self.costs.counts[moved], self.costs.holds[moved]
+        changes = np.where(home == target, 0, self._changes(target, home, counts, holds))
+        best = int(changes.argmin())
+        if changes[best] >= 0:
             return False
-        self._move(int(some[place]), target)
+        self._pass(target[best], home[best], counts[best], holds[best])
+        self.part[moved[best]] = target[best]
         return True
 
     def swap(self) -> bool:
         """Swap two groups if that lowers the cost; return whether there are any such."""
         some = self._candidates()
-        rows = max(PAIRS // (len(some) * self.counts.shape[1]), 1)
+        moves, error = self._estimate_moves(some)
+        rows = max(PAIRS // (len(some) * self.values), 1)
         for start in range(0, len(some), rows):
-            chosen = some[start : start + rows]
-            first, second = np.repeat(chosen, len(some)), np.tile(some, len(chosen))
-            apart = self.part[first] < self.part[second]
-            first, second = first[apart], second[apart]
-            if len(first) == 0:
+            estimates = self._estimate_swaps(some, moves, slice(start, start + rows))
+            pairs = int(np.isfinite(estimates).sum())
+            if pairs == 0:
                 continue
-            samples, groups = self.counts[second] - self.counts[first], self.holds[second] - self.holds[first]
-            changes = self._change(self.part[first], samples, groups)
-            changes += self._change(self.part[second], -samples, -groups)
+            self.work += 2 * (pairs + self.parts) * self.values
+            place, other = np.divmod(possibly_best(estimates, error), len(some))
+            first, second = some[start + place], some[other]
+            one, two = self.part[first], self.part[second]
+            counts = self.costs.counts[second] - self.costs.counts[first]
+            holds = self.costs.holds[second] - self.costs.holds[first]
+            changes = self._changes(one, two, counts, holds)
             best = int(changes.argmin())
             if changes[best] < 0:
-                one, other = int(first[best]), int(second[best])
-                home = int(self.part[one])
-                self._move(one, int(self.part[other]))
-                self._move(other, home)
+                self._pass(one[best], two[best], counts[best], holds[best])
+                self.part[first[best]], self.part[second[best]] = two[best], one[best]
                 return True
             if self.work >= WORK:
                 return False
         return False
+
+    def _candidates(self) -> Indices:
+        """Return one of the groups of each composition and part: the first in order, sorted by order."""
+        key = (self.costs.kind * self.parts + self.part)[self.order]
+        places = np.arange(len(key))
+        first = np.empty(len(key) * self.parts, dtype=np.int64)
+        first[key[::-1]] = places[::-1]  # the last one written stays
+        candidates: Indices = self.order[first[key] == places]
+        return candidates
+
+    def _estimate_moves(self, some: Indices) -> tuple[Estimates, float]:
+        return self.costs.estimate_moves(some, self.part[some], self.samples, self.groups)
+
+    def _estimate_swaps(self, some: Indices, moves: Estimates, chosen: slice) -> Estimates:
+        """Return about what swaps of the chosen groups with any change the cost by.
+
+        Args:
+            some: Groups, (n,).
+            moves: What their moves to each part change, (n, P).
+            chosen: m of them.
+
+        Returns:
+            (m, n); infinite unless the first group's part comes before that of the second.
+        """
+        home = self.part[some]
+        estimates = np.full((len(home[chosen]), len(some)), np.inf)
+        for one, other in combinations(range(self.parts), 2):
+            first, second = np.flatnonzero(home[chosen] == one), np.flatnonzero(home == other)
+            place = first + chosen.start
+            beyond = self.costs.estimate_swaps(some[place], some[second], one, other, self.groups)
+            estimates[np.ix_(first, second)] = moves[place, other][:, None] + moves[second, one] + beyond
+        return estimates
+
+    def _changes(self, takers: Indices, givers: Indices, samples: Indices, groups: Indices) -> Costs:
+        """Return the changes in cost if parts (n,) take samples and groups (n, C) from others (n,)."""
+        parts = np.concatenate([takers, givers])
+        held = self.samples[parts] + np.concatenate([samples, -samples])
+        there = self.groups[parts] + np.concatenate([groups, -groups])
+        changes: Costs = self.costs.of_parts(parts, held, there) - self.cost[parts]
+        return changes[: len(takers)] + changes[len(takers) :]
+
+    def _pass(self, taker: np.int64, giver: np.int64, samples: Indices, groups: Indices) -> None:
+        """Let one part take samples and groups (C,) from another."""
+        self.samples[taker] += samples
+        self.samples[giver] -= samples
+        self.groups[taker] += groups
+        self.groups[giver] -= groups
+        both = np.array([taker, giver])
+        self.cost[both] = self.costs.of_parts(both, self.samples[both], self.groups[both])

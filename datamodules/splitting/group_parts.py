@@ -142,18 +142,17 @@ def _check_enough(
 ) -> None:
     """Check that there is a group, and a group of each class, for each part that is drawn."""
     needed = f"{len(drawn)} folds and parts" if len(drawn) > 3 else f"{', '.join(drawn[:-1])} and {drawn[-1]}"
-    present = np.unique(groups.of[free])
+    of_class = strata if strata is not None and strata.ndim == 1 else None  # of labels, training alone needs each
+    present, counts, _ = count_classes(groups, free, of_class)
     if len(present) < len(drawn):
         raise DataError(f"{owner}: there is only {_listed(groups, present)}; {needed} need a group each")
-    if strata is None or strata.ndim > 1:  # of labels, training alone must have each: `check_labels`
-        return
-    for label in np.unique(strata[free]):
-        present = np.unique(groups.of[free[strata[free] == label]])
-        if len(present) < len(drawn):
-            raise DataError(
-                f"{owner}: class {class_label(label, names)} is only in {_listed(groups, present)}; {needed} need a "
-                "group of it each: leave the class out, or join it with another"
-            )
+    scarce = np.flatnonzero((counts > 0).sum(axis=0) < len(drawn))
+    if of_class is not None and len(scarce):
+        label, only = np.unique(of_class[free])[scarce[0]], present[counts[:, scarce[0]] > 0]
+        raise DataError(
+            f"{owner}: class {class_label(label, names)} is only in {_listed(groups, only)}; {needed} need a "
+            "group of it each: leave the class out, or join it with another"
+        )
 
 
 def _listed(groups: Groups, codes: Indices) -> str:

@@ -40,8 +40,9 @@ def read_groups(values: npt.NDArray[Any]) -> Groups:
     missing = np.flatnonzero(missing_values(values))
     if len(missing):
         raise DataError(f"split.groups: sample {missing[0]} has no group ({len(missing)} in all have none)")
-    names, of = np.unique(values.astype(str), return_inverse=True)
-    return Groups(of.astype(np.int64), tuple(map(str, names)))
+    found, of = np.unique(values if values.dtype.kind in "iu" else values.astype(str), return_inverse=True)
+    names, ranks = np.unique(found.astype(str), return_inverse=True)  # numbers are in the order of their texts, too
+    return Groups(ranks[of].astype(np.int64), tuple(names.tolist()))
 
 
 def missing_values(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -134,8 +135,9 @@ def count_classes(groups: Groups, indices: Indices, strata: Indices | None) -> t
     Returns:
         Classes and labels that no sample has are left out, unless none has any.
     """
-    present, local = np.unique(groups.of[indices], return_inverse=True)
-    sizes = np.bincount(local).astype(np.int64)
+    everywhere = np.bincount(groups.of[indices], minlength=len(groups.names))
+    present = np.flatnonzero(everywhere)
+    sizes, local = everywhere[present].astype(np.int64), (np.cumsum(everywhere > 0) - 1)[groups.of[indices]]
     if strata is None:
         return present, sizes[:, None], sizes
     if strata.ndim > 1:

@@ -39,9 +39,9 @@ class SplitOptions:
         time_gap: Least time between two parts; samples in between are left out. In days if times are dates, otherwise
             in the unit of the numbers.
         given: The part of each sample (train, val or test; also training, valid, dev, testing and similar). A column or
-            pattern as for `groups`, or a CSV file with the columns index (from 0) and part, or file and part, such as
-            the split.csv of another run. Samples without a part are left out. A val or test part that is not given is
-            split off.
+            pattern as for `groups`; or, where there is no such column, a CSV or Parquet file with the columns index
+            (from 0) and part, or file and part, such as the split.csv of another run. Samples without a part are left
+            out. A val or test part that is not given is split off.
     """
 
     val_fraction: float = 0.1

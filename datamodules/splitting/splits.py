@@ -191,16 +191,16 @@ def check_split(split: Split, strata: Indices | None, names: ClassNames = None, 
         if len(indices) == 0:
             raise DataError(f"the {name} part is empty")
     for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
-        shared = len(np.intersect1d(parts[first], parts[second]))
+        shared = len(np.intersect1d(parts[first], parts[second], assume_unique=True))
         if shared:
             raise DataError(f"the {first} and {second} parts share {shared} samples")
     if strata is not None and strata.ndim > 1 and drawn:
         check_labels(strata.astype(bool), parts, names)
     if strata is None or strata.ndim > 1:
         return
-    everything = strata if drawn else strata[np.concatenate(list(parts.values()))]
+    classes = np.unique(strata if drawn else strata[np.concatenate(list(parts.values()))])
     for name, indices in parts.items():
-        missing = np.setdiff1d(np.unique(everything), np.unique(strata[indices]))
+        missing = classes[~np.isin(classes, strata[indices])]
         if len(missing):
             total = int((strata == missing[0]).sum())
             message = (

@@ -62,7 +62,7 @@ def fitted_header(path: Path, rows: list[list[str]]) -> tuple[list[str], bool]:
     if width == len(header) + 1 and count == len(below):
         if all(row[-1] == "" for row in below):
             return header, True
-        if len(header) > 1 and len({row[0] for row in below}) == len(below):  # as R writes the names of rows
+        if len(header) > 1 and 1 < len(below) == len({row[0] for row in below}):  # as R writes the names of rows
             return ["", *header], False
     if len(below) > 1 and count > MOSTLY * len(below) and width > len(header):
         raise DataError(

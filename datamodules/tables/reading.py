@@ -37,9 +37,26 @@ def read_table(path: Path) -> tuple["pd.DataFrame", list[str]]:
         raise DataError(f"{path} {reason}; set data.path to a CSV or Parquet file")
     if path.suffix.lower() in PARQUET:
         return _checked(path, _read_parquet(path)), []
+    cells, notes = read_cells(path)
+    if len(cells) < 2:
+        raise DataError(f"{path} has no rows below a header")
+    columns = [re.sub(r"\s*[\r\n]+\s*", " ", name.strip()) for name in cells.iloc[0]]
+    frame = cells.iloc[1:].set_axis(columns, axis=1).reset_index(drop=True)
+    return _checked(path, frame), notes + header_notes(path, columns)
+
+
+def read_cells(path: Path) -> tuple["pd.DataFrame", list[str]]:
+    """Read a text file as `read_table` does, but the first line as a row: it may be no header.
+
+    Returns:
+        The cells, texts, and what was noticed; no cells of an empty file.
+
+    Raises:
+        DataError: As of `read_table`.
+    """
     text, notes = _decode(path)
-    frame, more = _read_text(path, text)
-    return _checked(path, frame), notes + more
+    cells, more = _read_text(path, text)
+    return cells, notes + more
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
@@ -89,18 +106,15 @@ def _read_text(path: Path, text: str) -> tuple["pd.DataFrame", list[str]]:
             io.StringIO(text), header=None, names=names, dtype=str, keep_default_na=False, index_col=False, **layout
         )
     except pd.errors.EmptyDataError:
-        cells = pd.DataFrame()
+        return pd.DataFrame(), notes
     except (pd.errors.ParserError, csv.Error) as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
-    if len(cells) < 2:
-        raise DataError(f"{path} has no rows below a header")
     _check_rows(path, text, width, layout)
-    if names is None:
-        header = cells.iloc[0].tolist()
-    columns = [re.sub(r"\s*[\r\n]+\s*", " ", name.strip()) for name in header]
-    frame = cells.iloc[1:, : len(columns)].set_axis(columns, axis=1).reset_index(drop=True)
-    return frame, [*notes, *header_notes(path, columns)]
+    cells = cells.iloc[:, : len(header)]
+    if names is not None:  # the header has fewer values than the rows below it
+        cells.iloc[0] = header
+    return cells, notes
 
 
 def _check_rows(path: Path, text: str, width: int, layout: dict[str, Any]) -> None:

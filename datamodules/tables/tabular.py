@@ -167,8 +167,8 @@ class Tabular(DataModule):
         check_same_encodings(recorded.get("columns", []), self.manifest["columns"])
 
     @override
-    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
-        return {"index": self.frame.index[indices.numpy()].tolist()}
+    def origins(self) -> dict[str, list[Any]]:
+        return {"row": (self.frame.index + 2).tolist()}
 
     @override
     def batch_inputs(self) -> Tensor:

@@ -20,7 +20,7 @@ class ClassificationLoss(RecordsInitArgs, nn.Module):
 
 
 def check_scalar_loss(loss: nn.Module) -> None:
-    """Check that a loss gives one number for a batch, and of this batch alone.
+    """Check that a loss gives one number for a batch, and of this batch alone, without weights to be trained.
 
     Raises:
         ValueError: It does not.
@@ -29,6 +29,12 @@ def check_scalar_loss(loss: nn.Module) -> None:
         raise ValueError("loss: reduction 'none' leaves one number per sample; set 'mean' or 'sum'")
     if isinstance(loss, Metric):
         raise ValueError(f"loss: {type(loss).__name__} is a metric, which adds up what it has seen; give a loss")
+    trained = next((path for path, weight in loss.named_parameters() if weight.requires_grad), None)
+    if trained is not None:
+        raise ValueError(
+            f"loss: {type(loss).__name__} has weights of its own ({trained}), and only the network's are trained: use "
+            f"the network's last layer in their place, or freeze them by requires_grad_(False)"
+        )
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

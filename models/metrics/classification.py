@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from models.metrics.exact_metrics import ExactMetrics
 from models.metrics.mean_loss import SUM_DTYPE, MeanCrossEntropy
+from models.metrics.multi_label import LabelAUROC, LabelAveragePrecision
 
 
 class ExpectedCalibrationError(Metric):
@@ -66,19 +67,46 @@ class ClassAccuracy(MulticlassAccuracy):
         return super().compute().where(recognised + missed > 0, torch.nan)
 
 
+class BinaryAUROC(LabelAUROC):
+    """Area under the ROC curve of two classes, the second of which is positive; NaN if one of them has no samples."""
+
+    @override
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        super().update(*_as_one_label(logits, targets))
+
+
+class BinaryAveragePrecision(LabelAveragePrecision):
+    """Average precision of two classes, the second of which is positive; NaN if it has no samples."""
+
+    @override
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        super().update(*_as_one_label(logits, targets))
+
+
+def _as_one_label(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits (N, 2) and labels (N,) as the logits (N, 1) of one yes/no label, and the label (N, 1), bool."""
+    logits = logits.to(SUM_DTYPE)
+    return logits[:, 1:] - logits[:, :1], (targets == 1).unsqueeze(1)
+
+
 def training_metrics(num_classes: int) -> MetricCollection:
     """Return loss and accuracy, which cost little enough to measure on every training batch."""
     return ExactMetrics({"loss": MeanCrossEntropy(), "accuracy": _accuracy(num_classes)})
 
 
 def evaluation_metrics(num_classes: int) -> MetricCollection:
-    """Return loss, accuracy, top-5 accuracy (with more than five classes), macro F1 and calibration error."""
+    """Return loss, accuracy, macro F1 and calibration error.
+
+    With more than five classes top-5 accuracy is added; with two, AUROC and average precision of the second class.
+    """
     metrics: dict[str, Metric | MetricCollection] = {
         "loss": MeanCrossEntropy(),
         "accuracy": _accuracy(num_classes),
         "f1_macro": MulticlassF1Score(num_classes, average="macro", validate_args=False),
         "calibration_error": ExpectedCalibrationError(),
     }
+    if num_classes == 2:
+        metrics |= {"auroc": BinaryAUROC(), "average_precision": BinaryAveragePrecision()}
     if num_classes > 5:
         metrics["top5_accuracy"] = _accuracy(num_classes, top_k=5)
     return ExactMetrics(metrics)

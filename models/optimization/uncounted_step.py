@@ -49,12 +49,12 @@ def uncounted_pass(task: EvaluatedModule, regularizers: nn.Module) -> Iterator[N
         for module in regularizers.modules()
         for name, buffer in module.named_buffers(recurse=False)
     ]
-    task.recording = False
+    task.training_record.recording = False
     try:
         with frozen_batch_norm_statistics(task.network):
             yield
     finally:
-        task.recording = True
+        task.training_record.recording = True
         with torch.no_grad():
             for module, name, buffer, value in kept:
                 setattr(module, name, buffer.copy_(value))

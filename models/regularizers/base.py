@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from datamodules.samples import TargetKind
 from models.errors import TrainingError
 from models.init_args import RecordsInitArgs
+from models.regularizers.hook_results import perturbed_pair
 from models.target_kinds import TARGETS
 
 Forward = Callable[[Tensor], Tensor]
@@ -107,7 +108,7 @@ class Regularizer(RecordsInitArgs, nn.Module):
         if self.mixes_samples:
             name = type(self).__name__
             raise TrainingError(f"{name} mixes samples, and has no perturb_weighted to mix their weights: leave it out")
-        return *self.perturb(inputs, targets), weights
+        return *perturbed_pair(self, inputs, targets), weights
 
     def revise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return changed targets, given the network's outputs for the perturbed batch.

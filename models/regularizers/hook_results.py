@@ -5,36 +5,39 @@ from typing import Any
 from torch import Tensor
 
 from models.errors import TrainingError
-from models.regularizers.base import Regularizer, Step
 
 
-def perturbed(item: Regularizer, inputs: Any, targets: Tensor, *weights: Tensor) -> tuple[Any, ...]:
+def perturbed(item: Any, inputs: Any, targets: Tensor, *weights: Tensor) -> tuple[Any, ...]:
     """Return what a regularizer makes of a batch: inputs, targets, and the samples' weights if there are any.
 
     Raises:
         TrainingError: It is not that for as many samples, or it mixes samples and does not say how their weights mix.
     """
-    says_how = type(item).perturb_weighted is not Regularizer.perturb_weighted
-    if weights and (says_how or item.mixes_samples):
-        changed: Any = item.perturb_weighted(inputs, targets, *weights)
-        called, wanted = f"{type(item).__name__}.perturb_weighted", ("inputs, targets and weights", 3)
-    else:
-        changed = item.perturb(inputs, targets)
-        called, wanted = f"{type(item).__name__}.perturb", ("inputs and targets, a pair", 2)
-    if not isinstance(changed, tuple) or len(changed) != wanted[1]:
-        raise TrainingError(f"{called} must return {wanted[0]}, not {_kind(changed)}")
-    new_inputs, new_targets, *new_weights = changed
-    if not isinstance(new_inputs, Tensor if isinstance(inputs, Tensor) else tuple):
-        raise TrainingError(f"{called} must return inputs of the kind it was given, not {_kind(new_inputs)}")
-    if _samples(new_inputs) != _samples(inputs):
-        raise TrainingError(
-            f"{called} must return as many inputs as it was given: {_samples(inputs)}, not {_samples(new_inputs)}"
-        )
-    checked = [_checked(called, "weights", *pair) for pair in zip(new_weights, weights, strict=False)]
-    return new_inputs, _checked(called, "targets", new_targets, targets), *(checked or weights)
+    if not weights:
+        return perturbed_pair(item, inputs, targets)
+    changed: Any = item.perturb_weighted(inputs, targets, *weights)
+    called = f"{type(item).__name__}.perturb_weighted"
+    if not isinstance(changed, tuple) or len(changed) != 3:
+        raise TrainingError(f"{called} must return inputs, targets and weights, not {_kind(changed)}")
+    new_inputs, new_targets, new_weights = changed
+    batch = _checked_batch(called, inputs, targets, new_inputs, new_targets)
+    return *batch, _checked(called, "weights", new_weights, weights[0])
 
 
-def revised(item: Regularizer, outputs: Tensor, targets: Tensor) -> Tensor:
+def perturbed_pair(item: Any, inputs: Any, targets: Tensor) -> tuple[Any, Tensor]:
+    """Return the inputs and targets that a regularizer's `perturb` makes of a batch.
+
+    Raises:
+        TrainingError: It is not that for as many samples.
+    """
+    changed: Any = item.perturb(inputs, targets)
+    called = f"{type(item).__name__}.perturb"
+    if not isinstance(changed, tuple) or len(changed) != 2:
+        raise TrainingError(f"{called} must return inputs and targets, a pair, not {_kind(changed)}")
+    return _checked_batch(called, inputs, targets, *changed)
+
+
+def revised(item: Any, outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the targets that a regularizer makes of outputs and targets.
 
     Raises:
@@ -43,7 +46,7 @@ def revised(item: Regularizer, outputs: Tensor, targets: Tensor) -> Tensor:
     return _checked(f"{type(item).__name__}.revise", "targets", item.revise(outputs, targets), targets)
 
 
-def penalty_of(item: Regularizer, step: Step) -> Tensor | None:
+def penalty_of(item: Any, step: Any) -> Tensor | None:
     """Return a regularizer's penalty.
 
     Raises:
@@ -55,14 +58,29 @@ def penalty_of(item: Regularizer, step: Step) -> Tensor | None:
     return penalty
 
 
+def _checked_batch(called: str, inputs: Any, targets: Tensor, changed: Any, new_targets: Any) -> tuple[Any, Tensor]:
+    given, found = (values if isinstance(values, tuple) else (values,) for values in (inputs, changed))
+    same_kind = isinstance(changed, tuple) == isinstance(inputs, tuple) and len(found) == len(given)
+    if not same_kind or not all(map(_alike, given, found)):
+        kinds = " and ".join(map(_kind, given))
+        raise TrainingError(
+            f"{called} must return inputs of the kind it was given, {kinds}, not {' and '.join(map(_kind, found))}"
+        )
+    if len(found[0]) != len(given[0]):
+        raise TrainingError(
+            f"{called} must return as many inputs as it was given: {len(given[0])}, not {len(found[0])}"
+        )
+    return changed, _checked(called, "targets", new_targets, targets)
+
+
+def _alike(given: Tensor, found: Any) -> bool:
+    return isinstance(found, Tensor) and found.dtype == given.dtype and found.ndim > 0
+
+
 def _checked(called: str, name: str, changed: Any, given: Tensor) -> Tensor:
     if isinstance(changed, Tensor) and changed.shape == given.shape and changed.is_floating_point():
         return changed
     raise TrainingError(f"{called} must return {name} like those it was given, {_kind(given)}, not {_kind(changed)}")
-
-
-def _samples(inputs: Any) -> int:
-    return len(inputs if isinstance(inputs, Tensor) else inputs[0])
 
 
 def _kind(value: Any) -> str:

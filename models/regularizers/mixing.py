@@ -14,6 +14,7 @@ from datamodules.checks import check_coefficient
 from models.errors import TrainingError
 from models.regularizers.base import Regularizer
 from models.regularizers.boxes import box_mask, draw_centres
+from models.regularizers.hook_results import perturbed_pair
 from models.regularizers.input_checks import check_images
 
 MixPer = Literal["sample", "batch"]
@@ -112,7 +113,8 @@ class Mixing(Regularizer):
     @override
     def perturb_weighted(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mix weights like targets, with the same λ: a mixed sample weighs λ of one and 1 − λ of the other."""
-        mixed, together = self.perturb(inputs, torch.cat([targets, weights.to(targets.dtype).unsqueeze(1)], dim=1))
+        both = torch.cat([targets, weights.to(targets.dtype).unsqueeze(1)], dim=1)
+        mixed, together = perturbed_pair(self, inputs, both)
         return mixed, together[:, :-1], together[:, -1]
 
 

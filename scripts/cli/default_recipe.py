@@ -1,6 +1,5 @@
 """The recipe that trains on data of one's own where the command line names none: chosen by the data."""
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,15 +7,21 @@ from jsonargparse import Namespace
 from lightning.pytorch.utilities import rank_zero_only
 
 from datamodules import DataModule
+from datamodules.samples import labelled_steps
 from models import Classifier, MultiLabelClassifier, Regressor
 from models.init_args import find_class
+from scripts.cli.building import BUILT, build_object
 from scripts.cli.choices import exported, path_of
 from scripts.cli.command_line import CommandLine, Flag, Recipe
 from scripts.cli.constructor import REQUIRED, constructor_arguments
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import Job
 from scripts.cli.parser import Parser, parse
+from scripts.cli.session import seed_process
 from scripts.cli.start_up_cache import ROOT
+
+OUTPUT = "--model.network.output"
+FOLDER = "/"  # among the endings of files that a datamodule reads
 
 
 def needs_default_recipe(line: CommandLine) -> bool:
@@ -27,10 +32,11 @@ def needs_default_recipe(line: CommandLine) -> bool:
     return line.job == "fit" and names_data and not named and not line.asks_help and _data_class(line) is not None
 
 
-def with_default_recipe(job: Job, line: CommandLine) -> CommandLine:
-    """Return a command line that begins with the recipe for its data, and say which it is.
+def with_default_recipe(job: Job, line: CommandLine) -> tuple[CommandLine, DataModule]:
+    """Return a command line that begins with the recipe for its data, and the data, read; say which recipe.
 
-    The task is the one that the target needs. The run is called after the data, unless `--name` says otherwise.
+    The task is the one that the target needs, and so is an output at every step. The run is called after the data,
+    unless `--name` says otherwise.
 
     Raises:
         UsageError: The command line is wrong.
@@ -51,9 +57,15 @@ def with_default_recipe(job: Job, line: CommandLine) -> CommandLine:
         values=line.values | {flag.name: flag.value for flag in first if flag.name != "-c"},
         recipes={shown: Recipe.read(shown)} | line.recipes,
     )
-    task = line.values.get("--model") or _task(job, line)
-    _say(f"recipe {shown}, the one for {cls.__name__}, with {task}; choose others with -c, --model and other flags")
-    return replace(line, flags=[first[0], _flag("--model", task), *line.flags[1:]])
+    data = _read_data(job, line)
+    fitting = MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor
+    task = line.values.get("--model") or path_of(fitting)
+    of_steps = labelled_steps(data.samples.targets) is not None
+    every = of_steps and not {"--model.network", OUTPUT} & line.values.keys()
+    needed = [_flag("--model", task), *([_flag(OUTPUT, "every")] if every else [])]
+    words = f"{task} and an output for each step ({OUTPUT} every)" if every else task
+    _say(f"recipe {shown}, the one for {cls.__name__}, with {words}; choose others with -c, --model and other flags")
+    return replace(line, flags=[first[0], *needed, *line.flags[1:]]), data
 
 
 def _data_class(line: CommandLine) -> type[DataModule] | None:
@@ -64,7 +76,7 @@ def _data_class(line: CommandLine) -> type[DataModule] | None:
         return next((cls for cls in candidates if cls.__name__ == named or find_class(named) is cls), None)
     fitting = [cls for cls in candidates if _reads(cls, line.values.get(f"--data.{cls.named_after}"))]
     given = {name.split(".")[1].rstrip("+") for name in line.values if name.startswith("--data.")}
-    ending = Path(line.values.get("--data.path") or "").suffix.lower()
+    ending = _ending(line.values.get("--data.path") or "")
     return min(fitting, key=lambda cls: _misfit(cls, given, ending), default=None)
 
 
@@ -85,21 +97,27 @@ def _reads(cls: type[DataModule], source: str | None) -> bool:
     """Return whether a datamodule reads the file or folder that the command line gives."""
     if source is None:
         return False
-    return Path(source).suffix.lower() in cls.file_endings if cls.file_endings else Path(source).is_dir()
+    return _ending(source) in (cls.file_endings or (FOLDER,))
 
 
-def _task(job: Job, line: CommandLine) -> str:
-    """Return the class path of the task for the data's target."""
+def _ending(source: str) -> str:
+    return FOLDER if Path(source).is_dir() else Path(source).suffix.lower()
+
+
+def _read_data(job: Job, line: CommandLine) -> DataModule:
+    """Return the data, ready, since the task depends on the target."""
     _, config = parse(job, resolve(line))
     parser = Parser()
     parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
+    builders = [(build_object, kind, True) for kind in BUILT]
+    seed_process(config)
     try:
-        with warnings.catch_warnings(action="ignore"):  # the job builds the data again, and warns
-            data = parser.instantiate(Namespace({"data": config.data})).data  # type: ignore[no-untyped-call]
-            task = MultiLabelClassifier if data.num_labels else Classifier if data.class_names else Regressor
+        settings = Namespace({"data": config.data})  # type: ignore[no-untyped-call]
+        data: DataModule = parser.instantiate(settings, instantiators=builders).data
+        data.ensure_setup()
     except (ValueError, TypeError) as error:
         parser.error(str(error), error)
-    return path_of(task)
+    return data
 
 
 def _flag(name: str, value: str) -> Flag:

@@ -42,7 +42,7 @@ def evaluate(session: Session) -> None:
 
 
 def predict(session: Session) -> None:
-    """Write a checkpoint's predictions for the test part to a CSV file."""
+    """Write a checkpoint's predictions for the test part to a CSV file, whose index is that of the run's split.csv."""
     trainer, data, checkpoint = session.trainer, session.data, session.checkpoint
     with session.fitting_weights():
         outputs = cast("list[Tensor]", trainer.predict(session.model, datamodule=data, ckpt_path=checkpoint))

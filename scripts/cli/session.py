@@ -40,6 +40,12 @@ class EventLogger(TensorBoardLogger):
         super(TensorBoardLogger, self).save()
 
 
+def seed_process(config: Namespace) -> None:
+    """Seed all random numbers as the settings say; the data's order depends on the seed that they are built under."""
+    if config.seed_everything is not False:
+        L.seed_everything(config.seed_everything, workers=True, verbose=False)
+
+
 class Session:
     """Trainer, model and data of one command line, ready to run.
 
@@ -48,6 +54,7 @@ class Session:
         invocation: The command line, resolved.
         parser: The job's parser.
         config: All settings, parsed.
+        data: The data, if they have been read by these settings already.
 
     Attributes:
         checkpoint: The checkpoint to resume or to measure, if any.
@@ -62,10 +69,11 @@ class Session:
         CheckpointError: The settings differ from those that the checkpoint was trained with.
     """
 
-    def __init__(self, job: Job, invocation: Invocation, parser: Parser, config: Namespace) -> None:
+    def __init__(
+        self, job: Job, invocation: Invocation, parser: Parser, config: Namespace, data: DataModule | None = None
+    ) -> None:
         self.job, self.checkpoint = job, invocation.checkpoint
-        if config.seed_everything is not False:
-            L.seed_everything(config.seed_everything, workers=True, verbose=False)
+        seed_process(config)
         recipe = parser.dump(config, skip_unset=False)
         self.settings: dict[str, Any] = yaml.safe_load(recipe)
         self._network_changes: list[str] = []
@@ -76,7 +84,10 @@ class Session:
         try:
             # The checkpoint's weights replace those that the network begins with, whose file may be gone.
             with nullcontext() if self.checkpoint is None else skip_initial_weights():
-                built = parser.instantiate(config, instantiators=[(build_object, kind, True) for kind in BUILT])
+                builders = dict.fromkeys(BUILT, build_object)
+                if data is not None:
+                    builders[DataModule] = lambda *_, **__: data
+                built = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
             self.model: Task = built.model
             self.data: DataModule = built.data
             self.folder = self._folder(invocation, built.trainer.fast_dev_run)

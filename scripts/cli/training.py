@@ -142,15 +142,15 @@ def fit_recipe(words: list[str]) -> Fit:
 
 def prepare(job: Job, words: list[str]) -> Session:
     """Return trainer, model and data for a job, as the words after its name ask for them."""
-    line = CommandLine.parse(job.name, words)
+    line, data = CommandLine.parse(job.name, words), None
     if needs_default_recipe(line):
-        line = with_default_recipe(job, line)
+        line, data = with_default_recipe(job, line)
     check_command_line(line)
     invocation = resolve(line)
     parser, config = parse(job, invocation)
     if job.name == "predict" and invocation.checkpoint is not None:
         check_writable(predictions_path(config.output, run_folder_of(invocation.checkpoint)))
-    return Session(job, invocation, parser, config)
+    return Session(job, invocation, parser, config, data)
 
 
 def _fit(session: Session) -> None:

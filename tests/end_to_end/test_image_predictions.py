@@ -18,9 +18,13 @@ def test_predictions_name_the_files_where_others_are_skipped(holdout, tmp_path) 
     holdout("predict", "--ckpt_path", "runs/photos/version_0/checkpoints/best.ckpt")
     with (tmp_path / "runs/photos/version_0/predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    names = sorted(path.relative_to(root).as_posix() for path in root.glob("[abc]/*.png"))
     assert len(rows) == 12
-    assert all(names[int(row["index"])] == row["file"] for row in rows)
+    with (tmp_path / "runs/photos/version_0/split.csv").open(newline="") as file:
+        split = {row["index"]: row for row in csv.DictReader(file)}
+    assert len(split) == 58
+    assert [(split[row["index"]]["part"], split[row["index"]]["file"]) for row in rows] == [
+        ("test", row["file"]) for row in rows
+    ]
     assert all(row["file"].startswith(row["target"]) for row in rows)
     data = ImageFolder(str(root), size=32, broken="skip")
     data.prepare_data()
@@ -28,3 +32,22 @@ def test_predictions_name_the_files_where_others_are_skipped(holdout, tmp_path) 
     pixels = data.samples.inputs[data.split.test]
     for row, image in zip(rows, pixels, strict=True):
         assert torch.equal(torch.from_numpy(data.form.decode((root / row["file"]).read_bytes())), image)
+
+
+def test_predictions_of_a_table_are_joined_with_its_split_and_its_rows(holdout, tmp_path) -> None:
+    lines = ["width,kind", *(f"{row % 17},{'' if row % 7 == 3 else 'ab'[row % 2]}" for row in range(2, 202))]
+    (tmp_path / "rows.csv").write_text("\n".join(lines))
+    table = ("--data.path", "rows.csv", "--data.target", "kind")
+    holdout("fit", *table, "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu")
+    holdout("predict", "--ckpt_path", "runs/rows/version_0/checkpoints/best.ckpt")
+    run = tmp_path / "runs/rows/version_0"
+    with (run / "predictions.csv").open(newline="") as file:
+        predicted = list(csv.DictReader(file))
+    with (run / "split.csv").open(newline="") as file:
+        split = {row["index"]: row for row in csv.DictReader(file)}
+    for row in predicted:
+        assert split[row["index"]]["part"] == "test"
+        assert split[row["index"]]["row"] == row["row"]
+        assert lines[int(row["row"]) - 1].split(",")[1] == row["target"]
+    assert len(split) == sum(not line.endswith(",") for line in lines[1:])
+    assert int(predicted[-1]["index"]) + 2 < int(predicted[-1]["row"])

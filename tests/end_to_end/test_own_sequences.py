@@ -18,14 +18,16 @@ def write_recordings(path):
     random = np.random.default_rng(0)
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["recording", "time", "x", "gesture", "level"])
+        rows.writerow(["recording", "time", "x", "gesture", "level", "phase"])
         for number in range(60):
             level = 0.0
             for step in range(random.integers(4, 9)):
                 x = np.sin(step * (number % 3 + 1) / 2)
                 level += x
                 shown = level if step else ""
-                rows.writerow([number, 1_700_000_000 + 10 * step, x, f"0{number % 3}", shown])
+                rows.writerow(
+                    [number, 1_700_000_000 + 10 * step, x, f"0{number % 3}", shown, "up" if x > 0 else "down"]
+                )
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,19 @@ def test_numbers_at_each_step_train_a_regressor(own):
     assert "0" not in {row[1] for row in rows}, "the first step has no target"
 
 
+@pytest.mark.parametrize("target", ["level", "phase"])
+def test_without_a_recipe_task_and_output_follow_from_targets_of_steps(own, target):
+    flags = ("--data.sequence", "recording", "--data.target", target, "--data.features", "[x]")
+    done = own.here("fit", "--data.path", "gestures.csv", *flags, *BRIEF, "--name", f"by_{target}")
+    assert "and an output for each step (--model.network.output every)" in done.stdout
+    assert f"{'a number' if target == 'level' else 'a class'} for each step" in done.stdout
+    if target == "level":
+        refused = own.here(
+            "fit", "--data.path", "gestures.csv", *flags, *BRIEF, "--model.network.output", "last", status=2
+        )
+        assert "--model.network.output every" in refused.stderr, "what the user says wins"
+
+
 def test_a_task_or_an_output_that_does_not_fit_is_one_line(own):
     done = own.here(*named("--data.target", "level", "--data.features", "[x]"), status=2)
     assert "use models.Regressor" in done.stderr
@@ -87,3 +102,23 @@ def test_texts_train_and_a_checkpoint_takes_new_ones(own):
     vocabulary = torch.load(checkpoint, weights_only=True)["split"]["vocabulary"]
     model = Classifier.load_from_checkpoint(checkpoint).eval()
     assert model(Vocabulary(**vocabulary).encode(["A good film", "no"])).shape == (2, 2)
+
+
+def test_a_folder_needs_no_more_than_its_path_and_predictions_name_the_files(own):
+    random = np.random.default_rng(0)
+    for name in ("walk", "run"):
+        (own.folder / "moves" / name).mkdir(parents=True)
+        for number in range(20):
+            steps = random.normal(size=(random.integers(2, 6), 2)) + (name == "run")
+            np.save(own.folder / "moves" / name / f"p{number // 4}_{number}.npy", steps)
+    groups = ("--data.split.groups", r"(p\d+)_", "--data.split.val_size", "8")
+    done = own.here("fit", "--data.path", "moves", *groups, *BRIEF)
+    assert "the one for SequenceFiles" in done.stdout
+    run = own.folder / "runs" / "moves" / "version_0"
+    own.here("predict", "--ckpt_path", str(run / "checkpoints" / "best.ckpt"), "--output", "moves.csv")
+    header, *rows = csv.reader((own.folder / "moves.csv").open())
+    assert header[:2] == ["index", "file"]
+    parts = {row["file"]: row["part"] for row in csv.DictReader((run / "split.csv").open())}
+    assert {parts[row[1]] for row in rows} == {"test"}
+    people = {part: {file.split("/")[1][:2] for file, own in parts.items() if own == part} for part in parts.values()}
+    assert not people["train"] & people["test"]

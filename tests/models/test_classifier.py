@@ -11,7 +11,7 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader
 from torchmetrics import MeanSquaredError
 
-from datamodules import Digits, Samples
+from datamodules import BreastCancer, Digits, Samples
 from models import Classifier, Preprocessing, TrainingError
 from models.networks import MLP, Linear
 from models.regularizers import DisturbLabel, LabelSmoothing, Scheduled
@@ -206,3 +206,48 @@ def test_classes_without_training_samples_are_named(quiet_trainer, data, classes
 def test_one_class_or_more_classes_than_the_task_has_are_refused(quiet_trainer, data, classes, said):
     with pytest.raises(TrainingError, match=said):
         quiet_trainer(max_epochs=1, num_sanity_val_steps=0).fit(Classifier(Linear((1, 8, 8), classes), classes), data)
+
+
+class TwoOfOne(Some):
+    """Zeros and ones; the validation and test parts hold zeros alone."""
+
+    def __init__(self):
+        super().__init__([0, 1], ("no", "yes"))
+
+    def setup(self, stage=None):
+        super().setup(stage)
+        self.targets = self.targets.clone()
+        for part in (self.split.val, self.split.test):
+            self.targets[part] = 0
+
+
+@pytest.mark.parametrize("data", [BreastCancer(batch_size=100), Some([0, 1], ("no", "yes"))])
+def test_of_two_classes_the_second_is_the_positive_one(quiet_trainer, data):
+    L.seed_everything(0, verbose=False)
+    task, trainer = Classifier(MLP(data.input_shape, 2, [8]), 2), quiet_trainer(max_epochs=1)
+    trainer.fit(task, data)
+    (metrics,) = trainer.test(task, data, verbose=False)
+    probability = torch.cat(trainer.predict(task, data))[:, 1]
+    positive = data.samples.targets[data.split.test] == 1
+    assert metrics["test/auroc"] == pytest.approx(reference.roc_auc_score(positive, probability))
+    expected = reference.average_precision_score(positive, probability)
+    assert metrics["test/average_precision"] == pytest.approx(expected)
+    assert {"val/auroc", "val/average_precision"} < set(trainer.callback_metrics) | set(task.metric_modes())
+
+
+def test_what_is_undefined_for_one_class_is_left_out(quiet_trainer):
+    task, trainer = Classifier(MLP((1, 8, 8), 2), 2), quiet_trainer(max_epochs=1)
+    trainer.fit(task, TwoOfOne())
+    measured = set(trainer.callback_metrics) | set(trainer.test(task, TwoOfOne(), verbose=False)[0])
+    assert {"val/loss", "val/accuracy", "test/f1_macro"} < measured
+    assert not {name for name in measured if name.endswith(("auroc", "average_precision"))}
+
+
+@pytest.mark.parametrize("watching", ["early stopping", "schedule"])
+def test_nothing_watches_what_is_undefined(quiet_trainer, watching):
+    stopping = [L.pytorch.callbacks.EarlyStopping("val/auroc", mode="max")]
+    schedule = functools.partial(torch.optim.lr_scheduler.ReduceLROnPlateau, mode="max")
+    watched = {"lr_scheduler": schedule, "lr_scheduler_monitor": "val/auroc"} if watching == "schedule" else {}
+    trainer = quiet_trainer(max_epochs=1, callbacks=[] if watched else stopping)
+    with pytest.raises(TrainingError, match=r"^val/auroc is undefined for the samples of .*: monitor val/loss"):
+        trainer.fit(Classifier(MLP((1, 8, 8), 2), 2, **watched), TwoOfOne())

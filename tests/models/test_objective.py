@@ -8,7 +8,8 @@ from torch import nn
 
 from models import Classifier, MultiLabelClassifier, Regressor
 from models.losses import BalancedCrossEntropy, BinaryCrossEntropy, FocalLoss
-from models.losses.trial import Trial, warn_of_coupled_samples
+from models.losses.directions import warn_of_coupled_samples
+from models.losses.trial import Trial
 from models.regularizers import L2, ConfidencePenalty, LabelSmoothing
 
 INPUTS = torch.randn(24, 6, generator=torch.Generator().manual_seed(0))
@@ -47,7 +48,7 @@ class Devices:
 
 
 def gradients(task, *batch, trainer=None):
-    task._trainer, task.recording = trainer, False
+    task._trainer, task.training_record.recording = trainer, False
     task.zero_grad()
     task.training_step(batch, 0).backward()
     return [parameter.grad.clone() for parameter in task.network.parameters()]
@@ -166,6 +167,8 @@ def test_a_loss_that_devices_cannot_put_together_is_warned_of(loss, warned):
     task = Classifier(nn.Linear(6, 3), 3, loss=loss).float()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_of_coupled_samples(Trial(loss, task.compute_loss), loss, task.soft_targets, torch.randn(5, 3))
+        warn_of_coupled_samples(
+            Trial(loss, task.compute_loss, task.fitting_losses), loss, task.soft_targets, torch.randn(5, 3)
+        )
     assert bool(caught) == warned
     assert all("is not a mean over samples; each device" in str(warning.message) for warning in caught)

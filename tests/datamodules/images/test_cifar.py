@@ -352,6 +352,8 @@ def test_a_label_below_zero_is_no_class(tmp_path):
 def test_samples_of_some_classes_keep_their_numbers_in_the_dataset(tmp_path):
     write_cifar(tmp_path)
     everything, some = own(tmp_path), own(tmp_path, classes=["dog", "cat"])
-    numbers = some.identify(torch.arange(len(some.targets)))["index"]
+    names = some.identify(torch.arange(len(some.targets)))
+    assert names["index"] == list(range(len(some.targets)))
+    numbers = names["image"]
     assert torch.equal(everything.samples.inputs[numbers], some.samples.inputs)
     assert everything.identify(torch.tensor([3, 1])) == {"index": [3, 1]}

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from datamodules import DataError, SequenceFiles
+from models import Classifier
+from models.networks import Recurrent
 from models.preprocessing import Preprocessing
 
 
@@ -108,6 +110,26 @@ def test_unix_times_ten_seconds_apart_stay_apart(tmp_path):
     assert data.normalization.std[0] == pytest.approx(10 * np.std(np.arange(len(frame))), rel=0.1)
 
 
+@pytest.mark.parametrize("per_step", [False, True])
+def test_weights_are_a_column_that_is_the_same_in_a_sequence(tmp_path, quiet_trainer, per_step):
+    frame = table()
+    frame["w"] = frame["sequence"].str[1:].astype(int) % 3 + 0.5
+    if per_step:
+        frame["target"] = np.where(frame["x"] > 0, "up", "down")
+    data = read(frame, tmp_path, weights="w")
+    assert data.samples.weights.tolist() == [number % 3 + 0.5 for number in range(40)]
+    assert data.input_shape == (8, 3), "w is not a feature"
+    network = Recurrent(data.input_shape, 2, hidden_size=4, output="every" if per_step else "last")
+    quiet_trainer(max_epochs=1).fit(Classifier(network, 2), data)
+    frame.loc[0, "w"] = 9
+    with pytest.raises(DataError, match=r"the column 'w' changes within the sequence 's0'"):
+        read(frame, tmp_path, weights="w")
+    with pytest.raises(DataError, match=r"the weights in the column 'w' must be numbers"):
+        read(frame.assign(w="heavy"), tmp_path, weights="w")
+    with pytest.raises(DataError, match="'w' is not a feature"):
+        read(frame, tmp_path, weights="w", features=["x", "w"])
+
+
 def spoiled(**cells):
     frame = table().astype(object)
     for name, value in cells.items():
@@ -118,9 +140,9 @@ def spoiled(**cells):
 @pytest.mark.parametrize(
     ("frame", "options", "message"),
     [
-        (spoiled(x="high"), {}, r"row 8, column 'x': 'high' is not a number; data\.features chooses"),
-        (spoiled(x=""), {}, "row 8, column 'x': '' is not a number"),
-        (spoiled(x="inf"), {}, "row 8, column 'x': 'inf' is not a number"),
+        (spoiled(x="high"), {}, r"row 8, column 'x': 'high' is not a number.*data\.features chooses"),
+        (spoiled(x=""), {}, r"row 8, column 'x': the value is missing \(1 in all are\); fill them in.*data\.features"),
+        (spoiled(x="inf"), {}, "row 8, column 'x': the number is infinite"),
         (spoiled(sequence=""), {}, "row 8, column 'sequence': the sequence is missing"),
         (spoiled(time="soon"), {"time": "time"}, "row 8, column 'time': 'soon' is not a number, as the others are"),
         (table(), {"target": "label"}, r"no column 'label' \(data\.target\); there are sequence, time, x"),
@@ -129,7 +151,7 @@ def spoiled(**cells):
         (table()[["sequence", "target"]], {}, "no features"),
         (table(1), {}, "holds 1 sequence"),
         (table().iloc[:0], {}, "has no rows below a header"),
-        (table().assign(target=""), {}, "no value in the column 'target'|are not classes"),
+        (table().assign(target=""), {}, "no row has a value in the column 'target', the target"),
         (table().assign(target=table()["sequence"]), {"continuous": True}, "'s0' is not a number"),
     ],
 )
@@ -157,6 +179,46 @@ def test_broken_files_are_refused_in_one_line(tmp_path, text, message):
         SequenceFiles(str(tmp_path / "broken.csv"))
     assert "broken.csv" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_decimal_commas_thousands_dates_and_truth_are_numbers(tmp_path):
+    frame = table().drop(columns="y")
+    written = frame.assign(
+        x=[f"{x:.4f}".replace(".", ",") for x in frame["x"]],
+        price=[f"{1_000_000 + 500 * number:,}".replace(",", ".") + ",5" for number in range(len(frame))],
+        day=[f"{1 + time:02}.03.2024" for time in frame["time"]],
+        on=np.where(frame["time"] % 2, "True", "False"),
+    )
+    written.to_csv(tmp_path / "long.csv", index=False, sep=";")
+    data = SequenceFiles(str(tmp_path / "long.csv"), time="time")
+    values = data._recorded.values
+    assert np.allclose(values[:, 0], frame["x"].round(4))
+    assert np.allclose(values[:, 1], 1_000_000.5 + 500 * np.arange(len(frame)))
+    assert np.allclose(values[:, 2] - values[0, 2], frame["time"])
+    assert values[:, 3].tolist() == (frame["time"] % 2).tolist()
+
+
+def test_numeric_classes_are_in_the_order_of_numbers_and_none_may_be_a_class(tmp_path):
+    frame = table()
+    frame["target"] = np.array(["100", "9", "10"])[frame.groupby("sequence").ngroup() % 3]
+    assert read(frame, tmp_path).class_names == ("9", "10", "100")
+    frame["target"] = np.where(frame["target"] == "9", "None", frame["target"])
+    assert "None" in read(frame, tmp_path).class_names
+
+
+def test_counters_of_rows_are_left_out_and_unsorted_times_are_said(tmp_path):
+    frame = table().reset_index(names="row").sort_values("target")
+    frame["row"] = np.arange(len(frame))
+    with pytest.warns(UserWarning, match=r"'row' counts the rows of the table and is left out"):
+        data = read(frame, tmp_path)
+    assert data.input_shape == (8, 3)
+    frame.to_csv(tmp_path / "index.csv")
+    with pytest.warns(UserWarning, match=r"'' has no name and is left out"):
+        assert SequenceFiles(str(tmp_path / "index.csv"), features=None).input_shape == (8, 3)
+    shuffled = table().sample(frac=1, random_state=0)
+    with pytest.warns(UserWarning, match=r"'time' goes up and down within a sequence; data\.time time puts"):
+        read(shuffled, tmp_path)
+    assert read(frame, tmp_path, features=["row"]).input_shape == (8, 1)
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])

@@ -104,18 +104,47 @@ def test_a_folder_of_csv_files_is_read_class_by_class(tmp_path, header):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "1.5,2\n-3,1200.25\n",
+        "x;y\n1,5;2\n-3;1.200,25\n",
+        ",x,y\n0,1.5,2\n1,-3,1200.25\n",
+        "x\ty\n1.5\t2\n-3\t1200.25\n",
+        "'x','y'\n'1.5','2'\n'-3','1200.25'\n",
+    ],
+)
+def test_a_csv_file_is_read_as_any_table_is(tmp_path, content):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            (tmp_path / name / f"{number}.csv").write_bytes(content.encode("utf-16"))
+    recorded = SequenceFiles(str(tmp_path))._recorded
+    assert recorded.values.tolist() == [[1.5, 2.0], [-3.0, 1200.25]] * 4
+
+
+def test_all_files_of_a_folder_show_together_how_numbers_are_written(tmp_path):
+    for name, content in (("a", "x;y\n1,5;7\n2.000,25;8\n"), ("b", "x;y\n3.000;9\n1,125;10\n")):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            (tmp_path / name / f"{number}.csv").write_text(content)
+    values = SequenceFiles(str(tmp_path))._recorded.values
+    assert values.tolist() == [[1.5, 7], [2000.25, 8]] * 2 + [[3000, 9], [1.125, 10]] * 2
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("1,2\n3\n", r"2\.csv is not a table of numbers: the number of columns changed from 2 to 1 at row 2"),
-        ("1,2\n3,high\n", r"2\.csv is not a table of numbers: could not convert string 'high'"),
-        ("1,2\n3,\n", r"2\.csv is not a table of numbers"),
-        ("1,2\n3,nan\n", r"2\.csv holds NaN"),
-        ("", r"2\.csv is float64 \(0,"),
-        ("x,y\n", r"2\.csv is float64 \(0,"),
+        ("1,2\n3\n", r"2\.csv, line 2: 1 values, but 2 columns"),
+        ("1,2\n3,high\n", r"2\.csv, row 2, column 'feature 1': 'high' is not a number"),
+        ("1,2\n3,4\n5,\n", r"2\.csv, row 3, column 'feature 1': the value is missing; fill it in or remove the row"),
+        ("1,2\n3,nan\n", r"2\.csv, row 2, column 'feature 1': the value is missing"),
+        ("1,2\n3,inf\n", r"2\.csv, row 2, column 'feature 1': the number is infinite"),
+        ("", r"2\.csv has no steps"),
+        ("x,y\n", r"2\.csv has no steps"),
         ("x,y\n1,2\n", r"2\.csv has the columns x, y; .*1\.csv has feature 0, feature 1"),
         ("1,2,3\n", r"2\.csv has 3 features a step; .*1\.csv has 2"),
         ("x,x\n1,2\n", r"2\.csv has two columns of the same name"),
-        ("x,y\n1,2,3\n", r"2\.csv has 2 columns and 3 numbers in a row"),
+        ("x,y\n1,2,3\n", r"2\.csv cannot be read as a table: Expected 2 fields in line 2, saw 3"),
     ],
 )
 def test_a_csv_file_that_is_no_sequence_is_refused_by_name(tmp_path, content, message):
@@ -283,20 +312,32 @@ GOOD = {"values": np.zeros((6, 2)), "lengths": np.array([1, 2, 3]), "targets": n
     [
         (
             {"values": None},
-            "has no array 'values'; there are lengths, targets. It must hold values, all",
+            r"has no array that is called as values are \(values, x, .*\); it holds lengths \(3,\) int64, tar",
         ),
-        ({"lengths": np.array([1, 2, 4])}, r"lengths add up to 7 steps; values have the shape \(6, 2\)"),
+        (
+            {"lengths": np.array([1, 2, 4])},
+            r"lengths add up to 7 steps; values has the shape \(6, 2\), .* The file holds lengths \(3,\) int64, ",
+        ),
         ({"lengths": np.array([0, 3, 3])}, "sequence 0 has length 0"),
         ({"lengths": np.array([1.0, 2.0, 3.0])}, r"lengths must be whole numbers \(N,\); they are float64"),
         ({"lengths": np.array([], dtype=int)}, "lengths must be whole numbers"),
-        ({"values": np.array([[1.0, 2]] * 5 + [[np.nan, 0]])}, "sequence 2 holds NaN or infinite values"),
-        ({"values": np.array(["a"] * 6)}, "sequence 0 is <U1"),
-        ({"values": np.zeros((6, 2, 2))}, r"sequence 0 is float64 \(1, 2, 2\)"),
-        ({"targets": np.array([0, 1])}, "one for each of 3 sequences, or integers, one for each of 6 steps"),
-        ({"targets": np.array([0.5, 1])}, "one row for each of 3 sequences"),
+        (
+            {"values": np.array([[1.0, 2]] * 5 + [[np.nan, 0]])},
+            r"sequence 2 of values holds NaN or infinite values \(step 2, feature 0",
+        ),
+        ({"values": np.array(["a"] * 6)}, r"values is <U1 \(6,\); sequences are numbers"),
+        ({"values": np.zeros((6, 2, 2))}, r"values has the shape \(6, 2, 2\), which is neither"),
+        ({"targets": np.array([0, 1])}, "one target for each of 3 sequences, or one for each of 6 steps"),
+        ({"targets": np.array([0.5, 1])}, "one target for each of 3 sequences"),
         ({"targets": np.array([0.5, 1, np.inf])}, "must be finite numbers"),
-        ({"targets": np.array(["a", "b", "c"])}, "targets are <U1"),
-        ({"targets": np.array([0, {}, 1])}, "cannot be read as arrays without objects"),
+        ({"targets": np.array(["a", " ", "c"])}, "targets of sequence 1 is missing"),
+        ({"targets": np.array([0, -100, 1])}, "targets of sequence 1 is missing"),
+        ({"targets": np.array([1, 2, 3]) * 1j}, "targets is complex128"),
+        (
+            {"targets": np.array([0, {}, 1])},
+            r"targets holds Python objects, .* save targets=np\.array\(labels, dtype=str\)",
+        ),
+        ({"values": np.array([[1], [2, 3], [4, 5]], object)}, r"values holds Python objects, .*values=np\.concatenate"),
     ],
 )
 def test_a_file_that_holds_no_sequences_is_refused_in_one_line(tmp_path, changed, message):
@@ -367,8 +408,8 @@ def empty_class(folder):
         (damaged, "d.npz cannot be read"),
         (flipped, "d.npz cannot be read"),
         (text, "d.npz cannot be read"),
-        (one_array, "d.npy holds one array; an .npz file is needed, with values, all sequences one after the other"),
-        (objects, "d.npy cannot be read as arrays without objects"),
+        (one_array, r"d.npy holds one array; save the targets with it, np\.savez\(path, x=sequences, y=targets\)"),
+        (objects, "d.npy holds Python objects, which are never unpickled; save numbers"),
         (other_features, "2.npy has 4 features a step; .*1.npy has 2"),
     ],
 )

@@ -128,6 +128,18 @@ def test_numbers_are_continuous_targets(tmp_path, quiet_trainer):
     assert trainer.callback_metrics["val/rmse"].isfinite()
 
 
+def test_weights_are_a_column(tmp_path, quiet_trainer):
+    frame = reviews().assign(w=np.arange(120) % 4)
+    data = read(frame, tmp_path, weights="w", batch_size=16)
+    assert data.samples.weights.tolist() == frame["w"].tolist()
+    network = TokenRecurrent(data.input_shape, 2, data.num_tokens, 4, hidden_size=4)
+    quiet_trainer(max_epochs=1).fit(Classifier(network, 2), data)
+    with pytest.raises(DataError, match=r"sample 3 has the weight -1"):
+        read(frame.assign(w=np.arange(120) % 4 * -1.0 + 2), tmp_path, weights="w")
+    with pytest.raises(DataError, match="the column 'text' cannot be both text and weights"):
+        read(frame, tmp_path, weights="text")
+
+
 def test_equal_texts_are_duplicates_whatever_their_case(tmp_path):
     frame = reviews()
     frame["text"] = ["Same", "SAME"] * 60

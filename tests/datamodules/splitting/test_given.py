@@ -8,6 +8,9 @@ from sklearn.datasets import load_digits
 
 from callbacks import SaveSplit
 from datamodules import DataError, Digits, Samples, SplitOptions, make_split
+from datamodules.images.image_layout import part_folders
+from datamodules.splitting.given import read_parts
+from datamodules.splitting.part_names import SPELLINGS
 from models import Classifier
 from models.networks import Linear
 
@@ -65,7 +68,7 @@ def test_parts_of_other_data_are_refused(run):
 
 def test_an_index_beyond_the_data_is_refused(run, tmp_path):
     (tmp_path / "parts.csv").write_text((run[0] / "split.csv").read_text() + "1797,train\n")
-    with pytest.raises(DataError, match=r"line 1152: index '1797' is not in Digits, which has indices 0 to 1796"):
+    with pytest.raises(DataError, match=r"row 1152: index '1797' is not in Digits, which has indices 0 to 1796"):
         ready(given=str(tmp_path / "parts.csv"))
 
 
@@ -74,9 +77,9 @@ def test_an_index_beyond_the_data_is_refused(run, tmp_path):
     [
         ("", "has no rows below a header"),
         ("index,split\n0,train\n", "has the columns index, split; it must have index and part"),
-        ("index,part\n0,train\n0,val\n", "line 3: index '0' is named twice"),
-        ("index,part\n-1,train\n", "line 2: index '-1' is not in Digits"),
-        ("index,part\n0,train,9\n", "line 2: 3 values, but 2 columns"),
+        ("index,part\n0,train\n0,val\n", "row 3: index '0' is named twice"),
+        ("index,part\n-1,train\n", "row 2: index '-1' is not in Digits"),
+        ("index,part\n0,train,9\n", "(line 2: 3 values, but 2 columns|Expected 2 fields in line 2, saw 3)"),
         ("index,part\n0,trian\n", "sample 0 has the part 'trian'; it must be train, val or test"),
         ("index,part\n0,val\n", "gives no sample to the training part"),
         ("file,part\na.png,val\n", "names files; the samples of Digits are not files"),
@@ -98,6 +101,49 @@ def test_a_manifest_that_cannot_be_read_is_refused(run, tmp_path):
     (tmp_path / "split.json").write_text(json.dumps({"source": 1}))
     with pytest.raises(DataError, match=r"split\.json beside it cannot be read"):
         ready(given=str(tmp_path / "split.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_file_of_parts_is_read_as_tables_are(tmp_path, separator, encoding):
+    rows = [["Index", "Part", "who"], *([str(i), "train" if i % 3 else "test", "é"] for i in range(60))]
+    text = "\r\n".join(separator.join(row) for row in rows)
+    (tmp_path / "parts.csv").write_bytes(text.encode(encoding))
+    data = ready(given=str(tmp_path / "parts.csv"), val_size=10)
+    assert data.split.test.tolist() == list(range(0, 60, 3))
+
+
+def test_parts_are_read_from_parquet(tmp_path):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    parts = pd.DataFrame({"index": range(1500), "part": [None, "train", "test"] * 500})
+    parts.to_parquet(tmp_path / "parts.parquet")
+    data = ready(given=str(tmp_path / "parts.parquet"), val_size=10)
+    assert data.split.test.tolist() == list(range(2, 1500, 3))
+
+
+def test_a_folder_is_refused_with_the_file_in_it(run):
+    with pytest.raises(DataError, match=r"^split\.given: .* is a folder: name .*split\.csv$"):
+        ready(given=str(run[0]))
+
+
+@pytest.mark.parametrize("part", SPELLINGS)
+def test_every_spelling_of_a_part_is_read_in_a_column_and_as_a_folder(part, tmp_path):
+    for number, spelling in enumerate(SPELLINGS[part]):
+        for written in (spelling, f" {spelling.upper()} ", f"{spelling}_set"):
+            values = np.array(["train", written, ""])
+            assert getattr(read_parts(values, "the list"), part).tolist() == ([0, 1] if part == "train" else [1])
+        for written in (spelling, spelling.upper(), f"{spelling}_set"):
+            root = tmp_path / f"{number}_{written}"
+            for name in {written, "train"} if part != "train" else {written}:
+                (root / name).mkdir(parents=True)
+            assert part_folders(root)[part] == root / written
+
+
+def test_a_folder_that_may_be_a_class_is_a_part_only_beside_training(tmp_path):
+    for name in ("dev", "eval"):
+        (tmp_path / name).mkdir()
+    assert part_folders(tmp_path) == {}
 
 
 def test_common_spellings_are_parts_and_empty_values_are_left_out():

@@ -22,9 +22,9 @@ def table(seed, num_groups=300, spread=3.0):
     """Return labels and groups of a table: groups of 1 to 40 rows; two of the five classes are rare."""
     random = np.random.default_rng(seed)
     sizes = random.integers(1, 41, num_groups)
-    labels = [random.choice(5, size, p=random.dirichlet(CLASS_SHARES * spread + 1e-3)) for size in sizes]
-    order = random.permutation(sizes.sum())
-    return np.concatenate(labels)[order], np.repeat(np.arange(num_groups), sizes)[order]
+    groups = random.permutation(np.repeat(np.arange(num_groups), sizes))
+    limits = random.dirichlet(CLASS_SHARES * spread + 1e-3, num_groups)[:, :-1].cumsum(axis=1)
+    return (random.random(len(groups)) > limits.T[:, groups]).sum(axis=0), groups
 
 
 def split_of(labels, groups, **options):
@@ -32,16 +32,14 @@ def split_of(labels, groups, **options):
 
 
 def assert_no_group_in_two_parts(split, groups):
-    train, val, test = (set(groups[indices]) for indices in split.parts().values())
-    assert not train & val
-    assert not train & test
-    assert not val & test
+    train, val, test = (np.unique(groups[indices]) for indices in split.parts().values())
+    assert len(np.unique(np.concatenate([train, val, test]))) == len(train) + len(val) + len(test)
 
 
 def group_counts(labels, groups):
-    counts = np.zeros((groups.max() + 1, labels.max() + 1), dtype=np.int64)
-    np.add.at(counts, (groups, labels), 1)
-    return counts
+    classes = labels.max() + 1
+    counts = np.bincount(groups * classes + labels, minlength=(groups.max() + 1) * classes)
+    return counts.reshape(-1, classes)
 
 
 def off(held, whole):
@@ -66,8 +64,9 @@ def best_of_random(counts, wanted, draws, seed):
 
 def rare_classes_in_three_groups(labels, groups):
     """Return labels in which classes that lie in fewer groups, and would be refused, are those of class 0."""
-    lie_in = [len(np.unique(groups[labels == label])) for label in range(5)]
-    return np.unique(np.where(np.isin(labels, np.flatnonzero(np.array(lie_in) < 3)), 0, labels), return_inverse=True)[1]
+    lie_in = (group_counts(labels, groups) > 0).sum(axis=0)
+    present = np.flatnonzero(lie_in >= 3)
+    return np.searchsorted(present, np.where(lie_in[labels] < 3, 0, labels))
 
 
 @pytest.mark.slow
@@ -84,7 +83,7 @@ def test_no_group_of_300_with_rare_classes_is_ever_in_two_parts(data_seed, seed,
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data_seed=seeds, seed=seeds, spread=st.sampled_from([0.5, 3.0, 30.0]))
-@example(data_seed=265851, seed=0, spread=0.5)  # a class in three groups of 30, 2 and 1
+@example(data_seed=2152, seed=0, spread=0.5)  # a class in three groups, with 31, 2 and 1 samples
 def test_300_groups_with_rare_classes_are_balanced_as_the_best_of_1000_random_assignments(data_seed, seed, spread):
     labels, groups = table(data_seed, spread=spread)
     labels = rare_classes_in_three_groups(labels, groups)
@@ -149,7 +148,7 @@ def test_groups_are_the_same_whatever_they_are_called():
     assert np.array_equal(split_of(labels, list(names)).test, split_of(labels, names).test)
 
 
-FIRST_GROUPS = [4, 5, 6, 9, 17, 21, 23, 24, 36, 41, 44, 51]
+FIRST_GROUPS = [5, 17, 22, 29, 31, 36, 37, 41, 44, 48, 50, 66]
 
 
 def test_the_deal_of_a_grouped_split_is_the_one_it_has_always_been():

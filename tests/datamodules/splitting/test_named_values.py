@@ -76,6 +76,25 @@ def test_rows_are_in_the_part_that_a_column_gives_them(tmp_path):
     assert "given by usage, 60 samples left out" in data.describe()
 
 
+def test_a_column_goes_before_a_file_of_its_name_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    column = table(tmp_path, given="usage").split.test.tolist()
+    (tmp_path / "usage").write_text(
+        "index,part\n" + "".join(f"{i},{'test' if i % 2 else 'train'}\n" for i in range(300))
+    )
+    with pytest.warns(UserWarning, match=r"^split\.given: 'usage' is a column, and is used; the file is \./usage$"):
+        assert table(tmp_path, given="usage").split.test.tolist() == column
+    assert table(tmp_path, given="./usage").split.test.tolist() == list(range(1, 300, 2))
+
+
+def test_a_name_that_is_neither_a_column_nor_a_file_is_refused_as_what_it_looks_like(tmp_path):
+    with pytest.raises(DataError, match=r"^split\.given: .* has no column 'usge'; there are patient"):
+        table(tmp_path, given="usge")
+    for path in ("runs/x/split", "split.csv", "parts.parquet"):
+        with pytest.raises(DataError, match=rf"^split\.given: {path} does not exist$"):
+            table(tmp_path, given=path)
+
+
 def test_images_are_grouped_by_a_pattern_over_their_paths(images):
     data = folder(images, groups=r"(patient\d+)_", test_fraction=0.25)
     files = np.array([file.split("/")[1].split("_")[0] for file in data.sample_files()])
@@ -129,7 +148,7 @@ def _part_of(data, index):
 
 def test_a_file_that_names_an_image_that_is_not_there_is_refused(images, tmp_path):
     (tmp_path / "parts.csv").write_text("file;part\na/patient0_0.png;train\na/nobody.png;val\n")
-    with pytest.raises(DataError, match=r"line 3: file 'a/nobody\.png' is not in ImageFolder"):
+    with pytest.raises(DataError, match=r"row 3: file 'a/nobody\.png' is not in ImageFolder"):
         folder(images, given=str(tmp_path / "parts.csv"))
 
 

@@ -191,7 +191,7 @@ def test_rows_without_a_target_are_left_out_and_the_others_keep_their_numbers(ta
         data = Tabular(table(f"a,b\n{rows}"), "b")
     data.setup()
     assert data.class_names == ("x", "y")
-    assert data.identify(torch.tensor([0, 3, 53]))["index"] == [0, 4, 59]
+    assert data.identify(torch.tensor([0, 3, 53])) == {"index": [0, 3, 53], "row": [2, 6, 61]}
     with pytest.raises(DataError, match="no row has a target"):
         Tabular(table("a,b\n1,\n2,\n"), "b")
 

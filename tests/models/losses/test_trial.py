@@ -22,7 +22,7 @@ from models.losses import (
     ProbabilityMAE,
     SymmetricCrossEntropy,
 )
-from models.losses.trial import output_kind
+from models.losses.directions import output_kind
 from models.networks import Linear
 from models.regularizers import LabelSmoothing
 from tests.digit_labels import DigitLabels

@@ -93,7 +93,7 @@ def batch(samples=16, size=8, seed=1):
 
 def objective(task, inputs, targets, seed=0):
     torch.manual_seed(seed)
-    task._pending.clear()
+    task.training_record.clear()
     return task.train().training_step((inputs, targets), 0)
 
 

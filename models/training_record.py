@@ -1,0 +1,66 @@
+"""The results of training steps, kept until the training metrics are updated with several of them at once."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from models.objective import Penalties, check_objective
+
+FLUSH_EVERY = 50  # batches kept before metrics are updated at once: per-step updates cost more than a small network
+
+
+class StepResults(NamedTuple):
+    """What a training step gave, without gradients."""
+
+    step: int  # of the optimizer, from 1
+    objective: Tensor  # the minimised scalar
+    outputs: Tensor  # the network's outputs for the batch
+    targets: Tensor  # the data's targets
+    penalties: Penalties  # the part of the objective that each regularizer added, to name one that is not finite
+
+
+class TrainingRecord:
+    """Keeps results of training steps and updates a task's training metrics with them.
+
+    Attributes:
+        recording: False while a batch is passed that was recorded already.
+    """
+
+    def __init__(self) -> None:
+        self.recording = True
+        self._kept: list[StepResults] = []
+
+    def add(self, task: Any, objective: Tensor, outputs: Tensor, targets: Tensor, penalties: Penalties = ()) -> None:
+        """Keep the results of a training step, unless `recording` is off; see `StepResults`.
+
+        Raises:
+            TrainingError: The objective of a step is NaN or infinite.
+        """
+        if self.recording:
+            detached = [(name, penalty.detach()) for name, penalty in penalties]
+            step = task.global_step + 1
+            self._kept.append(StepResults(step, objective.detach(), outputs.detach(), targets, detached))
+        if len(self._kept) == FLUSH_EVERY:
+            self.flush(task)
+
+    def flush(self, task: Any) -> None:
+        """Update the training metrics and log the mean objective.
+
+        Raises:
+            TrainingError: The objective of a step is NaN or infinite.
+        """
+        if not self._kept:
+            return
+        steps, objectives, outputs, targets, penalties = zip(*self._kept, strict=True)
+        self._kept.clear()
+        # Reduced over devices, so that a NaN on one stops all; the others would wait for it forever.
+        objective = task.trainer.strategy.reduce(torch.stack(objectives).float(), reduce_op="mean")
+        check_objective(objective, steps, task.current_epoch, outputs, penalties)
+        task.train_metrics.update(task.to_predictions(torch.cat(outputs)), torch.cat(targets))
+        if task.logger is not None:
+            task.logger.log_metrics({"train/objective": objective.mean().item()}, step=task.global_step)
+
+    def clear(self) -> None:
+        """Drop what is left of the sanity check or of an earlier fit."""
+        self._kept.clear()
