@@ -4,6 +4,8 @@ from pathlib import Path
 
 from datamodules.errors import DataError
 
+# Files that people take for tables; `check_text` says what to do about each.
+REFUSED_ENDINGS = (".xlsx", ".xlsm", ".xls", ".ods", ".json", ".gz", ".zip", ".feather", ".h5", ".sqlite", ".db")
 EXPORT = "is a spreadsheet (Excel); open it there and save the sheet as 'CSV UTF-8'"
 UNPACK = "is compressed; unpack it first"
 FIRST_BYTES = {

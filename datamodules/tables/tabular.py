@@ -34,6 +34,7 @@ from datamodules.tables.encoding import (
     wide_blocks,
     wide_words,
 )
+from datamodules.tables.file_kinds import REFUSED_ENDINGS
 from datamodules.tables.new_rows import encode_rows
 from datamodules.tables.reading import read_table
 from datamodules.tables.strata import binned
@@ -77,8 +78,7 @@ class Tabular(DataModule):
     maximum = 1.0
     default_recipe = "tables"
     named_after = "path"
-    file_endings = (".csv", ".tsv", ".txt", ".data", ".parquet", ".pq")
-
+    file_endings = (".csv", ".tsv", ".parquet", ".pq", ".txt", ".data", *REFUSED_ENDINGS)
     may_change_on_resume = ("path",)
 
     def __init__(
