@@ -18,18 +18,16 @@ class GroupCosts:
     The last class stands for all samples: it gives the parts their sizes.
 
     Args:
-        counts: Samples of each class in each group, (G, C - 1).
+        counts: Samples of each class in each group, (G, C - 1); as an attribute (G, C).
         members: Samples in each group, (G,), 1 or more.
         sizes: Wanted number of samples of each of P parts; they add up to `members.sum()`.
         needs: Number of groups of every class that each part must have, if that is possible.
 
     Attributes:
-        counts: Samples of each class in each group, (G, C), int64.
         holds: Whether a group has a class, (G, C), int64.
         kind: Number of each group's composition, (G,), from 0.
         alone: Whether a group is one sample of one class, (G,).
         shares: Samples of each class that each part is to have, (P, C), float64.
-        needs: As above, (P,).
     """
 
     def __init__(self, counts: Indices, members: Indices, sizes: list[int], needs: list[int]) -> None:
