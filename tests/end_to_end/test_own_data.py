@@ -1,6 +1,7 @@
 """Data of one's own, by one command that names no recipe."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from sklearn.datasets import load_diabetes, load_iris
@@ -34,6 +35,21 @@ def test_a_table_of_classes(own) -> None:
     assert config["data"]["class_path"].endswith("Tabular")
     tested = own.here("test", "--ckpt_path", "runs/iris/version_0").stdout
     assert "test/accuracy" in tested
+
+
+def test_a_parquet_file_is_a_table_too_and_lists_in_its_cells_are_labels(own) -> None:
+    tags = [["red"] * (k % 2) + ["big"] * (k % 3 > 0) for k in range(90)]
+    pd.DataFrame({"x": [k % 7 for k in range(90)], "tags": tags}).to_parquet(own.folder / "lists.parquet")
+    out = own.here("fit", "--data.path", "lists.parquet", "--data.target", "tags", *SHORT).stdout
+    assert "the one for Tabular, with models.MultiLabelClassifier" in out
+    assert "2 labels, multi-label" in out
+
+
+def test_a_spreadsheet_is_refused_with_what_to_do(own) -> None:
+    (own.folder / "book.xlsx").write_bytes(b"PK\3\4 xl/workbook.xml")
+    error = own.here("fit", "--data.path", "book.xlsx", "--data.target", "y", status=2).stderr
+    assert "book.xlsx is a spreadsheet (Excel); open it there and save the sheet as 'CSV UTF-8'" in error
+    assert error.count("\n") == 1
 
 
 def test_a_table_of_numbers_is_a_regression_and_flags_win(own) -> None:
@@ -72,7 +88,10 @@ def test_the_newest_run_of_a_table_goes_on(own) -> None:
             "--data.path iris.csv --data.target a,b",
             "no column 'a,b'; there are a, b, c, d, species; write several as [a, b]",
         ),
-        ("--data.path iris.csv --data.sequence a --data.target species", "iris.csv, row 2, column 'b'"),
+        (
+            "--data.path iris.csv --data.sequence a --data.target b --data.features [species]",
+            "iris.csv, row 2, column 'species': 'setosa' is not a number",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(own, flags, said) -> None:
