@@ -25,6 +25,5 @@ def check_counts(labels: Indices, least: int, purpose: str, names: ClassNames) -
     classes, counts = np.unique(labels, return_counts=True)
     if len(counts) and counts.min() < least:
         smallest = int(counts.argmin())
-        raise DataError(
-            f"class {class_label(classes[smallest], names)} has {counts[smallest]} samples; it needs {least} {purpose}"
-        )
+        label, count = class_label(classes[smallest], names), counts[smallest]
+        raise DataError(f"class {label} has {count} sample{'' if count == 1 else 's'}; it needs {least} {purpose}")

@@ -3,7 +3,7 @@
 from datamodules.errors import DataError
 
 
-def part_size(part: str, fraction: float, size: int | None, total: int) -> int:
+def part_size(part: str, fraction: float, size: int | None, total: int, least: int = 1) -> int:
     """Return the number of samples of a part.
 
     Args:
@@ -11,6 +11,7 @@ def part_size(part: str, fraction: float, size: int | None, total: int) -> int:
         fraction: Fraction of `total`, in (0, 1), for the training part in (0, 1].
         size: The same as a count; overrides `fraction`.
         total: Number of samples that the part is taken from.
+        least: Number of samples that a fraction stands for at least: one of each class.
 
     Raises:
         DataError: The fraction or count is out of range.
@@ -22,7 +23,7 @@ def part_size(part: str, fraction: float, size: int | None, total: int) -> int:
         return size
     if not (0 < fraction < 1 or (whole and fraction == 1)):
         raise DataError(f"split.{part}_fraction: {fraction} is not between 0 and 1 (a count: split.{part}_size)")
-    count = max(round(fraction * total), 1)
+    count = max(round(fraction * total), least)
     if count >= total + whole:
         raise DataError(f"split.{part}_fraction: {fraction} of {total} samples leaves none for the rest")
     return count

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
-from datamodules.splitting.classes import ClassNames, class_label
+from datamodules.splitting.classes import ClassNames, check_counts, class_label
 from datamodules.splitting.criteria import Criteria, read_criteria
 from datamodules.splitting.group_parts import check_groups, fold_groups, hold_out_groups
 from datamodules.splitting.groups import Groups, nested_groups
@@ -116,9 +116,12 @@ def draw_parts(unsplit: Unsplit, options: SplitOptions, criteria: Criteria) -> S
     val = None if official_val is None or options.folds else np.unique(np.asarray(official_val, dtype=np.int64))
     if groups is not None:
         check_groups(groups, everything, strata, test, val, options, names)
+    elif options.folds is None:
+        _check_classes(everything, strata, test, val, names)
     if test is None:
         free = everything if official_val is None else np.setdiff1d(everything, official_val)
-        count = part_size("test", options.test_fraction, options.test_size, len(free))
+        least = 1 if groups is not None else _num_classes(free, strata)
+        count = part_size("test", options.test_fraction, options.test_size, len(free), least)
         if groups is None:
             _, test = hold_out(free, strata, count, options.seed, part="test", names=names)
         else:
@@ -133,12 +136,30 @@ def draw_parts(unsplit: Unsplit, options: SplitOptions, criteria: Criteria) -> S
     elif val is not None:
         train = np.setdiff1d(pool, val)
     else:
-        count = part_size("val", options.val_fraction, options.val_size, len(pool))
+        least = 1 if groups is not None else _num_classes(pool, strata)
+        count = part_size("val", options.val_fraction, options.val_size, len(pool), least)
         if groups is None:
             train, val = hold_out(pool, strata, count, options.seed, part="val", names=names)
         else:
             train, val = hold_out_groups(groups, pool, strata, count, options.seed, part="val", rest_needs=1)
     return Split(train, val, test)
+
+
+def _num_classes(indices: Indices, strata: Indices | None) -> int:
+    """Return the number of classes among samples, 1 if nothing is stratified by them."""
+    return 1 if strata is None or strata.ndim > 1 else len(np.unique(strata[indices]))
+
+
+def _check_classes(
+    indices: Indices, strata: Indices | None, test: Indices | None, val: Indices | None, names: ClassNames
+) -> None:
+    """Check that each class has a sample for each part that is drawn."""
+    official = {"test": test, "val": val}
+    drawn = ["train", *(part for part in ("val", "test") if official[part] is None)]
+    if strata is not None and strata.ndim == 1 and len(drawn) > 1:
+        taken = np.concatenate([part for part in official.values() if part is not None] or [np.array([], np.int64)])
+        free = np.setdiff1d(indices, taken)
+        check_counts(strata[free], len(drawn), f"for the parts {', '.join(drawn)}", names)
 
 
 def training_subset(train: Indices, strata: Indices | None, options: SplitOptions, groups: Groups | None) -> Indices:

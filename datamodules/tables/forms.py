@@ -42,7 +42,7 @@ class Form:
     def pattern(self) -> str:
         """Return what a number in this form looks like: a regular expression whose two groups are sign and number."""
         decimal, group = re.escape(self.decimal), re.escape(self.thousands)
-        whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{3}})+)" if group else r"\d+"
+        whole = rf"(?:\d+|[1-9]\d{{0,2}}(?:{group}\d{{3}})+)" if group else r"\d+"
         fraction = rf"(?:{decimal}\d{'*' if self.decimal == '.' else '+'})?"
         number = rf"(?:{whole}{fraction}|{decimal}\d+)(?:[eE][+-]?\d+)?|(?i:inf|infinity)"
         return rf"([+-]?){re.escape(self.before)}\s*([+-]?(?:{number}))\s*{re.escape(self.after)}"

@@ -161,7 +161,8 @@ def test_sequences_are_grouped_by_an_array_of_their_file(tmp_path):
     data = ready(SequenceFiles(path, split=SplitOptions(groups="person")))
     assert sum(len(set(people[indices])) for indices in data.split.parts().values()) == 20
     with pytest.raises(
-        DataError, match=r"^split\.groups: .*gestures\.npz has no array 'user' beside sequences and targets; there are person"
+        DataError,
+        match=r"^split\.groups: .*gestures\.npz has no array 'user' beside sequences and targets; there are person",
     ):
         ready(SequenceFiles(path, split=SplitOptions(groups="user")))
 

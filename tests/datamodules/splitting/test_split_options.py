@@ -19,7 +19,7 @@ def digit_labels():
 
 def test_a_class_with_too_few_samples_is_named_with_its_count():
     labels = np.array([0] * 50 + [1] * 50 + [2])
-    with pytest.raises(DataError, match=r"class 'zebra' has 1 samples.*test part"):
+    with pytest.raises(DataError, match=r"class 'zebra' has 1 sample; it needs 3 for the parts train, val, test"):
         make_split(labels, SplitOptions(), num_samples=101, names=("ant", "bee", "zebra"))
 
 
@@ -32,6 +32,13 @@ def test_a_class_with_fewer_samples_than_folds_is_named_with_its_count():
 def test_a_training_subset_without_one_of_the_classes_is_refused(digit_labels):
     with pytest.raises(DataError, match=r"class \d has no sample in the train part .*train_size"):
         split_of(digit_labels, train_size=9)
+
+
+@pytest.mark.parametrize(("classes", "each"), [(10, 6), (3, 3), (20, 4), (2, 3)])
+def test_parts_given_by_fractions_hold_every_class_of_a_few_samples(classes, each):
+    labels = np.repeat(np.arange(classes), each)
+    split = make_split(labels, SplitOptions(), num_samples=len(labels))
+    assert all(set(labels[indices]) == set(range(classes)) for indices in split.parts().values())
 
 
 def test_a_test_part_too_small_for_every_class_is_refused(digit_labels):
