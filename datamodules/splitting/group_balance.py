@@ -86,8 +86,9 @@ class _Deal:
             for share, sampled, cost in zip(shares, samples, costs, strict=True):
                 rise = 0
                 for label, count in held:
-                    off = sampled[label] + count - share[label]
-                    rise += round(off * off / share[label] * SCALE) - cost[label]
+                    wanted = share[label]
+                    off = sampled[label] + count - wanted
+                    rise += round(off * off / wanted * SCALE) - cost[label]
                 rises.append(rise)
             chosen = self.part[group] = rises.index(min(rises))
             share, sampled, grouped, cost = shares[chosen], samples[chosen], groups[chosen], costs[chosen]

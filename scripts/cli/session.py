@@ -54,7 +54,7 @@ class Session:
         invocation: The command line, resolved.
         parser: The job's parser.
         config: All settings, parsed.
-        data: The data, if they have been read by these settings already.
+        data: The datamodule, if it has been built by these settings already; as an attribute always.
 
     Attributes:
         checkpoint: The checkpoint to resume or to measure, if any.
@@ -62,7 +62,6 @@ class Session:
         settings: All settings, as plain values.
         trainer: The trainer, with this project's callbacks.
         model: The task.
-        data: The datamodule.
 
     Raises:
         UsageError: A class refuses its arguments.
