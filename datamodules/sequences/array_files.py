@@ -2,13 +2,13 @@
 
 import csv
 import warnings
-import zlib
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from datamodules.errors import DataError
+from datamodules.regular_files import HostileFileError, check_regular
+from datamodules.sequences.array_headers import UNREADABLE, check_arrays
 from datamodules.sequences.recorded import Array, Recorded
 
 ARRAYS = ("values", "lengths", "targets")
@@ -16,6 +16,7 @@ FORMAT = (
     "values, all sequences one after the other, (sum T, F); lengths, the number of steps of each, (N,); and targets, "
     "(N,), or (sum T,) for labels of steps"
 )
+MOST_CLASSES = 100_000
 ENDINGS = (".npy", ".csv")
 SEPARATORS = ",;\t"
 
@@ -39,6 +40,9 @@ def read_npz(path: Path) -> Recorded:
     values, lengths, targets = (arrays[name] for name in ARRAYS)
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or len(lengths) == 0:
         raise DataError(f"{path}: lengths must be whole numbers (N,); they are {lengths.dtype} {lengths.shape}")
+    if len(too_long := np.flatnonzero(lengths > len(np.atleast_1d(values)))):
+        number = int(too_long[0])
+        raise DataError(f"{path}: sequence {number} has length {int(lengths[number])}; values have {values.shape}")
     if lengths.min() < 1:
         raise DataError(f"{path}: sequence {int(lengths.argmin())} has length {int(lengths.min())}")
     if values.ndim == 0 or int(lengths.sum()) != len(values):
@@ -57,7 +61,13 @@ def read_npz(path: Path) -> Recorded:
             f"{len(lengths)} sequences, or integers, one for each of {len(values)} steps, or floats of steps"
         )
     labels = targets.astype(np.int64)
-    classes = tuple(map(str, np.atleast_1d(arrays.get("class_names", np.arange(max(int(labels.max()) + 1, 1))))))
+    named = np.atleast_1d(arrays["class_names"]) if "class_names" in arrays else None
+    count = max(int(labels.max()) + 1, 1) if named is None else named.size
+    if count > MOST_CLASSES:
+        raise DataError(
+            f"{path}: targets up to {count - 1} make {count:,} classes; at most {MOST_CLASSES:,} are allowed"
+        )
+    classes = tuple(map(str, np.arange(count) if named is None else named))
     if len(set(classes)) < len(classes):
         raise DataError(f"{path}: class_names {', '.join(classes)} are not all different")
     return Recorded(str(path), steps, lengths, labels, of_steps, classes, names)
@@ -114,6 +124,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _load(path: Path) -> Array | dict[str, Array]:
     try:
+        check_arrays(path)
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
             return content
@@ -121,7 +132,9 @@ def _load(path: Path) -> Array | dict[str, Array]:
             return {name: content[name] for name in content.files}
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
+    except HostileFileError as error:
+        raise DataError(f"{path} cannot be read as arrays: {error.strerror}") from error
+    except UNREADABLE as error:
         raise DataError(f"{path} cannot be read as arrays without objects: {error}") from error
 
 
@@ -148,6 +161,7 @@ def _read_npy(file: Path) -> Array:
 def _read_csv(file: Path) -> tuple[list[str], Array]:
     """Return the names of the columns, [] without a header, and the numbers, (T, F)."""
     try:
+        check_regular(file)
         with file.open(encoding="utf-8-sig") as lines:
             first = lines.readline()
         separator = max(SEPARATORS, key=first.count)

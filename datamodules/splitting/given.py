@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamodules.errors import DataError
+from datamodules.regular_files import read_text
 from datamodules.splitting.groups import missing_values
 from datamodules.splitting.subsets import Indices
 
@@ -118,7 +119,7 @@ def read_table(path: Path, num_samples: int, files: list[str] | None, sha256: st
 
 def _read(path: Path, owner: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, "utf-8-sig")
         first = text.split("\n", 1)[0]
         reader = csv.reader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ",")
         rows = [(reader.line_num, row) for row in reader if row]
@@ -133,11 +134,11 @@ def _read(path: Path, owner: str) -> tuple[list[str], list[tuple[int, list[str]]
 
 def _check_same_data(manifest: Path, owner: str, sha256: str, source: str) -> None:
     try:
-        recorded = json.loads(manifest.read_text(encoding="utf-8"))["source"]
+        recorded = json.loads(read_text(manifest))["source"]
         name, hashed = recorded["name"], recorded["sha256"]
     except FileNotFoundError:
         return
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{owner}: {manifest} beside it cannot be read; remove it or mend it") from error
     if hashed != sha256:
         raise DataError(
