@@ -21,7 +21,7 @@ from callbacks.generalization_gap import gaps
 from callbacks.history import History, Row, epochs_done, moment, shared_metrics
 from callbacks.lookup import callbacks_of, find_callback, run_folder
 from callbacks.monitor import at_epoch_end
-from callbacks.printing import metric_lines
+from callbacks.printing import metric_lines, say
 from models.evaluated import Mode
 from models.own_code import with_place
 
@@ -79,7 +79,7 @@ class Summary(BestEpochCallback):
         if folder is not None:
             write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         if best is None:
-            print(f"trained {round(summary['epochs'], 2):g} epochs; nothing was validated", flush=True)
+            say(f"trained {round(summary['epochs'], 2):g} epochs; nothing was validated")
             return
         lines = result_lines(summary)
         for added in ask_callbacks(trainer, "summary_lines", best, check=_check_lines):
@@ -89,7 +89,7 @@ class Summary(BestEpochCallback):
         lines += file_lines(path, run_folder(trainer))
         for added in ask_callbacks(trainer, "command_lines", path, check=_check_lines) if path else ():
             lines += added
-        print("\n".join(["", *lines]), flush=True)
+        say("", *lines)
 
     @override
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
@@ -101,7 +101,7 @@ class Summary(BestEpochCallback):
         path = next((path for path in kept if path.is_file()), None)
         command = f"resume with: holdout fit --ckpt_path {shlex.quote(display_path(path))}" if path is not None else ""
         after = command or "no checkpoint was written"
-        print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; {after}", flush=True)
+        say("", f"interrupted in epoch {trainer.current_epoch + 1}; {after}")
 
 
 def ask_callbacks(trainer: L.Trainer, method: str, given: Any, check: Callable[[Any], None]) -> list[Any]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
+from datamodules.printable import printable
 from datamodules.samples import TargetKind, labelled_steps
 from models.errors import TrainingError
 from models.network_outputs import check_raw, network_outputs
@@ -230,7 +231,9 @@ class EvaluatedModule(L.LightningModule, ABC):
             if several.ndim:
                 classes = getattr(self.datamodule, "class_names", range(len(several)))
                 of_classes = zip(classes, several.unbind(), strict=True)
-                values |= {f"{stage}/{name}/{label}": value for label, value in of_classes if not value.isnan()}
+                values |= {
+                    f"{stage}/{name}/{printable(str(label))}": value for label, value in of_classes if not value.isnan()
+                }
         for name, value in values.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
             in_bar = stage == "val" and name.removeprefix("val/") in self.train_metrics

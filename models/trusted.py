@@ -88,9 +88,36 @@ def untrusted(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     Args:
         config: Objects by name, each {"class_path", "init_args"}: a recipe's model and data, or a task.
     """
-    for place, name in _importable(config):
-        if not place.endswith("class_path") or not is_trusted(name):
-            yield place, name
+    yield from _refused(_importable(config))
+
+
+def _refused(found: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((place, name) for place, name in found if not place.endswith("class_path") or not is_trusted(name))
+
+
+def untrusted_run(settings: dict[str, Any], kinds: Mapping[str, type]) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of all in the settings of a whole run that it must not bring.
+
+    Args:
+        settings: What the run's `config.yaml` says.
+        kinds: The class of each part that is not named by a class path, by its key.
+    """
+    for key, value in settings.items():
+        if key in kinds and not (isinstance(value, dict) and "class_path" in value):
+            yield from _refused(_importable(value, key, _arguments(kinds[key])))
+        else:
+            yield from untrusted({key: value})
+        if key not in ("model", "data"):  # of which a text is read, while those of callbacks are written to
+            yield from _leading_out(value, key)
+
+
+def _leading_out(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of every text that, as a path, leads out of the working directory."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from _leading_out(item, f"{place}.{key}")
+    if isinstance(value, str) and (value.startswith(("/", "\\", "~")) or ".." in re.split(r"[/\\]", value)):
+        yield place, value
 
 
 def is_trusted(path: str) -> bool:
@@ -110,9 +137,7 @@ def is_trusted(path: str) -> bool:
     return package in PROJECT or issubclass(cls, LIBRARY_KINDS)
 
 
-def _importable(
-    value: Any, place: str = "", types: Mapping[str, "_Argument"] | None = None
-) -> Iterator[tuple[str, str]]:
+def _importable(value: Any, place: str = "", types: "_Arguments | None" = None) -> Iterator[tuple[str, str]]:
     """Yield (place, text) of every text that a parser might take for a class or for a file to read.
 
     `holdout fit` names classes only at "class_path", and its keys have no dots.
@@ -129,11 +154,7 @@ def _importable(
                 yield place, f"{key}: {item}"
             if key in types and types[key].admits(item):
                 continue
-            inner = (
-                _types_below(value)
-                if key == "init_args"
-                else _types_of(types[key].annotation if key in types else None)
-            )
+            inner = _types_below(value) if key == "init_args" else _types_of(types.get(key))
             yield from _importable(item, f"{place}.{key}".lstrip("."), inner)
     elif isinstance(value, list | tuple | set | frozenset):
         for number, item in enumerate(value):
@@ -145,16 +166,17 @@ def _importable(
         yield place, f"a {type(value).__name__}"
 
 
-def _types_below(config: dict[str, Any]) -> Mapping[str, "_Argument"]:
+def _types_below(config: dict[str, Any]) -> "_Arguments":
     """Return the types of the arguments of the trusted class that a {"class_path", "init_args"} names."""
     named = config.get("class_path")
     cls = find_class(named) if isinstance(named, str) and is_trusted(named) else None
     return {} if cls is None else _arguments(cls)
 
 
-def _types_of(annotation: Any) -> Mapping[str, "_Argument"]:
-    """Return the types of the fields of a dataclass, such as `SplitOptions`."""
-    return _arguments(annotation) if isinstance(annotation, type) and is_dataclass(annotation) else {}
+def _types_of(argument: "_Argument | None") -> "_Arguments":
+    """Return the fields of an argument that is a dataclass, such as `SplitOptions`."""
+    kind = argument.annotation if argument is not None else None
+    return _arguments(kind) if isinstance(kind, type) and is_dataclass(kind) else {}
 
 
 def _is_choice(value: Any, annotation: Any) -> bool:
@@ -173,7 +195,10 @@ class _Argument(NamedTuple):
         return is_default or _is_text(value, self.annotation) or _is_choice(value, self.annotation)
 
 
-def _arguments(cls: type) -> dict[str, _Argument]:
+_Arguments = Mapping[str, _Argument]
+
+
+def _arguments(cls: type) -> _Arguments:
     return {found.name: _Argument(found.annotation, found.default) for found in constructor_parameters(cls)}
 
 

@@ -161,5 +161,10 @@ def table_of(parts: dict[str, Indices], files: list[str] | None) -> str:
     indices = np.concatenate(list(parts.values()))
     for place in np.argsort(indices, kind="stable"):
         index = int(indices[place])
-        writer.writerow([index, names[place]] if files is None else [index, names[place], files[index]])
+        writer.writerow([index, names[place]] if files is None else [index, names[place], _no_formula(files[index])])
     return text.getvalue()
+
+
+def _no_formula(file: str) -> str:
+    """Return a file's path so that a spreadsheet does not run it, nor does `read_table` mind."""
+    return f"./{file}" if file.startswith(("=", "+", "-", "@", "\t")) else file

@@ -7,6 +7,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 from lightning.pytorch.utilities import rank_zero_only
 
+from callbacks.printing import say
 from datamodules import DataModule
 from models import Classifier, MultiLabelClassifier, Regressor
 from models.init_args import find_class
@@ -108,4 +109,4 @@ def _flag(name: str, value: str) -> Flag:
 
 @rank_zero_only
 def _say(line: str) -> None:
-    print(line)
+    say(line)
