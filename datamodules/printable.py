@@ -4,7 +4,7 @@ import re
 
 # Control characters, and those that break lines or turn the direction of writing.
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-LINES = re.compile(f"(?!\n){CONTROLS.pattern}")
+CODES = re.compile(rf"(?![\t\r\n]){CONTROLS.pattern}")
 
 
 def printable(text: str) -> str:
@@ -12,9 +12,9 @@ def printable(text: str) -> str:
     return CONTROLS.sub(_escaped, text)
 
 
-def printable_lines(text: str) -> str:
-    """Return text of several lines, each as `printable` does."""
-    return LINES.sub(_escaped, text)
+def without_codes(text: str) -> str:
+    """Return text with its tabs and line ends, and other control characters as `printable` writes them."""
+    return CODES.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -230,10 +230,8 @@ class EvaluatedModule(L.LightningModule, ABC):
         for name, several in computed.items():
             if several.ndim:
                 classes = getattr(self.datamodule, "class_names", range(len(several)))
-                of_classes = zip(classes, several.unbind(), strict=True)
-                values |= {
-                    f"{stage}/{name}/{printable(str(label))}": value for label, value in of_classes if not value.isnan()
-                }
+                named = zip(map(printable, map(str, classes)), several.unbind(), strict=True)
+                values |= {f"{stage}/{name}/{label}": value for label, value in named if not value.isnan()}
         for name, value in values.items():
             # The values are already reduced over the devices; sync_dist repeats that on equal numbers.
             in_bar = stage == "val" and name.removeprefix("val/") in self.train_metrics

@@ -16,7 +16,7 @@ from callbacks import load_checkpoint
 from callbacks.files import display_path, write_text
 from callbacks.printing import metric_name, say
 from callbacks.weight_averaging import WEIGHTS_KEY
-from datamodules.printable import printable_lines
+from datamodules.printable import without_codes
 from datamodules.samples import labelled_steps
 from scripts.cli.errors import UsageError
 from scripts.cli.session import Session
@@ -125,7 +125,7 @@ def plain_cell(value: object) -> object:
     """Return a value that a spreadsheet shows and does not run, and that a terminal shows and does not obey."""
     if not isinstance(value, str):
         return value
-    shown = printable_lines(value)
+    shown = without_codes(value)
     try:
         float(value)
     except ValueError:
