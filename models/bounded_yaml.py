@@ -6,8 +6,9 @@ import yaml
 from typing_extensions import override
 
 LARGEST_TEXT = 2**20  # characters
-MOST_VALUES = 50_000  # each alias counts as all that it stands for
+MOST_VALUES = 20_000  # each alias counts as all that it stands for
 MOST_LEVELS = 100
+TOO_MANY = f"it holds more than {MOST_VALUES:,} values"
 LONGEST_NUMBER = 1000  # characters of a value that is not a text
 
 
@@ -20,16 +21,22 @@ class _Loader(yaml.SafeLoader):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.level = 0
+        self.level = self.values = 0
         self.sizes: dict[int, int] = {}
 
     @override
     def compose_node(self, parent: Any, index: Any) -> Any:
         self.level += 1
+        self.values += 1
+        if self.values > MOST_VALUES:
+            raise TooMuchYAMLError(TOO_MANY)
         if self.level > MOST_LEVELS:
             raise TooMuchYAMLError(f"it is nested more than {MOST_LEVELS} levels deep")
+        is_alias = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
         self.level -= 1
+        if is_alias and id(node) not in self.sizes:  # of a node that is not complete
+            raise TooMuchYAMLError("a value holds itself")
         self._count(node)
         return node
 
@@ -44,12 +51,10 @@ class _Loader(yaml.SafeLoader):
         else:
             pairs = isinstance(node, yaml.MappingNode)
             inner = [part for pair in node.value for part in pair] if pairs else node.value
-            if any(id(part) not in self.sizes for part in inner):
-                raise TooMuchYAMLError("a value holds itself")
             size = 1 + sum(self.sizes[id(part)] for part in inner)
         self.sizes[id(node)] = size
         if size > MOST_VALUES:
-            raise TooMuchYAMLError(f"it holds more than {MOST_VALUES:,} values")
+            raise TooMuchYAMLError(TOO_MANY)
 
 
 def load_yaml(text: str) -> Any:

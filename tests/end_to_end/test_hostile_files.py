@@ -26,9 +26,11 @@ from callbacks import Checkpoint, History, LastCheckpoint, load_checkpoint
 from datamodules import CIFAR10, DataError, Digits, FashionMNIST, ImageFolder, SequenceFiles, Tabular, TextSequences
 from datamodules.images import image_decoding
 from datamodules.images.mnist import FILES
+from datamodules.splitting.options import SplitOptions
 from models import Classifier
 from models.init_args import HYPER_PARAMETERS
 from models.networks import MLP
+from models.networks.weight_files import load_weights
 from scripts.cli.checkpoint_config import CONFIG_KEY
 
 pytestmark = pytest.mark.timeout(60)
@@ -102,7 +104,9 @@ IMAGES = {
 def test_an_image(tmp_path, make, in_memory) -> None:
     path = photos(tmp_path / "photos")
     make(path)
-    refused(lambda: ready(ImageFolder(str(tmp_path / "photos"), size=8, in_memory=in_memory)), path)
+    refused(
+        lambda: ready(ImageFolder(str(tmp_path / "photos"), size=8, memory_limit_gb=4.0 if in_memory else 0.0)), path
+    )
 
 
 def test_postscript_called_an_image_starts_no_ghostscript(tmp_path, canary, monkeypatch) -> None:
@@ -158,13 +162,13 @@ def test_a_parquet_file_that_unfolds(tmp_path) -> None:
 @pytest.mark.parametrize("make", hostile.SPECIAL.values(), ids=hostile.SPECIAL.keys())
 def test_a_given_split(tmp_path, make) -> None:
     make(tmp_path / "split.csv")
-    refused(lambda: ready(Digits(split={"given": str(tmp_path / "split.csv")})), tmp_path / "split.csv")
+    refused(lambda: ready(Digits(split=SplitOptions(given=str(tmp_path / "split.csv")))), tmp_path / "split.csv")
 
 
 def test_a_given_splits_manifest_that_is_nested(tmp_path) -> None:
     (tmp_path / "split.csv").write_text("index,part\n0,train\n")
     (tmp_path / "split.json").write_text("[" * 200_000)
-    refused(lambda: ready(Digits(split={"given": str(tmp_path / "split.csv")})), tmp_path / "split.json")
+    refused(lambda: ready(Digits(split=SplitOptions(given=str(tmp_path / "split.csv")))), tmp_path / "split.json")
 
 
 ARRAYS = {
@@ -559,7 +563,7 @@ WEIGHTS: dict[str, Callable[[Path, Path], object]] = {
 def test_weights(tmp_path, make, canary, ending) -> None:
     path = tmp_path / f"weights{ending}"
     make(path, canary)
-    refused(lambda: MLP((1, 8, 8), 10, widths=[8], weights=str(path)), path, ValueError)
+    refused(lambda: load_weights(MLP((1, 8, 8), 10, widths=[8]), str(path), {}), path, ValueError)
     assert not canary.exists()
 
 
@@ -567,7 +571,7 @@ def test_weights_that_promise_more_than_there_are(tmp_path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"a": torch.zeros(4)}, path)
     path.write_bytes(path.read_bytes().replace(b"[4]", b"[9]", 1))
-    refused(lambda: MLP((1, 8, 8), 10, widths=[8], weights=str(path)), path, ValueError)
+    refused(lambda: load_weights(MLP((1, 8, 8), 10, widths=[8]), str(path), {}), path, ValueError)
 
 
 # What is printed
