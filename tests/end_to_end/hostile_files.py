@@ -73,11 +73,11 @@ def gzip_bomb(path: Path, gibibytes: float) -> None:
 
 
 def npz_bomb(path: Path) -> None:
-    """3 MiB that unfold to 3 GiB."""
+    """256 KiB that unfold to 256 MiB."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed, packed.open("values.npy", "w") as file:
-        count = 3 * 2**30 // 8
+        count = 2**28 // 8
         np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (count,)})
-        for _ in range(48):
+        for _ in range(4):
             file.write(bytes(64 * MIB))
 
 
