@@ -33,7 +33,8 @@ class Summary(BestEpochCallback):
     """Prints the best epoch, its metrics and the generalization gap, and writes them to `summary.json`.
 
     Any callback adds to it by methods that take the best epoch's metrics: `summary_lines(best)` returns lines to print,
-    `summary(best)` keys of the file, and `command_lines(checkpoint)`, given the file of the best epoch, how to go on.
+    `summary(best)` keys of the file, and `command_lines(checkpoint)`, given the file of the best epoch, how to go on;
+    `recipe_flag(checkpoint)` returns what an interrupted run needs besides its checkpoint to be resumed.
 
     Args:
         monitor: Metric that decides which epoch is the best.
@@ -99,8 +100,10 @@ class Summary(BestEpochCallback):
         folder = run_folder(trainer)
         kept = [folder / "checkpoints" / name for name in ("last.ckpt", "best.ckpt")] if folder is not None else []
         path = next((path for path in kept if path.is_file()), None)
-        command = f"resume with: holdout fit --ckpt_path {shlex.quote(display_path(path))}" if path is not None else ""
-        after = command or "no checkpoint was written"
+        after = "no checkpoint was written"
+        if path is not None:
+            recipe = "".join(ask_callbacks(trainer, "recipe_flag", path, check=shlex.split))
+            after = f"resume with: holdout fit {recipe}--ckpt_path {shlex.quote(display_path(path))}"
         say("", f"interrupted in epoch {trainer.current_epoch + 1}; {after}")
 
 

@@ -1,5 +1,6 @@
 """The recipe inside a checkpoint, so that `test`, `validate` and `predict` need nothing else."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,18 @@ def read_run_recipe(path: Path) -> str:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path} is not a recipe: give one with -c")
-    checked = {key: value for key, value in settings.items() if key not in NAMED_BY_FLAG or not isinstance(value, str)}
-    for place, name in untrusted_run(checked, WITHOUT_CLASS):
+    for place, name in untrusted_settings(settings):
         raise CheckpointError(
             f"{path} names {name} at {place}; from the folder of a checkpoint only classes of {', '.join(TRUSTED)} are "
             f"imported, and only paths below the working directory written to. If you trust it, give it too: -c {path}"
         )
     return text
+
+
+def untrusted_settings(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of all in a run's settings that its folder alone must not bring."""
+    checked = {key: value for key, value in settings.items() if key not in NAMED_BY_FLAG or not isinstance(value, str)}
+    return untrusted_run(checked, WITHOUT_CLASS)
 
 
 def _names_class(value: Any) -> bool:

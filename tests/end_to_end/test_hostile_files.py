@@ -622,7 +622,7 @@ def test_a_checkpoints_note_forges_no_line(desk, copy) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_real_command_is_ended_by_no_file(desk, run, tmp_path) -> None:
     """Each command ends by itself, with one line; three run at once."""
     special = {name: replaced(make) for name, make in hostile.SPECIAL.items()}
@@ -646,3 +646,19 @@ def test_the_real_command_is_ended_by_no_file(desk, run, tmp_path) -> None:
         for words, process in started:
             _, said = process.communicate()
             assert (process.returncode, said.count("\n")) == (2, 1), (words, said)
+
+
+def test_a_run_of_ones_own_network_resumes_with_the_recipe_that_one_names(desk, monkeypatch) -> None:
+    (desk.folder / "mine.py").write_text(
+        "from models.networks import MLP\n\n\nclass Net(MLP):\n    pass\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(str(desk.folder))
+    words = ("--model.network", "mine.Net", "--model.network.widths", "[8]", "--name", "own")
+    desk.here("fit", "-c", "configs/digits.yaml", *words, "--trainer.max_epochs", "1")
+    folder = Path("runs", "own", "version_0")
+    more = ("--ckpt_path", str(folder), "--trainer.max_epochs", "2")
+    said = desk.here("fit", *more, status=2).stderr
+    assert "names mine.Net at model.init_args.network.class_path; from the folder" in said
+    assert f"give it too: -c {folder / 'config.yaml'}" in said
+    desk.here("fit", "-c", str(folder / "config.yaml"), *more)
+    assert load_checkpoint(desk.folder / folder / "checkpoints" / "last.ckpt")["epoch"] == 1
