@@ -102,7 +102,7 @@ class Summary(BestEpochCallback):
         path = next((path for path in kept if path.is_file()), None)
         after = "no checkpoint was written"
         if path is not None:
-            recipe = "".join(ask_callbacks(trainer, "recipe_flag", path, check=shlex.split))
+            recipe = "".join(ask_callbacks(trainer, "recipe_flag", path, check=_check_text))
             after = f"resume with: holdout fit {recipe}--ckpt_path {shlex.quote(display_path(path))}"
         say("", f"interrupted in epoch {trainer.current_epoch + 1}; {after}")
 
@@ -135,6 +135,11 @@ def _check_keys(added: Any) -> None:
     if not isinstance(added, dict):
         raise TypeError(f"it must return a dict, not {added!r}")
     json.dumps(added)
+
+
+def _check_text(added: Any) -> None:
+    if not isinstance(added, str):
+        raise TypeError(f"it must return a text, not {added!r}")
 
 
 def _check_lines(added: Any) -> None:
