@@ -10,6 +10,8 @@ from lightning.fabric.utilities.types import _PATH
 from typing_extensions import override
 
 from datamodules.atomic_write import atomic_write
+from datamodules.regular_files import HostileFileError
+from models.torch_files import load_tensors
 
 ARCHIVE = b"PK\x03\x04"  # `torch.save` writes zip archives; before torch 1.6 it wrote a series of pickles
 
@@ -24,12 +26,14 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
     Raises:
         CheckpointError: The file is missing or truncated, holds objects, or is not a checkpoint.
     """
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol")  # a bare pickle is refused anyway
-            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+            checkpoint = load_tensors(path, map_location)
+    except HostileFileError as error:
+        raise CheckpointError(f"{path} is not a checkpoint that can be read ({error.strerror})") from error
     except Exception as error:  # a damaged file makes torch raise nearly anything
         raise CheckpointError(f"{path} is not a checkpoint that can be read ({_reason(path, error)})") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
@@ -66,6 +70,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         with atomic_write(Path(path)) as file:
             torch.save(checkpoint, file)
+
+    @override
+    def remove_checkpoint(self, path: _PATH) -> None:
+        """Remove a checkpoint's file; never a folder, nor a file of another kind."""
+        if Path(path).suffix == ".ckpt" and Path(path).is_file():
+            Path(path).unlink()
 
     @override
     def load_checkpoint(

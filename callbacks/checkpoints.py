@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from callbacks.lookup import callbacks_of
 from callbacks.monitor import at_epoch_end, check_monitor, metric_mode, resolve_mode
+from models.checkpoint_paths import with_own_paths
 from models.evaluated import Mode
 
 
@@ -58,7 +59,8 @@ class Checkpoint(callbacks.ModelCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         # Lightning forgets the best epoch if the run's folder changed: it was moved together with the file, or the run
         # is continued in another folder and the file stays where it is.
-        recorded = state_dict.get("best_model_path")
+        state_dict = with_own_paths(state_dict, self.dirpath)
+        recorded = state_dict["best_model_path"]
         paths = [Path(self.dirpath or "") / "best.ckpt", Path(recorded)] if recorded else []
         best = next((str(path) for path in paths if path.is_file()), None)
         if best is not None:

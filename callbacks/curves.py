@@ -12,6 +12,7 @@ from callbacks.best_epoch import BestEpochCallback
 from callbacks.figures import PART_COLORS, PART_LABELS, epoch_axis, new_figure, plain_axes, save_figure
 from callbacks.history import History, Row, epochs_done, shared_metrics
 from callbacks.lookup import run_folder, run_title
+from datamodules.printable import printable
 from models.evaluated import Mode
 
 
@@ -45,7 +46,7 @@ def _panel(axes: Axes, rows: list[Row], name: str, best: float | None, label: st
         axes.axvline(best, color="#d1495b", linewidth=1, linestyle="--", label=f"best: epoch {round(best, 2):g}")
     axes.axvline(epochs_done(rows[-1]), color="#bbbbbb", linewidth=1, linestyle=":", label="end of training")
     epoch_axis(axes)
-    axes.set_ylabel(label)
+    axes.set_ylabel(printable(label), parse_math=False)
     axes.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=8)  # lines may run behind it
 
 

@@ -16,6 +16,7 @@ from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.lookup import find_callback
 from datamodules.atomic_write import atomic_write
 from datamodules.base import DataModule
+from datamodules.regular_files import open_regular
 from models.networks import Pretrained
 from models.regularizers import Regularizer
 from models.task import Task
@@ -159,7 +160,8 @@ def _noise(inputs: Tensor, maximum: float) -> Tensor:
 
 def _read(path: Path, count: int) -> Tensor | None:
     try:
-        features = np.load(path)
+        with open_regular(path) as file:
+            features = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return torch.from_numpy(features) if features.ndim == 2 and len(features) == count else None

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from callbacks.lookup import run_folder
 from datamodules.atomic_write import atomic_write
+from datamodules.printable import printable
 
 PART_COLORS = {"train": "#888888", "val": "#1f6fb4", "test": "#d1495b"}
 PART_LABELS = {"train": "training", "val": "validation", "test": "test"}
@@ -18,7 +19,7 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     """Return an empty figure that needs no display; width and height in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(printable(title), fontsize=11, parse_math=False)
     return figure
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from callbacks.figures import new_figure, save_figure
+from datamodules.printable import printable
 from datamodules.samples import target_kind
 
 
@@ -46,8 +47,9 @@ def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title
         axes = figure.add_subplot(rows, columns, number)
         pixels = mistake.image.permute(1, 2, 0)
         axes.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
-        predicted, actual = class_names[mistake.predicted], class_names[mistake.actual]
-        axes.set_title(f"predicted {predicted} ({mistake.confidence:.0%})\nactual {actual}", fontsize=7)
+        predicted, actual = printable(class_names[mistake.predicted]), printable(class_names[mistake.actual])
+        title = f"predicted {predicted} ({mistake.confidence:.0%})\nactual {actual}"
+        axes.set_title(title, fontsize=7, parse_math=False)  # a class may be called $x^{$
         axes.set_axis_off()
     return figure
 

@@ -9,6 +9,7 @@ from callbacks.environment import describe_device
 from callbacks.files import display_path
 from callbacks.history import History, moment, shared_metrics
 from callbacks.lookup import run_folder
+from callbacks.printing import say
 
 
 class Header(L.Callback):
@@ -28,12 +29,12 @@ class Header(L.Callback):
         frozen = f" ({counts[False]:,} of them frozen)" if counts[False] else ""
         datamodule: Any = getattr(trainer, "datamodule", None)
         if hasattr(datamodule, "describe"):
-            print(f"data   {type(datamodule).__name__}: {datamodule.describe()}")
+            say(f"data   {type(datamodule).__name__}: {datamodule.describe()}")
         task = f"{type(pl_module).__name__} of {network}, {sum(counts.values()):,} parameters{frozen}"
-        print(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}")
+        say(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}")
         if folder is not None:
             resumed = f", resumed after epoch {trainer.current_epoch}" if trainer.current_epoch else ""
-            print(f"run    {display_path(folder)}{resumed}", flush=True)
+            say(f"run    {display_path(folder)}{resumed}")
 
 
 class EpochLines(L.Callback):
@@ -78,5 +79,5 @@ class EpochLines(L.Callback):
                 if within and not any(name in row for name in within if name.startswith("val/")):
                     parts.append(f"at {moment(within)}:")
                     parts += [f"{name} {within[name]:.4f}" for name in shown if name in within]
-                print("  ".join(parts), flush=True)
+                say("  ".join(parts))
                 self._printed = int(row["epoch"]) + 1

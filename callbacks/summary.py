@@ -21,7 +21,7 @@ from callbacks.generalization_gap import gaps
 from callbacks.history import History, Row, epochs_done, moment, shared_metrics
 from callbacks.lookup import callbacks_of, find_callback, run_folder
 from callbacks.monitor import at_epoch_end
-from callbacks.printing import metric_lines
+from callbacks.printing import metric_lines, say
 from models.evaluated import Mode
 from models.own_code import with_place
 
@@ -33,7 +33,8 @@ class Summary(BestEpochCallback):
     """Prints the best epoch, its metrics and the generalization gap, and writes them to `summary.json`.
 
     Any callback adds to it by methods that take the best epoch's metrics: `summary_lines(best)` returns lines to print,
-    `summary(best)` keys of the file, and `command_lines(checkpoint)`, given the file of the best epoch, how to go on.
+    `summary(best)` keys of the file, and `command_lines(checkpoint)`, given the file of the best epoch, how to go on;
+    `recipe_flag(checkpoint)` returns what an interrupted run needs besides its checkpoint to be resumed.
 
     Args:
         monitor: Metric that decides which epoch is the best.
@@ -79,7 +80,7 @@ class Summary(BestEpochCallback):
         if folder is not None:
             write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         if best is None:
-            print(f"trained {round(summary['epochs'], 2):g} epochs; nothing was validated", flush=True)
+            say(f"trained {round(summary['epochs'], 2):g} epochs; nothing was validated")
             return
         lines = result_lines(summary)
         for added in ask_callbacks(trainer, "summary_lines", best, check=_check_lines):
@@ -89,7 +90,7 @@ class Summary(BestEpochCallback):
         lines += file_lines(path, run_folder(trainer))
         for added in ask_callbacks(trainer, "command_lines", path, check=_check_lines) if path else ():
             lines += added
-        print("\n".join(["", *lines]), flush=True)
+        say("", *lines)
 
     @override
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
@@ -99,9 +100,11 @@ class Summary(BestEpochCallback):
         folder = run_folder(trainer)
         kept = [folder / "checkpoints" / name for name in ("last.ckpt", "best.ckpt")] if folder is not None else []
         path = next((path for path in kept if path.is_file()), None)
-        command = f"resume with: holdout fit --ckpt_path {shlex.quote(display_path(path))}" if path is not None else ""
-        after = command or "no checkpoint was written"
-        print(f"\ninterrupted in epoch {trainer.current_epoch + 1}; {after}", flush=True)
+        after = "no checkpoint was written"
+        if path is not None:
+            recipe = "".join(ask_callbacks(trainer, "recipe_flag", path, check=_check_text))
+            after = f"resume with: holdout fit {recipe}--ckpt_path {shlex.quote(display_path(path))}"
+        say("", f"interrupted in epoch {trainer.current_epoch + 1}; {after}")
 
 
 def ask_callbacks(trainer: L.Trainer, method: str, given: Any, check: Callable[[Any], None]) -> list[Any]:
@@ -132,6 +135,11 @@ def _check_keys(added: Any) -> None:
     if not isinstance(added, dict):
         raise TypeError(f"it must return a dict, not {added!r}")
     json.dumps(added)
+
+
+def _check_text(added: Any) -> None:
+    if not isinstance(added, str):
+        raise TypeError(f"it must return a text, not {added!r}")
 
 
 def _check_lines(added: Any) -> None:

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import lightning as L
 import torch
@@ -54,6 +55,28 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         self._on_device: Batch | None = None
         self._features: Tensor | None = None
         check_at_least(type(self).__name__, 1, batch_size=batch_size, eval_batch_size=eval_batch_size)
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls, checkpoint_path: str | Path, *args: Any, trust: bool = False, **kwargs: Any
+    ) -> Self:
+        """Rebuild a datamodule of one's own that has saved its hyperparameters.
+
+        Args:
+            checkpoint_path: The file.
+            args: Arguments of Lightning's method.
+            trust: Import and build whatever classes the file names; it may run any code.
+            kwargs: Arguments of Lightning's method.
+
+        Raises:
+            DataError: `trust` is not given: the checkpoints of this project hold no datamodule.
+        """
+        if not trust:
+            raise DataError(
+                f"{checkpoint_path}: a checkpoint of this project holds no {cls.__name__}, and one of somebody else's "
+                f"may run code; make the datamodule again, or pass trust=True"
+            )
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
     @abstractmethod
     def ensure_setup(self) -> Split:

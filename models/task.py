@@ -1,14 +1,14 @@
 """The training step under a list of regularizers, and the run around it: what every task shares."""
 
 from abc import abstractmethod
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from models.checkpointed import CheckpointedModule
 from models.evaluated import Batch
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
 from models.finders import refuse_finders
@@ -19,7 +19,6 @@ from models.losses.classification_loss import check_scalar_loss
 from models.losses.trial import Trial, try_loss
 from models.losses.weighted import weights_of
 from models.networks import Network
-from models.networks.weight_files import skip_initial_weights
 from models.objective import whole_batch_objective
 from models.optimization import schedules
 from models.optimization.run_length import accumulate_from, check_batches
@@ -27,13 +26,12 @@ from models.optimization.uncounted_step import count_once
 from models.optimized import OptimizedModule
 from models.preprocessing import Inputs
 from models.regularizers import Regularizer, RegularizerChain, Step
-from models.trusted import check_rebuildable
 
 SPLIT_KEY = "split"  # of a checkpoint: the manifest of the data's split
 LENGTH_KEY = "schedule_length"
 
 
-class Task(RecordsInitArgs, OptimizedModule):
+class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
     """Trains any network with any loss under any list of regularizers; evaluates on clean targets and the plain loss.
 
     `train/` metrics are measured on the data's targets (wrong ones where `label_noise` is on) over the training batches
@@ -184,6 +182,7 @@ class Task(RecordsInitArgs, OptimizedModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a different split; keep the state for an exact resume; spare an evaluation the regularizers' state."""
+        super().on_load_checkpoint(checkpoint)
         if SPLIT_KEY in checkpoint and hasattr(self.datamodule, "check_same_split"):
             self.datamodule.check_same_split(checkpoint[SPLIT_KEY])
         fn = None if self._trainer is None else self._trainer.state.fn
@@ -191,19 +190,3 @@ class Task(RecordsInitArgs, OptimizedModule):
         self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if resumes and key in checkpoint}
         if fn is not None and not resumes:
             keep_own_state(self, checkpoint)
-
-    @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: str | Path, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
-        """Rebuild the task from a checkpoint, without the weights that its network began with.
-
-        Args:
-            checkpoint_path: The file.
-            args: Arguments of Lightning's method.
-            kwargs: Arguments of Lightning's method; `network`, if it was made in a notebook by a class not of ours.
-
-        Raises:
-            TypeError, ImportError: It does not say how its network was made, or names a class of an unknown module.
-        """
-        check_rebuildable(checkpoint_path, cls, kwargs)
-        with skip_initial_weights():
-            return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

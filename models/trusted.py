@@ -5,25 +5,34 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import lightning as L
-import torch
 import yaml
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from models.bounded_yaml import load_yaml
 from models.init_args import HYPER_PARAMETERS, UNRECORDED, find_class
 from models.signatures import constructor_parameters, members
+from models.torch_files import load_tensors
 
-TRUSTED = ("models", "datamodules", "callbacks", "torch", "torchvision", "lightning")
+PROJECT = ("models", "datamodules", "callbacks")
+TRUSTED = (*PROJECT, "torch", "torchvision", "torchmetrics", "lightning")
 PLAIN_TYPES = (str, int, float, bool, type(None))
 PLAIN = re.compile(r"[\w+-]*(/[\w+-]+)?")  # batch, bf16-mixed, val/loss
-PARTS = (nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)  # what a task is made of
+PARTS = (nn.Module, Optimizer, LRScheduler)  # what a task is made of
+# Of libraries these alone: torch and lightning have classes that start programs or empty files.
+LIBRARY_KINDS = (*PARTS, L.LightningDataModule, Callback)
 
 
-def check_rebuildable(path: str | Path, cls: type[L.LightningModule], given: Collection[str]) -> None:
+def check_rebuildable(
+    path: str | Path, cls: type[L.LightningModule], given: Collection[str], trust: bool = False
+) -> None:
     """Check that a task can be rebuilt from a checkpoint, and that it imports only what is trusted or imported already.
 
     Warns of arguments, besides the network, that the checkpoint cannot rebuild.
@@ -32,16 +41,18 @@ def check_rebuildable(path: str | Path, cls: type[L.LightningModule], given: Col
         path: The checkpoint's file.
         cls: The task.
         given: Names of arguments that the caller gives, in place of those of the checkpoint.
+        trust: Let it name any class.
 
     Raises:
         TypeError: The checkpoint does not say how its network was made, and none is given.
         ImportError: It names a class of another module.
     """
-    content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    content = load_tensors(path, mmap=True)
     call = f"{cls.__name__}.load_from_checkpoint(path, "
     if not {"network"} & {*given, *content.get(HYPER_PARAMETERS, {})}:
         raise TypeError(f"{path} does not say how its network was made: give it again, {call}network=...)")
-    _check_imports(path, content, given)
+    if not trust:
+        _check_imports(path, content, given)
     for name in content.get(UNRECORDED, []):
         if name not in given:
             rank_zero_warn(f"{path} does not say how its {name} was made: give it again to train, {call}{name}=...)")
@@ -61,7 +72,7 @@ def _check_imports(path: str | Path, checkpoint: Mapping[str, Any], given: Colle
         module = name.rpartition(".")[0] or name
         raise ImportError(
             f"{path} names {name} at {shown}; from a checkpoint only classes of {', '.join(TRUSTED)} are imported. If "
-            f"you trust it, import the module first: import {module}"
+            f"you trust it, import the module first: import {module}, or pass trust=True"
         )
 
 
@@ -77,12 +88,56 @@ def untrusted(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     Args:
         config: Objects by name, each {"class_path", "init_args"}: a recipe's model and data, or a task.
     """
-    for place, name in _importable(config):
-        if name.split(".")[0] not in TRUSTED or not place.endswith("class_path"):
-            yield place, name
+    yield from _refused(_importable(config))
 
 
-def _importable(value: Any, place: str = "", types: Mapping[str, Any] | None = None) -> Iterator[tuple[str, str]]:
+def _refused(found: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((place, name) for place, name in found if not place.endswith("class_path") or not is_trusted(name))
+
+
+def untrusted_run(settings: dict[str, Any], kinds: Mapping[str, type]) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of all in the settings of a whole run that it must not bring.
+
+    Args:
+        settings: What the run's `config.yaml` says.
+        kinds: The class of each part that is not named by a class path, by its key.
+    """
+    for key, value in settings.items():
+        if key in kinds and not (isinstance(value, dict) and "class_path" in value):
+            yield from _refused(_importable(value, key, _arguments(kinds[key])))
+        else:
+            yield from untrusted({key: value})
+        if key not in ("model", "data"):  # of which a text is read, while those of callbacks are written to
+            yield from _leading_out(value, key)
+
+
+def _leading_out(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of every text that, as a path, leads out of the working directory."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from _leading_out(item, f"{place}.{key}")
+    if isinstance(value, str) and (value.startswith(("/", "\\", "~")) or ".." in re.split(r"[/\\]", value)):
+        yield place, value
+
+
+def is_trusted(path: str) -> bool:
+    """Return whether a path names a class that a checkpoint may bring; nothing else is imported to find out.
+
+    The class must be defined where its path says: `torch.os.system` is not torch's, nor is `models.batches.Path` ours.
+    """
+    if path.split(".")[0] not in TRUSTED:
+        return False
+    try:
+        cls = find_class(path)
+    except Exception:  # a module of a library that cannot be imported here
+        return False
+    package = cls.__module__.split(".")[0] if cls is not None else None
+    if cls is None or package not in TRUSTED:
+        return False
+    return package in PROJECT or issubclass(cls, LIBRARY_KINDS)
+
+
+def _importable(value: Any, place: str = "", types: "_Arguments | None" = None) -> Iterator[tuple[str, str]]:
     """Yield (place, text) of every text that a parser might take for a class or for a file to read.
 
     `holdout fit` names classes only at "class_path", and its keys have no dots.
@@ -97,7 +152,7 @@ def _importable(value: Any, place: str = "", types: Mapping[str, Any] | None = N
         for key, item in value.items():
             if not str(key).isidentifier():
                 yield place, f"{key}: {item}"
-            if key in types and (_is_text(item, types[key]) or _is_choice(item, types[key])):
+            if key in types and types[key].admits(item):
                 continue
             inner = _types_below(value) if key == "init_args" else _types_of(types.get(key))
             yield from _importable(item, f"{place}.{key}".lstrip("."), inner)
@@ -111,17 +166,17 @@ def _importable(value: Any, place: str = "", types: Mapping[str, Any] | None = N
         yield place, f"a {type(value).__name__}"
 
 
-def _types_below(config: dict[str, Any]) -> Mapping[str, Any]:
+def _types_below(config: dict[str, Any]) -> "_Arguments":
     """Return the types of the arguments of the trusted class that a {"class_path", "init_args"} names."""
     named = config.get("class_path")
-    trusted = isinstance(named, str) and named.split(".")[0] in TRUSTED
-    cls = find_class(str(named)) if trusted else None
-    return {} if cls is None else _annotations(cls)
+    cls = find_class(named) if isinstance(named, str) and is_trusted(named) else None
+    return {} if cls is None else _arguments(cls)
 
 
-def _types_of(annotation: Any) -> Mapping[str, Any]:
-    """Return the types of the fields of a dataclass, such as `SplitOptions`."""
-    return _annotations(annotation) if isinstance(annotation, type) and is_dataclass(annotation) else {}
+def _types_of(argument: "_Argument | None") -> "_Arguments":
+    """Return the fields of an argument that is a dataclass, such as `SplitOptions`."""
+    kind = argument.annotation if argument is not None else None
+    return _arguments(kind) if isinstance(kind, type) and is_dataclass(kind) else {}
 
 
 def _is_choice(value: Any, annotation: Any) -> bool:
@@ -130,8 +185,21 @@ def _is_choice(value: Any, annotation: Any) -> bool:
     return any(value in get_args(kind) for kind in kinds if get_origin(kind) is Literal)
 
 
-def _annotations(cls: type) -> dict[str, Any]:
-    return {found.name: found.annotation for found in constructor_parameters(cls)}
+class _Argument(NamedTuple):
+    annotation: Any
+    default: Any
+
+    def admits(self, value: Any) -> bool:
+        """Return whether a value is text that a parser takes for text, one of the choices, or the default."""
+        is_default = isinstance(value, str) and self.default == value
+        return is_default or _is_text(value, self.annotation) or _is_choice(value, self.annotation)
+
+
+_Arguments = Mapping[str, _Argument]
+
+
+def _arguments(cls: type) -> _Arguments:
+    return {found.name: _Argument(found.annotation, found.default) for found in constructor_parameters(cls)}
 
 
 def _is_text(value: Any, annotation: Any) -> bool:
@@ -152,6 +220,6 @@ def _is_plain(value: str) -> bool:
 
 def _is_yaml_text(value: str) -> bool:
     try:
-        return len(value) == 1 or bool(yaml.safe_load(value) == value)  # a separator, "|", is neither class nor file
+        return len(value) == 1 or bool(load_yaml(value) == value)  # a separator, "|", is neither class nor file
     except yaml.YAMLError:
         return False

@@ -49,8 +49,17 @@ def _fault_of_own_code(error: Exception) -> str | None:
 def fail(message: str) -> NoReturn:
     """Print one line on standard error (the first process alone) and exit with status 2."""
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        print("holdout: error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+        print("holdout: error: " + _one_line(message), file=sys.stderr, flush=True)
     sys.exit(MISTAKE)
+
+
+def _one_line(message: str) -> str:
+    line = " ".join(message.split())
+    if line.isascii() and line.isprintable():
+        return line
+    from datamodules.printable import printable  # imports torch, without which most mistakes are found
+
+    return printable(line)
 
 
 if __name__ == "__main__":

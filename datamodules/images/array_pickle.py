@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.errors import DataError
+from datamodules.regular_files import HostileFileError, open_regular
 
 # The functions in NumPy's pickles, taken from NumPy itself because their module moved: numpy.core became numpy._core.
 _MAKERS = {
@@ -46,10 +47,12 @@ def read_array_pickle(path: Path) -> dict[str, Any]:
         DataError: The file is missing, truncated, not a pickle, not a dictionary, or would run code.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = _ArrayUnpickler(file, encoding="latin1").load()
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing") from error
+    except HostileFileError as error:
+        raise DataError(f"{path} cannot be opened ({error.strerror})") from error
     except _ForbiddenError as error:
         raise DataError(
             f"{path} asks for {error}, which a pickle of arrays does not need: it may run code; delete it"

@@ -1,13 +1,13 @@
 """The original files of CIFAR-10 and CIFAR-100: found, unpacked or downloaded, verified, read."""
 
-import shutil
+import gzip
 import tarfile
 import tempfile
 import zlib
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from torchvision import datasets
@@ -17,6 +17,7 @@ from datamodules.atomic_write import atomic_write
 from datamodules.errors import DataError
 from datamodules.images.array_pickle import read_array_pickle
 from datamodules.images.image_decoding import Pixels
+from datamodules.regular_files import check_regular, copy_unfolded
 from datamodules.splitting.subsets import Indices
 
 SHAPE = (3, 32, 32)
@@ -93,15 +94,24 @@ class CIFARFiles:
                 f"{self.archive} is not the published file (MD5 differs); delete it, or set data.verify false"
             )
         try:
-            with tarfile.open(self.archive) as packed:
-                for name in names:  # by name, so that the archive cannot decide where files go
-                    member = packed.extractfile(f"{self.source.base_folder}/{name}")
-                    if member is None:
-                        raise KeyError(f"{name} is not a file in it")
-                    with member, atomic_write(self.folder / name) as file:
-                        shutil.copyfileobj(member, file)
-        except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
-            raise DataError(f"{self.archive} cannot be unpacked ({error}); delete it to download it again") from error
+            check_regular(self.archive)
+            with gzip.open(self.archive) as packed, tempfile.TemporaryFile(dir=self.data_dir) as unpacked:
+                copy_unfolded(self.archive, packed, unpacked)  # reading its table would unfold it without a limit
+                unpacked.seek(0)
+                self._take_out(names, unpacked)
+        except (OSError, EOFError, KeyError, RecursionError, tarfile.TarError, zlib.error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"{self.archive} cannot be unpacked ({reason}); delete it to download it again") from error
+
+    def _take_out(self, names: list[str], unpacked: IO[bytes]) -> None:
+        with tarfile.open(fileobj=unpacked, mode="r:") as members:
+            for name in names:  # by name, so that the archive cannot decide where files go
+                member = members.getmember(f"{self.source.base_folder}/{name}")
+                file = members.extractfile(member) if member.isreg() and not member.issparse() else None
+                if file is None:  # a link, which may lead to itself, a device or a folder
+                    raise KeyError(f"{name} is not a file in it")
+                with file, atomic_write(self.folder / name) as target:
+                    copy_unfolded(self.archive, file, target)
 
     def class_names(self) -> tuple[str, ...]:
         """Return the class names in the files."""

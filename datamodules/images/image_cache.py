@@ -15,6 +15,7 @@ import io
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -31,7 +32,8 @@ from tqdm import tqdm
 from datamodules.atomic_write import atomic_write
 from datamodules.errors import DataError
 from datamodules.images.class_files import ImageFile
-from datamodules.images.image_decoding import BrokenImageError, ImageFormat, Pixels
+from datamodules.images.image_decoding import LARGEST_FILE, BrokenImageError, ImageFormat, Pixels
+from datamodules.regular_files import open_regular, read_bytes
 from datamodules.splitting.duplicates import DIGEST_BYTES, Digests
 from datamodules.splitting.subsets import Indices
 
@@ -121,8 +123,8 @@ def _first_changed(files: list[ImageFile], decoded: DecodedImages, form: ImageFo
     def changed(number: int) -> bool:
         try:
             if number in digests:
-                return _digest(files[number].path.read_bytes()) != digests[number]
-            form.check(files[number].path.read_bytes())
+                return _digest(read_bytes(files[number].path, LARGEST_FILE)) != digests[number]
+            form.check(read_bytes(files[number].path, LARGEST_FILE))
         except (OSError, DataError):
             return number in digests  # and it was readable; another is as broken as before
         return True
@@ -139,7 +141,7 @@ def _digest(data: bytes) -> bytes:
 def _open(path: Path, form: ImageFormat, keep: bool) -> DecodedImages | None:
     """Map a cache; None if there is none, or it is damaged."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, sys.maxsize) as file:
             return _read(file, form, keep)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -223,7 +225,7 @@ def _decode_all(
 def _decode(image: ImageFile, form: ImageFormat, keep: bool) -> tuple[bytes, Pixels | None]:
     """Return the digest of a file's bytes, and its pixels if they are kept."""
     try:
-        data = image.path.read_bytes()
+        data = read_bytes(image.path, LARGEST_FILE)
     except OSError as error:
         if image.path.is_symlink() and not image.path.exists():
             raise BrokenImageError(f"{image.path} is a link that leads nowhere; replace or delete it") from error

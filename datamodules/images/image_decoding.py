@@ -16,6 +16,8 @@ Pixels = npt.NDArray[np.uint8 | np.float32]
 FORMATS: tuple[str, ...] = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 if find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
     FORMATS = (*FORMATS, "AVIF")
+LARGEST_FILE = 2**30  # bytes
+MOST_PIXELS = 2**26  # of an image that is decoded: 8192 by 8192
 BACKGROUND = (255, 255, 255)  # pages show transparent images on white; their hidden colours are arbitrary
 
 
@@ -100,7 +102,8 @@ def open_rgb(data: bytes, least: tuple[int, int] | None = None, deep: bool = Fal
         deep: Return 16-bit grey as it is, in Pillow's mode "F".
 
     Raises:
-        BrokenImageError: The bytes are not an image, a truncated one, or one with an unknown range of values.
+        BrokenImageError: The bytes are not an image, a truncated one, one with an unknown range of values, or one of
+            more than 2^26 pixels.
     """
     if not data:
         raise BrokenImageError("the file is empty")
@@ -108,6 +111,7 @@ def open_rgb(data: bytes, least: tuple[int, int] | None = None, deep: bool = Fal
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if least is not None:
                 image.draft(None, least)
+            _check_size(image)
             ImageOps.exif_transpose(image, in_place=True)
             return _from_16_bits(image, deep) if image.mode.startswith("I") else _to_rgb(image)
     except BrokenImageError:
@@ -116,6 +120,12 @@ def open_rgb(data: bytes, least: tuple[int, int] | None = None, deep: bool = Fal
         raise BrokenImageError(f"not an image ({', '.join(FORMATS)})") from error
     except Exception as error:  # decoders raise many kinds on damaged bytes: OSError, SyntaxError, ...
         raise BrokenImageError(f"{error or type(error).__name__}") from error
+
+
+def _check_size(image: Image.Image) -> None:
+    """Check what the header says, before anything is decoded: a small file may unfold to gigabytes of pixels."""
+    if image.width * image.height > MOST_PIXELS:
+        raise BrokenImageError(f"{image.width} by {image.height} pixels are more than {MOST_PIXELS:,}: make it smaller")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -7,7 +7,8 @@ from statistics import median
 from PIL import Image
 
 from datamodules.images.class_files import ImageFile
-from datamodules.images.image_decoding import FORMATS, ImageFormat
+from datamodules.images.image_decoding import FORMATS, LARGEST_FILE, ImageFormat
+from datamodules.regular_files import open_regular
 
 MAX_READ = 1000  # headers, because reading all of 60,000 takes seconds at every start, and minutes from a slow disk
 STEP, LARGEST = 32, 224  # of a chosen size: networks halve it five times; ImageNet's usual size
@@ -39,7 +40,7 @@ def read_headers(files: list[ImageFile]) -> Headers:
 
 def _read(path: Path) -> tuple[tuple[int, int], bool] | None:
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with open_regular(path, LARGEST_FILE) as file, Image.open(file, formats=FORMATS) as image:
             # Pillow's own method for PNG would decode the pixels to look behind them.
             turned = Image.Image.getexif(image).get(ORIENTATION, 1) >= TURNED
             size = (image.width, image.height) if turned else (image.height, image.width)

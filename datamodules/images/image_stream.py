@@ -12,8 +12,9 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from typing_extensions import override
 
 from datamodules.errors import DataError
-from datamodules.images.image_decoding import ImageFormat, open_rgb
+from datamodules.images.image_decoding import LARGEST_FILE, ImageFormat, open_rgb
 from datamodules.loader import Batch, BatchLoader, Order
+from datamodules.regular_files import read_bytes
 from datamodules.samples import Stream
 
 MAX_MEASURED = 1000  # images to measure statistics on, because measuring all means decoding all
@@ -79,7 +80,7 @@ class ImageDataset(Dataset[Sample]):
         """
         path, others = self.paths[key[-1]], [values[key[-1]] for values in self.others]
         try:
-            data = path.read_bytes()
+            data = read_bytes(path, LARGEST_FILE)
             if self.transform is None:
                 return torch.from_numpy(self.form.decode(data)), *others
             image = open_rgb(data, deep=self.form.deep)

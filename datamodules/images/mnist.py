@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets.mnist import read_image_file, read_label_file
-from torchvision.datasets.utils import extract_archive
 from typing_extensions import override
 
 from datamodules.augmentation import Augmentation, HorizontalFlip
 from datamodules.base import DataModule
 from datamodules.errors import DataError
+from datamodules.regular_files import HostileFileError, check_regular, unpack_gzip
 from datamodules.samples import Samples
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -90,9 +90,8 @@ class MNIST(DataModule):
         if self.verify and _md5(archive) != published.get(archive.name):
             raise DataError(f"{archive} is not the published file (MD5 differs); delete it, or set data.verify false")
         try:
-            extract_archive(str(archive), str(archive.parent))
+            unpack_gzip(archive, archive.with_suffix(""))
         except (OSError, EOFError, zlib.error) as error:
-            archive.with_suffix("").unlink(missing_ok=True)
             raise DataError(f"{archive} cannot be unpacked ({error}); delete it to download it again") from error
 
     def load(self) -> Samples:
@@ -151,9 +150,12 @@ def _md5(path: Path) -> str:
 
 def _read_idx(path: Path, read: Any) -> Tensor:
     try:
+        check_regular(path)
         tensor: Tensor = read(str(path))
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing") from error
+    except HostileFileError as error:
+        raise DataError(f"{path} cannot be opened ({error.strerror})") from error
     except (AssertionError, ValueError, TypeError, KeyError, RuntimeError, IndexError) as error:
         raise DataError(f"{path} is not a whole IDX file of bytes (truncated or corrupt)") from error
     return tensor

@@ -1,12 +1,12 @@
 """Arrays in .npy and .npz files, read without unpickling anything, and what makes one a sequence."""
 
-import zlib
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from datamodules.errors import DataError
+from datamodules.regular_files import HostileFileError
+from datamodules.sequences.array_headers import UNREADABLE, check_arrays
 from datamodules.sequences.recorded import Array
 
 OBJECTS = "Object arrays"  # how NumPy's message begins where an array could be read only by unpickling
@@ -19,6 +19,7 @@ def load_npz(path: Path) -> dict[str, Array]:
         DataError: It does not exist, cannot be read, or holds a single array.
     """
     try:
+        check_arrays(path)
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
             raise DataError(
@@ -29,9 +30,11 @@ def load_npz(path: Path) -> dict[str, Array]:
             return {name: _member(content, name) for name in content.files}
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except HostileFileError as error:
+        raise DataError(f"{path} cannot be read as arrays: {error.strerror}") from error
+    except UNREADABLE as error:
         raise DataError(f"{path} cannot be read as an .npz file: {error}") from error
 
 
@@ -52,8 +55,11 @@ def load_npy(path: Path) -> Array:
         DataError: It cannot be read, or holds Python objects or several arrays.
     """
     try:
+        check_arrays(path)
         array = np.load(path, allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
+    except HostileFileError as error:
+        raise DataError(f"{path} cannot be read as an array: {error.strerror}") from error
+    except UNREADABLE as error:
         advice = "save numbers: np.save(file, np.asarray(sequence, dtype=float))"
         raise DataError(
             f"{path} holds Python objects, which are never unpickled; {advice}"

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
+from datamodules.regular_files import read_text
 from datamodules.splitting.groups import missing_values
 from datamodules.splitting.part_names import SPELLINGS, part_of
 from datamodules.splitting.subsets import Indices
@@ -145,11 +146,11 @@ def _texts(cells: "pd.Series") -> list[str]:
 
 def _check_same_data(manifest: Path, owner: str, sha256: str, source: str) -> None:
     try:
-        recorded = json.loads(manifest.read_text(encoding="utf-8"))["source"]
+        recorded = json.loads(read_text(manifest))["source"]
         name, hashed = recorded["name"], recorded["sha256"]
     except FileNotFoundError:
         return
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{owner}: {manifest} beside it cannot be read; remove it or mend it") from error
     if hashed != sha256:
         raise DataError(
@@ -171,5 +172,10 @@ def table_of(parts: dict[str, Indices], origins: Mapping[str, Sequence[object]] 
     writer.writerow(["index", "part", *origins])
     part_at = {index: part for part, indices in parts.items() for index in indices.tolist()}
     for index, part in sorted(part_at.items()):
-        writer.writerow([index, part, *(values[index] for values in origins.values())])
+        writer.writerow([index, part, *(_no_formula(values[index]) for values in origins.values())])
     return text.getvalue()
+
+
+def _no_formula(origin: object) -> object:
+    """Return a row, or a file's path so that a spreadsheet does not run it, nor does `read_table` mind."""
+    return f"./{origin}" if str(origin).startswith(("=", "+", "-", "@", "\t")) else origin

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datamodules.errors import DataError
+from datamodules.regular_files import check_regular, check_unfolded, read_bytes
 from datamodules.tables.file_kinds import check_text
 from datamodules.tables.layout import SNIFFED_LINES, fitted_header, header_notes, separator_of, without_comments
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 PARQUET = (".parquet", ".pq")
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+BYTES_OF_A_CELL = 8
 MAX_LINES_IN_CELL = 100  # a quote that is never closed swallows the rows below it
 
 
@@ -61,6 +63,8 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
     import pandas as pd  # takes a third of a second to import
 
     try:
+        check_regular(path)
+        check_unfolded(path, _parquet_size(path))
         frame = pd.read_parquet(path).reset_index(drop=True)
     except Exception as error:  # pyarrow raises nearly anything for a damaged file
         raise DataError(f"{path} cannot be read as a Parquet file ({error})") from error
@@ -70,9 +74,17 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
     return frame.rename(columns=str)
 
 
+def _parquet_size(path: Path) -> int:
+    """Return how many bytes the table of a Parquet file takes at least: a value repeated is stored once."""
+    from pyarrow import parquet
+
+    shape = parquet.read_metadata(path)
+    return int(shape.num_rows) * int(shape.num_columns) * BYTES_OF_A_CELL
+
+
 def _decode(path: Path) -> tuple[str, list[str]]:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
     marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)

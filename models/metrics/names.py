@@ -7,6 +7,7 @@ import lightning as L
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
+from datamodules.printable import printable
 from models.errors import TrainingError
 
 Mode = Literal["min", "max"]
@@ -30,7 +31,7 @@ def by_name(stage: str, computed: Mapping[str, Tensor], classes: Sequence[Any] |
     for name, several in computed.items():
         if several.ndim:
             of_classes = zip(range(len(several)) if classes is None else classes, several.unbind(), strict=True)
-            values |= {f"{stage}/{name}/{label}": value for label, value in of_classes}
+            values |= {f"{stage}/{name}/{printable(str(label))}": value for label, value in of_classes}
     return {name: value for name, value in values.items() if not value.isnan()}
 
 

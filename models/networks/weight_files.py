@@ -10,6 +10,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from datamodules.regular_files import HostileFileError, check_regular
+from models.torch_files import LARGEST_FILE, load_tensors
+
 MAX_SHOWN = 5
 STATE_DICT_KEYS = ("state_dict", "model", "net")  # keys under which a checkpoint may hold its weights
 _skip = ContextVar("_skip", default=False)
@@ -39,12 +42,15 @@ def read_file(path: str) -> Any:
     Raises:
         ValueError: The file does not exist or cannot be read.
     """
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise ValueError(f"weights: there is no file {path}")
     try:
+        check_regular(path, LARGEST_FILE)
         if path.endswith(".safetensors"):
             return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return load_tensors(path)
+    except HostileFileError as error:
+        raise ValueError(f"weights: {path} cannot be read: {error.strerror}") from error
     except Exception as error:  # torch raises almost any exception for a damaged file
         raise ValueError(f"weights: {path} cannot be read; it is damaged, or holds more than tensors") from error
 

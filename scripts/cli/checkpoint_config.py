@@ -1,15 +1,21 @@
 """The recipe inside a checkpoint, so that `test`, `validate` and `predict` need nothing else."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from callbacks import CheckpointError, load_checkpoint
-from models.trusted import TRUSTED, untrusted
+from callbacks import Checkpoint, CheckpointError, EarlyStopping, load_checkpoint
+from datamodules.regular_files import HostileFileError, read_text
+from models.bounded_yaml import LARGEST_TEXT, TooMuchYAMLError, load_yaml
+from models.trusted import TRUSTED, untrusted, untrusted_run
+from scripts.cli.command_line import NAMED_BY_FLAG
 from scripts.cli.runs import run_folder_of
+from scripts.cli.trainer import Trainer
 
 CONFIG_KEY = "holdout_config"
+WITHOUT_CLASS = {"trainer": Trainer, "early_stopping": EarlyStopping, "checkpoint": Checkpoint}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -23,7 +29,9 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     text = load_checkpoint(path).get(CONFIG_KEY)
     try:
-        config = yaml.safe_load(text) if isinstance(text, str) else None
+        config = load_yaml(text) if isinstance(text, str) else None
+    except TooMuchYAMLError as error:
+        raise CheckpointError(f"{path} has no recipe that can be read: {error}") from error
     except yaml.YAMLError:
         config = None
     if not isinstance(config, dict):
@@ -42,6 +50,38 @@ def read_config(path: Path) -> dict[str, Any]:
     trainer = config.get("trainer")
     precision = trainer.get("precision") if isinstance(trainer, dict) else None
     return kept | ({"trainer": {"precision": str(precision)}} if precision is not None else {})
+
+
+def read_run_recipe(path: Path) -> str:
+    """Return the text of the `config.yaml` beside a checkpoint that is to be resumed.
+
+    Whoever made the checkpoint made this file: what the one must not name the other must not name either, unless the
+    user names the file with `-c`.
+
+    Raises:
+        CheckpointError: It cannot be read, or names a class of a package that is not `TRUSTED`, or a path outside.
+    """
+    try:
+        text = read_text(path, largest=4 * LARGEST_TEXT)
+        settings = load_yaml(text)
+    except HostileFileError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(settings, dict):
+        raise CheckpointError(f"{path} is not a recipe: give one with -c")
+    for place, name in untrusted_settings(settings):
+        raise CheckpointError(
+            f"{path} names {name} at {place}; from the folder of a checkpoint only classes of {', '.join(TRUSTED)} are "
+            f"imported, and only paths below the working directory written to. If you trust it, give it too: -c {path}"
+        )
+    return text
+
+
+def untrusted_settings(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of all in a run's settings that its folder alone must not bring."""
+    checked = {key: value for key, value in settings.items() if key not in NAMED_BY_FLAG or not isinstance(value, str)}
+    return untrusted_run(checked, WITHOUT_CLASS)
 
 
 def _names_class(value: Any) -> bool:

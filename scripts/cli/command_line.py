@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from datamodules.regular_files import HostileFileError, read_text
+from models.bounded_yaml import LARGEST_TEXT, load_yaml
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import CLASS_KEYS, RECIPE_ENDINGS, did_you_mean
 
 CONFIG = ("-c", "--config")
+LONGEST_SHOWN = 200
 HELP = ("-h", "--help")
 WITHOUT_VALUE = (*HELP, "--print_config")  # a value of --print_config follows "="
 NAMED_BY_FLAG = ("name", "runs_dir", "ckpt_path", "output")  # a recipe's value never wins over a flag
@@ -51,9 +54,11 @@ class Recipe:
             UsageError: There is no such file, or it is not a recipe.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
-            content = yaml.safe_load(text)
-        except IsADirectoryError as error:
+            text = read_text(Path(path), largest=4 * LARGEST_TEXT)
+            content = load_yaml(text)
+        except HostileFileError as error:
+            if not Path(path).is_dir():
+                raise UsageError(f"{path} is not a recipe: it is {error.strerror}") from error
             inside = sorted(str(entry) for ending in RECIPE_ENDINGS for entry in Path(path).glob(f"*{ending}"))
             there = f"; it holds {', '.join(inside)}" if inside else ", not a recipe"
             raise UsageError(f"{path} is a folder{there}") from error
@@ -65,7 +70,9 @@ class Recipe:
         except yaml.YAMLError as error:
             raise UsageError(f"{path} is not YAML: {str(error).replace('<unicode string>', path)}") from error
         if not isinstance(content, dict):
-            raise UsageError(f"{path} is not a recipe: it holds {content!r}, not keys such as model and data")
+            raise UsageError(
+                f"{path} is not a recipe: it holds {shortened(repr(content))}, not keys such as model and data"
+            )
         named = [part for part in ("model", "data") if part in content]
         classes = [
             part
@@ -119,6 +126,11 @@ class CommandLine:
         paths = [flag.value for flag in flags if flag.name in CONFIG and flag.value and not asks_help]
         values = {flag.name: None if flag.value == "null" else flag.value for flag in flags}
         return cls(job, flags, values, asks_help, {path: Recipe.read(path) for path in dict.fromkeys(paths)})
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _is_number(word: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 from lightning.pytorch.utilities import rank_zero_only
 
+from callbacks.printing import say
 from datamodules import DataModule
 from datamodules.samples import labelled_steps
 from models import Classifier, MultiLabelClassifier, Regressor
@@ -126,4 +127,4 @@ def _flag(name: str, value: str) -> Flag:
 
 @rank_zero_only
 def _say(line: str) -> None:
-    print(line)
+    say(line)

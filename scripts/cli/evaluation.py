@@ -14,7 +14,9 @@ from torch import Tensor
 
 from callbacks import load_checkpoint
 from callbacks.files import display_path, write_text
+from callbacks.printing import metric_name, say
 from callbacks.weight_averaging import WEIGHTS_KEY
+from datamodules.printable import without_codes
 from datamodules.samples import labelled_steps
 from scripts.cli.errors import UsageError
 from scripts.cli.session import Session
@@ -36,7 +38,7 @@ def evaluate(session: Session) -> None:
     report_metrics(checkpoint, weights, session.data.describe(), metrics)
     limit = session.settings["trainer"][f"limit_{part}_batches"]
     if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
-        print(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
+        say(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
     elif session.folder is not None:
         write_metrics(session.folder / file, checkpoint, weights, metrics)
 
@@ -55,7 +57,7 @@ def predict(session: Session) -> None:
     rows, targets = prediction_rows(data.identify(indices), data.samples.targets[indices], len(predicted))
     columns = session.model.prediction_columns(predicted, targets, data.class_names)
     write_predictions(path, {**rows, **columns})
-    print(f"{len(predicted):,} predictions: {path}")
+    say(f"{len(predicted):,} predictions: {path}")
 
 
 def predictions_path(output: str | None, folder: Path | None) -> Path:
@@ -83,9 +85,10 @@ def check_writable(path: Path) -> None:
 
 def report_metrics(checkpoint: Path | None, weights: str | None, data: str, metrics: Mapping[str, float]) -> None:
     """Print metrics, one a line, below the checkpoint, the data and, if the checkpoint says, the weights measured."""
-    print(f"{checkpoint}: {data}" + (f"\nweights: {weights}" if weights else ""))
-    width = max(map(len, metrics))
-    print("\n".join(f"  {name:<{width}}  {value:.4f}" for name, value in metrics.items()))
+    named = {metric_name(name): value for name, value in metrics.items()}
+    width = max(map(len, named))
+    noted = [f"weights: {weights}"] if weights else []
+    say(f"{checkpoint}: {data}", *noted, *(f"  {name:<{width}}  {value:.4f}" for name, value in named.items()))
 
 
 def write_metrics(path: Path, checkpoint: Path | None, weights: str | None, metrics: Mapping[str, float]) -> None:
@@ -119,14 +122,15 @@ def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> No
 
 
 def plain_cell(value: object) -> object:
-    """Return a value that a spreadsheet shows and does not run."""
-    if not isinstance(value, str) or not value.startswith(FORMULA_STARTS):
+    """Return a value that a spreadsheet shows and does not run, and that a terminal shows and does not obey."""
+    if not isinstance(value, str):
         return value
+    shown = without_codes(value)
     try:
         float(value)
     except ValueError:
-        return f"'{value}"
-    return value
+        return f"'{shown}" if value.startswith(FORMULA_STARTS) else shown
+    return shown
 
 
 def prediction_rows(

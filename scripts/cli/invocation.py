@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from scripts.cli.checkpoint_config import read_config
+from scripts.cli.checkpoint_config import read_config, read_run_recipe
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import JOBS
@@ -66,7 +66,7 @@ def resolve(line: CommandLine) -> Invocation:
         arguments = ["-c", str(checkpoint), *arguments]
     elif recipe is None and folder is not None:
         path = folder / "config.yaml"
-        recipes[str(path)] = path.read_text(encoding="utf-8")
+        recipes[str(path)] = read_run_recipe(path)
         arguments = ["-c", str(path), *arguments]
     elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
         own = "data of your own (--data.path TABLE --data.target COLUMN; --data ImageFolder --data.data_dir FOLDER)"

@@ -4,9 +4,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from datamodules.regular_files import read_text
 from scripts.cli.flags import did_you_mean
 
 MOST_CLASSES = 8  # of a file, that a message names
+LARGEST_FILE = 2**20  # bytes
 MOST_FILES = 100  # in a folder of more, nobody waits for a suggestion
 
 
@@ -22,8 +24,8 @@ def file_of(module: str) -> Path | None:
 def classes_in(file: Path) -> list[str]:
     """Return the names of the classes that a Python file defines, [] if it cannot be read."""
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+        tree = ast.parse(read_text(file, largest=LARGEST_FILE))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # the last two of deep nesting
         return []
     return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
 

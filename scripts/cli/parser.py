@@ -8,7 +8,8 @@ from typing import Any, NoReturn, get_args, get_origin
 
 import lightning as L
 import yaml
-from jsonargparse import ActionConfigFile, Namespace, set_parsing_settings  # type: ignore[attr-defined]
+from jsonargparse import ActionConfigFile, Namespace, set_loader, set_parsing_settings  # type: ignore[attr-defined]
+from jsonargparse._loaders_dumpers import yaml_load
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
@@ -19,6 +20,7 @@ import models.regularizers  # noqa: F401  short class names resolve among import
 from callbacks import Checkpoint, EarlyStopping
 from datamodules import DataModule
 from models import Task
+from models.bounded_yaml import load_yaml
 from models.own_code import with_place
 from scripts.cli.command_line import places
 from scripts.cli.errors import UsageError
@@ -29,6 +31,15 @@ from scripts.cli.messages import explain_parser_error
 from scripts.cli.trainer import Trainer
 
 SEEDS = 2**32
+
+
+def bounded_yaml(text: str) -> Any:
+    """Return what jsonargparse takes YAML for, of a recipe or of a file that a recipe names."""
+    load_yaml(text)  # raises for one that exceeds the limits
+    return yaml_load(text)  # type: ignore[no-untyped-call]
+
+
+set_loader("yaml", bounded_yaml, (yaml.YAMLError,))
 # Lightning lets a path be an address (s3://, http://); a recipe, or one out of a checkpoint, fetches nothing.
 set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
 

@@ -10,6 +10,7 @@ import yaml
 
 from callbacks import CheckpointError, load_checkpoint
 from callbacks.lookup import changes_training
+from models.bounded_yaml import load_yaml
 from models.init_args import find_class
 from models.trusted import TRUSTED
 from scripts.cli.checkpoint_config import CONFIG_KEY
@@ -51,7 +52,10 @@ def changes_of_network(path: Path, settings: dict[str, Any]) -> list[str]:
 
 def _changed(path: Path, settings: dict[str, Any], select: Callable[[dict[str, Any]], dict[str, Any]]) -> list[str]:
     text = load_checkpoint(path).get(CONFIG_KEY)
-    stored = yaml.safe_load(text) if isinstance(text, str) else None
+    try:
+        stored = load_yaml(text) if isinstance(text, str) else None
+    except yaml.YAMLError as error:
+        raise CheckpointError(f"{path} has no recipe that can be read: {' '.join(str(error).split())}") from error
     return list(_differences(select(stored), select(settings))) if isinstance(stored, dict) else []
 
 

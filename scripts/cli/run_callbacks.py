@@ -9,10 +9,10 @@ import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 
 from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, Summary
-from callbacks.files import write_text
+from callbacks.files import display_path, write_text
 from callbacks.lookup import run_folder
 from models.trusted import untrusted
-from scripts.cli.checkpoint_config import CONFIG_KEY
+from scripts.cli.checkpoint_config import CONFIG_KEY, untrusted_settings
 from scripts.cli.hyperparameters import log_hyperparameters
 
 
@@ -66,6 +66,11 @@ class SaveConfig(Callback):
         trusted = next(untrusted({part: settings[part] for part in ("model", "data")}), None) is None
         given = "" if trusted else f"-c {shlex.quote(str(recipe))} "
         return [f"test it     holdout test {given}--ckpt_path {shlex.quote(checkpoint)}"]
+
+    def recipe_flag(self, checkpoint: Path) -> str:
+        """Return "-c RECIPE " if a checkpoint is resumed with its recipe alone, which names what is not trusted."""
+        named = next(untrusted_settings(yaml.safe_load(self.recipe)), None)
+        return f"-c {shlex.quote(display_path(checkpoint.parents[1] / 'config.yaml'))} " if named is not None else ""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file."""

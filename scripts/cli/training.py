@@ -19,7 +19,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from callbacks import CheckpointError, Summary
 from callbacks.checkpoint_io import load_checkpoint
 from callbacks.lookup import find_callback
+from callbacks.printing import say
 from datamodules import DataError, DataModule
+from datamodules.printable import printable
 from models import Task, TrainingError
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
@@ -99,7 +101,7 @@ def _remove_empty_run(chosen: str | None) -> None:
 
 
 def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
-    return f"warning: {' '.join(str(message).split())}\n"
+    return f"warning: {printable(' '.join(str(message).split()))}\n"
 
 
 @job_process()
@@ -163,4 +165,4 @@ def _fit(session: Session) -> None:
         session.trainer.fit(session.model, datamodule=session.data, ckpt_path=checkpoint)
     summary = find_callback(session.trainer, Summary)
     if summary is not None and not summary.reported and session.trainer.is_global_zero:
-        print(f"{checkpoint} has trained {epochs} epochs already; raise --trainer.max_epochs to continue")
+        say(f"{checkpoint} has trained {epochs} epochs already; raise --trainer.max_epochs to continue")

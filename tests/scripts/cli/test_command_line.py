@@ -41,8 +41,8 @@ def test_the_last_value_of_a_flag_counts_and_null_is_none() -> None:
 def test_a_recipe_is_read_once_and_knows_which_classes_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
     overlay = "configs/regularizers/disturb_label.yaml"
     reads: list[str] = []
-    read_text = Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda path, **kw: reads.append(str(path)) or read_text(path, **kw))
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *given: reads.append(str(path)) or opened(path, *given))
     line = CommandLine.parse("fit", ["-c", "configs/digits.yaml", "--config", overlay, "-c", overlay])
     assert reads == ["configs/digits.yaml", overlay]
     assert [recipe.classes for recipe in line.recipes.values()] == [{"model", "data"}, set()]
