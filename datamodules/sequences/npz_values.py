@@ -47,6 +47,9 @@ def arrange(path: str, named: Named) -> Arranged:
         raise DataError(f"{path}: {of_lengths} must be whole numbers (N,); they are {lengths.dtype} {lengths.shape}")
     if lengths.min() < 1:
         raise DataError(f"{path}: sequence {int(lengths.argmin())} has length {int(lengths.min())}; leave it out")
+    if int(lengths.max()) > values.size:  # before sums of them wrap around
+        number = int(lengths.argmax())
+        raise DataError(f"{path}: sequence {number} has length {int(lengths[number])}; {name} is {values.shape}")
     lengths = lengths.astype(np.int64)
     if values.ndim in (1, 2) and int(lengths.sum()) == len(values):
         return _checked(path, name, as_steps(values, name), lengths, None, "")
