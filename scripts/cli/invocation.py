@@ -10,7 +10,7 @@ from scripts.cli.checkpoint_config import read_config
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import JOBS
-from scripts.cli.runs import RUN_FOLDER_VARIABLE, find_checkpoint, folder_to_resume, run_folder_of
+from scripts.cli.runs import RUN_FOLDER_VARIABLE, find_checkpoint, folder_to_resume, newest_whole, run_folder_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,12 @@ def resolve(line: CommandLine) -> Invocation:
     if line.asks_help or "--print_config" in line.values:
         return Invocation(arguments, name or "run", runs_dir, None, recipes)
     best_or_last = "last" if line.job == "fit" else "best"
-    checkpoint = find_checkpoint(wanted, runs_dir, name, best_or_last) if wanted else None
+    if wanted == "auto" and line.job != "fit":
+        raise UsageError(f"--ckpt_path auto is for fit; give best or last to {line.job}")
+    meant = find_checkpoint(wanted, runs_dir, name, best_or_last) if wanted else None
+    checkpoint = newest_whole(meant) if meant and meant.name == "last.ckpt" else meant
+    if meant and checkpoint is None and wanted != "auto":
+        raise UsageError(f"{meant} cannot be read, and its run has no other checkpoint; leave --ckpt_path out to start")
     folder = run_folder_of(checkpoint) if checkpoint else None
     name = name or (folder.parent.name if folder else "run")
     on_checkpoint = JOBS[line.job].needs_checkpoint
@@ -71,7 +76,7 @@ def resolve(line: CommandLine) -> Invocation:
     elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
         own = "data of your own (--data.path TABLE --data.target COLUMN; --data ImageFolder --data.data_dir FOLDER)"
         raise UsageError(f"{line.job} needs a recipe: -c FILE, or {own}{_recipes_there_are()}")
-    if line.job == "fit" and checkpoint is not None and (kept := folder_to_resume(checkpoint, name, named_dir)):
+    if line.job == "fit" and checkpoint and meant and (kept := folder_to_resume(meant, name, named_dir)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
     return Invocation(arguments, name, runs_dir, checkpoint, recipes)
 

@@ -8,7 +8,7 @@ import lightning as L
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 
-from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, Summary
+from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, StopOnSignal, Summary
 from callbacks.files import write_text
 from callbacks.lookup import run_folder
 from models.trusted import untrusted
@@ -34,13 +34,14 @@ def training_callbacks(
         LearningRateMonitor("epoch") if config["logger"] else None,
         History(),
         checkpoint,
-        LastCheckpoint() if checkpoint is not None else None,
+        None if checkpoint is None else LastCheckpoint(checkpoint.every_n_train_steps, checkpoint.every_minutes),
         SaveSplit(),
         Header(),
         None if config["enable_progress_bar"] else EpochLines(),
         Curves(*watched),
         Summary(*watched),
         None if config["fast_dev_run"] else SaveConfig(recipe),
+        StopOnSignal(),
     ]
     kinds = {type(callback) for callback in given} - {type(checkpoint), type(early_stopping)}
     return [callback for callback in own if callback is not None and type(callback) not in kinds]
