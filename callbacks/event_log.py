@@ -48,14 +48,14 @@ class EventLog(TensorBoardLogger):
     @override
     @rank_zero_only
     def finalize(self, status: str) -> None:
+        own = None if self._experiment is None else self._own_file()
         super().finalize(status)
-        if self._experiment is not None:
-            own = self._own_file()
-            if own.is_file() and _has_one_record(own):  # opened before it is known whether anything is to be logged
-                own.unlink()
+        if own is not None and own.is_file() and _has_one_record(own):
+            own.unlink()  # opened at setup, before it is known whether anything is to be logged
 
-    def _own_file(self) -> Path:
-        return Path(self.experiment.file_writer.event_writer._file_name)
+    def _own_file(self) -> Path | None:
+        writer = self.experiment.file_writer  # None once it is closed
+        return None if writer is None else Path(writer.event_writer._file_name)
 
     def sizes(self) -> dict[str, int]:
         """Return the size of each event file by name, in bytes; all that was logged so far is on disk then."""
@@ -74,13 +74,13 @@ class EventLog(TensorBoardLogger):
             sizes: What `sizes` returned then. Nothing is cut if the folder has none of those files.
         """
         paths = {path.name: path for path in Path(self.log_dir).glob(EVENT_FILES)}
-        own = self._own_file().name
+        own = self._own_file()
         if not paths.keys() & sizes.keys():
             return
         for name, path in paths.items():
             if name in sizes and 0 < sizes[name] < path.stat().st_size:
                 os.truncate(path, sizes[name])
-            elif name not in sizes and name != own:
+            elif name not in sizes and path != own:
                 path.unlink()
 
 

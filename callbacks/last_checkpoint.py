@@ -84,9 +84,11 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
         log_ended_epoch(trainer)
         if trainer.is_global_zero:
             checkpoint[EVENTS_KEY] = {name: size for log in event_logs(trainer) for name, size in log.sizes().items()}
-        if self._within_epoch:
-            loops = checkpoint["loops"]["fit_loop"]
-            (_repeat_validation if trainer.validating and not self._validated else _go_on_after_batch)(loops)
+        loops = checkpoint["loops"]["fit_loop"]
+        if _validates_next(trainer) or (self._within_epoch and trainer.validating and not self._validated):
+            _repeat_validation(loops)
+        elif self._within_epoch:
+            _go_on_after_batch(loops)
 
     @override
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
@@ -169,19 +171,24 @@ def is_between_steps(trainer: L.Trainer) -> bool:
 
 
 def goes_on_in_epoch(trainer: L.Trainer) -> bool:
-    """Return whether a batch that ends is followed by another, not by a validation, and no gradients are kept for it."""
-    fit_loop = trainer.fit_loop
-    assert fit_loop._data_fetcher is not None
-    over = fit_loop.epoch_loop._num_ready_batches_reached()
-    return (
-        not over and is_between_steps(trainer) and not fit_loop.epoch_loop._should_check_val_fx(fit_loop._data_fetcher)
-    )
+    """Return whether another batch follows the one that ends, not a validation, and no gradients are kept for it."""
+    fit_loop, fetcher = trainer.fit_loop, trainer.fit_loop._data_fetcher
+    if fetcher is None or fit_loop.epoch_loop._num_ready_batches_reached() or not is_between_steps(trainer):
+        return False
+    return not fit_loop.epoch_loop._should_check_val_fx(fetcher)
 
 
 def _stops_within_epoch(trainer: L.Trainer) -> bool:
     fit_loop = trainer.fit_loop
     done = 0 <= trainer.max_steps <= trainer.global_step or (trainer.should_stop and fit_loop._can_stop_early)
     return done and not fit_loop.epoch_loop._num_ready_batches_reached()
+
+
+def _validates_next(trainer: L.Trainer) -> bool:
+    """Return whether a batch ends that a validation follows; Lightning would resume after that validation."""
+    fit_loop, in_batch = trainer.fit_loop, trainer._logger_connector._first_loop_iter is not None
+    fetcher = fit_loop._data_fetcher
+    return trainer.training and in_batch and fetcher is not None and fit_loop.epoch_loop._should_check_val_fx(fetcher)
 
 
 def _go_on_after_batch(loops: dict[str, Any]) -> None:
@@ -192,7 +199,10 @@ def _go_on_after_batch(loops: dict[str, Any]) -> None:
 
 
 def _repeat_validation(loops: dict[str, Any]) -> None:
-    """Let a resumed run begin with the validation that is under way, as after a kill in its first batch."""
+    """Let a resumed run begin with the validation that is under way, or next, as after a kill in its first batch."""
+    batches = loops["epoch_loop.batch_progress"]
+    for part in ("total", "current"):
+        batches[part]["completed"] = batches[part]["processed"]
     progress = loops["epoch_loop.val_loop.batch_progress"]
     before = progress["total"]["completed"] - progress["current"]["completed"]
     for part, done in (("total", before), ("current", 0)):
