@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args, get_origin
 
 import lightning as L
 import torch
-import yaml
 from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
@@ -142,16 +141,10 @@ def _is_text(value: Any, annotation: Any) -> bool:
     texts, taken = (value, inner) if isinstance(value, list | tuple) else ([value], alone)
     if str not in taken or not all(kind in PLAIN_TYPES for kind in (*alone, *inner)):
         return False
-    return all(isinstance(text, str) and "://" not in text and _is_yaml_text(text) for text in texts)
+    # Of YAML the parser makes such a text again what it was, unless it names a class, and no number.
+    return all(isinstance(text, str) and "://" not in text and "class_path" not in text for text in texts)
 
 
 def _is_plain(value: str) -> bool:
     """Return whether a text cannot be a class, a file, an address or YAML."""
     return PLAIN.fullmatch(value) is not None and not Path(value).exists()
-
-
-def _is_yaml_text(value: str) -> bool:
-    try:
-        return len(value) == 1 or bool(yaml.safe_load(value) == value)  # a separator, "|", is neither class nor file
-    except yaml.YAMLError:
-        return False

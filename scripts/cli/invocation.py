@@ -4,12 +4,11 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from scripts.cli.checkpoint_config import read_config
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import JOBS
+from scripts.cli.recipe_text import dump_recipe
 from scripts.cli.runs import RUN_FOLDER_VARIABLE, find_checkpoint, folder_to_resume, newest_whole, run_folder_of
 
 
@@ -67,7 +66,7 @@ def resolve(line: CommandLine) -> Invocation:
     if on_checkpoint and checkpoint is None:
         raise UsageError(f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")
     if on_checkpoint and checkpoint is not None and recipe is None:
-        recipes[str(checkpoint)] = yaml.safe_dump(read_config(checkpoint))
+        recipes[str(checkpoint)] = dump_recipe(read_config(checkpoint))
         arguments = ["-c", str(checkpoint), *arguments]
     elif recipe is None and folder is not None:
         path = folder / "config.yaml"

@@ -14,6 +14,7 @@ from callbacks.lookup import run_folder
 from models.trusted import untrusted
 from scripts.cli.checkpoint_config import CONFIG_KEY
 from scripts.cli.hyperparameters import log_hyperparameters
+from scripts.cli.recipe_text import dump_recipe
 
 
 def training_callbacks(
@@ -79,7 +80,7 @@ class SaveConfig(Callback):
         settings = yaml.safe_load(self.recipe)
         if settings["trainer"]["precision"] == "auto":
             settings["trainer"]["precision"] = str(trainer.precision)
-        checkpoint[CONFIG_KEY] = yaml.safe_dump(settings, sort_keys=False)
+        checkpoint[CONFIG_KEY] = dump_recipe(settings)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Remove the file of a run that failed in its first epoch, before any checkpoint."""

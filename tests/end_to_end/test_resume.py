@@ -218,13 +218,11 @@ def test_ended_by_a_signal_it_goes_on_after_that_step(recipe, uninterrupted, tmp
 
 @pytest.mark.slow
 def test_ended_by_a_signal_in_validation_it_goes_on_with_that(recipe, uninterrupted, tmp_path) -> None:
-    for step in (1, 20):  # the first of them before any epoch has ended
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    for step in (1, 20, 20):  # before any epoch has ended; and twice in the same validation
+        resume, seed = (last, 99) if step > 1 else (None, 0)
         with pytest.raises(Interrupted):
-            last = tmp_path / "checkpoints" / "last.ckpt"
-            resume = last if step > 1 else None
-            train(recipe, tmp_path, StopOnSignal(), Signal(step, validating=True), seed=step - 1, resume=resume)
-    with pytest.raises(Interrupted):  # once more in the same validation
-        train(recipe, tmp_path, StopOnSignal(), Signal(step, validating=True), seed=99, resume=last)
+            train(recipe, tmp_path, StopOnSignal(), Signal(step, validating=True), seed=seed, resume=resume)
     train(recipe, tmp_path, seed=99, resume=last)
     compare(uninterrupted[0], tmp_path)
 
