@@ -1,7 +1,8 @@
 """TensorBoard's event files, which a resumed run continues: no point twice, none missing."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import lightning as L
@@ -9,6 +10,8 @@ from lightning.fabric.utilities.apply_func import convert_tensors_to_scalars
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
+
+from datamodules.atomic_write import WriteError
 
 EVENTS_KEY = "event_files"  # of a checkpoint: the size of each event file, in bytes, when it was written
 EVENT_FILES = "events.out.tfevents.*"
@@ -38,20 +41,33 @@ class EventLog(TensorBoardLogger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         new = {name: value for name, value in metrics.items() if name not in self._logged or self._logged[name] != step}
         self._logged |= dict.fromkeys(new, step)
-        super().log_metrics(new, step)
+        with self._writing():
+            super().log_metrics(new, step)
 
     @override
     @rank_zero_only
     def save(self) -> None:
-        super(TensorBoardLogger, self).save()
+        with self._writing():
+            super(TensorBoardLogger, self).save()
 
     @override
     @rank_zero_only
     def finalize(self, status: str) -> None:
         own = None if self._experiment is None else self._own_file()
-        super().finalize(status)
+        with self._writing() if status == "success" else suppress(OSError):  # what failed first is said already
+            super().finalize(status)
         if own is not None and own.is_file() and _has_one_record(own):
             own.unlink()  # opened at setup, before it is known whether anything is to be logged
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            cause = error.__cause__ if isinstance(error, ValueError) else error  # as Lightning wraps it
+            if not isinstance(cause, OSError):
+                raise
+            raise WriteError(self.folder / EVENT_FILES, cause) from error
 
     def _own_file(self) -> Path | None:
         writer = self.experiment.file_writer  # None once it is closed
@@ -59,7 +75,8 @@ class EventLog(TensorBoardLogger):
 
     def sizes(self) -> dict[str, int]:
         """Return the size of each event file by name, in bytes; all that was logged so far is on disk then."""
-        self.experiment.flush()
+        with self._writing():
+            self.experiment.flush()
         found = {}
         for path in Path(self.log_dir).glob(EVENT_FILES):
             with path.open("rb") as file:

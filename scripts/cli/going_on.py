@@ -1,11 +1,13 @@
 """How far a run has trained, and what is left to do when it is started again."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 
 from callbacks.checkpoint_io import load_checkpoint
+from callbacks.files import display_path
 from scripts.cli.errors import UsageError
 
 
@@ -44,3 +46,12 @@ def nothing_left(checkpoint: Path, trainer: L.Trainer) -> str:
     by_steps = 0 <= trainer.max_steps <= trainer.global_step
     done, limit = (trainer.global_step, "steps") if by_steps else (trainer.current_epoch, "epochs")
     return f"{checkpoint} has trained {done} {limit} already; raise --trainer.max_{limit} to continue"
+
+
+def what_is_kept(folder: Path | None) -> str:
+    """Return what a run's folder still holds to go on from, and how."""
+    kept = [folder / "checkpoints" / name for name in ("last.ckpt", "best.ckpt")] if folder is not None else []
+    path = next((path for path in kept if path.is_file()), None)
+    if path is None:
+        return "no checkpoint was kept"
+    return f"{display_path(path)} is whole; go on with: holdout fit --ckpt_path {shlex.quote(display_path(path))}"

@@ -61,7 +61,7 @@ def resolve(line: CommandLine) -> Invocation:
     if meant and checkpoint is None and wanted != "auto":
         raise UsageError(f"{meant} cannot be read, and its run has no other checkpoint; leave --ckpt_path out to start")
     folder = run_folder_of(checkpoint) if checkpoint else None
-    name = name or (folder.parent.name if folder else "run")
+    name = name or (folder.absolute().parent.name if folder else "run")
     on_checkpoint = JOBS[line.job].needs_checkpoint
     if on_checkpoint and checkpoint is None:
         raise UsageError(f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")

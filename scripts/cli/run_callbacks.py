@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, StopOnSignal, Summary
 from callbacks.files import write_text
 from callbacks.lookup import run_folder
+from datamodules.atomic_write import WriteError
 from models.trusted import untrusted
 from scripts.cli.checkpoint_config import CONFIG_KEY
 from scripts.cli.hyperparameters import log_hyperparameters
@@ -76,7 +77,14 @@ class SaveConfig(Callback):
             write_text(folder / "config.yaml", self.recipe)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the recipe into the checkpoint. "auto" becomes the precision chosen, so that evaluations use it too."""
+        """Put the recipe into the checkpoint. "auto" becomes the precision chosen, so that evaluations use it too.
+
+        Raises:
+            WriteError: The run's folder was removed.
+        """
+        folder = run_folder(trainer)
+        if folder is not None and trainer.is_global_zero and not (folder / "config.yaml").is_file():
+            raise WriteError(folder / "checkpoints", "the run's folder was removed during training")
         settings = yaml.safe_load(self.recipe)
         if settings["trainer"]["precision"] == "auto":
             settings["trainer"]["precision"] = str(trainer.precision)

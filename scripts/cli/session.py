@@ -1,5 +1,6 @@
 """Trainer, model and data, built from the settings of a command line."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -131,7 +132,7 @@ class Session:
     def _callbacks(
         self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str
     ) -> list[Callback]:
-        if self.job.name == "test" and self.folder is not None:
+        if self.job.name == "test" and self.folder is not None and os.access(self.folder, os.W_OK):
             return [MisclassifiedGallery()]
         if self.job.name != "fit":
             return []

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,13 +19,13 @@ from callbacks import CheckpointError, Summary
 from callbacks.interruption import StopOnSignal
 from callbacks.lookup import find_callback
 from datamodules import DataError, DataModule
-from datamodules.atomic_write import remove_leftovers
+from datamodules.atomic_write import WriteError, remove_leftovers
 from models import Task, TrainingError
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.evaluation import check_writable, evaluate, predict, predictions_path
-from scripts.cli.going_on import check_longer, lacks_summary, nothing_left
+from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.parser import parse
@@ -67,7 +68,8 @@ def job_process() -> Iterator[None]:
     """
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
-    formatwarning = warnings.formatwarning
+    formatwarning, excepthook = warnings.formatwarning, threading.excepthook
+    threading.excepthook = _quiet_writer
     for logger in loggers:
         logger.setLevel(logging.WARNING)
     torch.set_flush_denormal(True)
@@ -81,7 +83,7 @@ def job_process() -> Iterator[None]:
                 warnings.filterwarnings("ignore", message=pattern)
             yield
     finally:
-        warnings.formatwarning = formatwarning
+        warnings.formatwarning, threading.excepthook = formatwarning, excepthook
         torch.set_flush_denormal(False)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
@@ -96,6 +98,12 @@ def _remove_empty_run(chosen: str | None) -> None:
     shutil.rmtree(chosen, ignore_errors=True)
     with suppress(OSError):  # other runs are in it
         Path(chosen).parent.rmdir()
+
+
+def _quiet_writer(fault: threading.ExceptHookArgs) -> None:
+    """Leave what TensorBoard's thread cannot write to the logger, which raises it in the main thread."""
+    if not issubclass(fault.exc_type, OSError) or type(fault.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(fault)
 
 
 def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
@@ -134,6 +142,8 @@ def _fit_until_signal(session: Session) -> None:
             _fit(session)
     except SystemExit:  # Lightning exits with 1 after an interrupt
         sys.exit(stop.received)
+    except WriteError as error:
+        raise UsageError(f"{error}; {what_is_kept(session.folder)}") from error
 
 
 @job_process()
