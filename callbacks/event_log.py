@@ -88,12 +88,10 @@ class EventLog(TensorBoardLogger):
         """Remove what was logged after a checkpoint was written.
 
         Args:
-            sizes: What `sizes` returned then. Nothing is cut if the folder has none of those files.
+            sizes: What `sizes` returned then; empty for a run that begins.
         """
         paths = {path.name: path for path in Path(self.log_dir).glob(EVENT_FILES)}
         own = self._own_file()
-        if not paths.keys() & sizes.keys():
-            return
         for name, path in paths.items():
             if name in sizes and 0 < sizes[name] < path.stat().st_size:
                 os.truncate(path, sizes[name])

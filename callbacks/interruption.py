@@ -83,9 +83,12 @@ class StopOnSignal(L.Callback):
             raise KeyboardInterrupt if interrupt else Interrupted(TERMINATED)
 
     @override
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._training = self._listening
+
+    @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._listen()  # Lightning has put its own handler before, which in DDP waits for the others in the handler
-        self._training = True
 
     @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -103,7 +106,7 @@ class StopOnSignal(L.Callback):
 
     @override
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self._received_anywhere(trainer):  # since the end of the epoch before, which is saved
+        if trainer.global_step and self._received_anywhere(trainer):  # the epoch before is saved
             raise Interrupted(self.received or TERMINATED)
 
     @override

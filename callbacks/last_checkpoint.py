@@ -75,9 +75,10 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
-        if self._logged and trainer.is_global_zero:
+        begins = trainer.global_step == 0  # if its folder holds events, they are of a start that was killed
+        if trainer.is_global_zero and (self._logged or begins):
             for logger in event_logs(trainer):
-                logger.cut_back(self._logged)
+                logger.cut_back(self._logged or {})
 
     @override
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -37,7 +37,12 @@ def main() -> None:
         started()
         run(job, words[1:])
     except KeyboardInterrupt:
+        quiet_interrupts()  # the interpreter takes a moment to end
         sys.exit(INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            quiet_interrupts()
+        raise
     except UsageError as error:
         if os.environ.get(DEBUG_VARIABLE) == "1":
             raise

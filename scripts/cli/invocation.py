@@ -9,7 +9,14 @@ from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import JOBS
 from scripts.cli.recipe_text import dump_recipe
-from scripts.cli.runs import RUN_FOLDER_VARIABLE, find_checkpoint, folder_to_resume, newest_whole, run_folder_of
+from scripts.cli.runs import (
+    RUN_FOLDER_VARIABLE,
+    find_checkpoint,
+    folder_to_resume,
+    folder_to_start_again,
+    newest_whole,
+    run_folder_of,
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ def resolve(line: CommandLine) -> Invocation:
         raise UsageError(f"{line.job} needs a recipe: -c FILE, or {own}{_recipes_there_are()}")
     if line.job == "fit" and checkpoint and meant and (kept := folder_to_resume(meant, name, named_dir)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
+    if wanted == "auto" and meant is None and (begun := folder_to_start_again(runs_dir, name)):
+        os.environ.setdefault(RUN_FOLDER_VARIABLE, str(begun))
     return Invocation(arguments, name, runs_dir, checkpoint, recipes)
 
 

@@ -35,6 +35,15 @@ def locked(folder: Path | None) -> Iterator[None]:
             os.close(file)
 
 
+def is_locked(folder: Path) -> bool:
+    """Return whether another process trains in a run's folder."""
+    try:
+        with locked(folder):
+            return False
+    except UsageError:
+        return True
+
+
 def _lock(folder: Path) -> int | None:
     path = folder / LOCK
     while True:

@@ -8,6 +8,7 @@ from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
 from callbacks.checkpoint_io import CheckpointError, check_whole
 from scripts.cli.errors import UsageError
+from scripts.cli.run_lock import is_locked
 
 RUN_FOLDER_VARIABLE = "HOLDOUT_RUN_FOLDER"  # tells the processes that DDP starts which folder the first one chose
 
@@ -41,6 +42,15 @@ def new_run_folder(runs_dir: Path, name: str) -> Path:
             raise UsageError(f"--runs_dir {runs_dir}: cannot make {folder} ({error.strerror})") from error
         os.environ[RUN_FOLDER_VARIABLE] = str(folder)
         return folder
+
+
+def folder_to_start_again(runs_dir: Path, name: str) -> Path | None:
+    """Return the folder of a newest run that was killed before it kept anything, if no process trains in it."""
+    numbers = versions(runs_dir / name)
+    folder = runs_dir / name / f"version_{numbers[-1]}" if numbers else None
+    if folder is None or (folder / "checkpoints").exists() or (folder / "summary.json").exists():
+        return None
+    return None if is_locked(folder) else folder
 
 
 def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None, in_folder: str = "best") -> Path | None:

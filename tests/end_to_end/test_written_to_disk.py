@@ -148,6 +148,19 @@ def test_auto_starts_and_then_goes_on(new_desk) -> None:
     assert [run.name for run in (desk.folder / "runs" / "digits").iterdir()] == ["version_0"]
 
 
+def test_auto_starts_again_in_the_folder_of_a_run_that_kept_nothing(new_desk) -> None:
+    desk = new_desk()
+    folder = desk.folder / "runs" / "digits" / "version_0"
+    folder.mkdir(parents=True)
+    (folder / "split.json").write_text("{}")
+    (folder / "events.out.tfevents.1.host.2.0").touch()
+    desk.here("fit", *desk.digits(1), "--ckpt_path", "auto")
+    assert [run.name for run in folder.parent.iterdir()] == ["version_0"]
+    assert len(list(folder.glob("events.*"))) == 1
+    desk.here("fit", *desk.digits(1))
+    assert len(list(folder.parent.iterdir())) == 2
+
+
 def test_a_run_has_one_writer(desk) -> None:
     folder = desk.fit("locked", epochs=1)
     holder = "import sys, time\nfrom pathlib import Path\nfrom scripts.cli.run_lock import locked\n"
