@@ -109,6 +109,22 @@ def test_a_run_that_is_done_says_so(desk) -> None:
     assert done.stdout + done.stderr != ""
 
 
+def test_a_run_limited_by_steps_goes_on_from_the_end_of_an_epoch_and_says_what_it_has_trained(desk) -> None:
+    flags = (*desk.digits(-1), "--name", "steps", "--model.lr_scheduler", "null", "--early_stopping", "null")
+    desk.here("fit", *flags, "--trainer.max_steps", "21")  # an epoch
+    assert (
+        "resumed after epoch 1" in desk.here("fit", *flags, "--trainer.max_steps", "30", "--ckpt_path", "last").stdout
+    )
+    again = desk.here("fit", *flags, "--trainer.max_steps", "30", "--ckpt_path", "last")
+    assert "has trained 30 steps already; raise --trainer.max_steps to continue" in again.stdout
+    refused = desk.here("fit", *flags, "--trainer.max_steps", "22", "--ckpt_path", "last", status=2)
+    assert "has trained 30 steps already" in refused.stderr
+    assert (
+        "resumed in epoch 2 after step 30"
+        in desk.here("fit", *flags, "--trainer.max_steps", "45", "--ckpt_path", "last").stdout
+    )
+
+
 def test_another_split_than_the_checkpoints_is_refused(desk) -> None:
     folder = desk.fit("split", epochs=1)
     before = (folder / "split.json").read_text()
