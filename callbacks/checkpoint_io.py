@@ -26,7 +26,10 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
     Raises:
         CheckpointError: The file is missing or damaged, holds objects, or is not a checkpoint.
     """
-    check_whole(Path(path))
+    if not Path(path).is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    if _head(Path(path)) == ARCHIVE:  # torch says of any other file what it is
+        check_whole(Path(path))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol")  # a bare pickle is refused anyway
@@ -57,9 +60,13 @@ def check_whole(path: Path) -> None:
         raise CheckpointError(f"{path} is not a checkpoint that can be read (it is damaged: {damaged})")
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(ARCHIVE))
+
+
 def _reason(path: _PATH, error: Exception) -> str:
-    with Path(path).open("rb") as file:
-        head = file.read(4)
+    head = _head(Path(path))
     if not head:
         return "it is empty"
     pickled = head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5")
