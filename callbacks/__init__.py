@@ -2,14 +2,17 @@
 
 from callbacks.adaptive_clipping import AdaptiveGradientClipping
 from callbacks.checkpoint_io import AtomicCheckpointIO, CheckpointError, load_checkpoint
-from callbacks.checkpoints import Checkpoint, LastCheckpoint
+from callbacks.checkpoints import Checkpoint
 from callbacks.curves import Curves
 from callbacks.early_stopping import EarlyStopping
+from callbacks.event_log import EventLog
 from callbacks.feature_cache import FeatureCache
 from callbacks.fitted_line import FittedLine
 from callbacks.generalization_gap import GeneralizationGap
 from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.history import History
+from callbacks.interruption import StopOnSignal
+from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
 from callbacks.progress import EpochLines, Header
@@ -27,6 +30,7 @@ __all__ = [
     "Curves",
     "EarlyStopping",
     "EpochLines",
+    "EventLog",
     "FeatureCache",
     "FittedLine",
     "GeneralizationGap",
@@ -37,6 +41,7 @@ __all__ = [
     "Memorization",
     "MisclassifiedGallery",
     "SaveSplit",
+    "StopOnSignal",
     "Summary",
     "load_checkpoint",
 ]

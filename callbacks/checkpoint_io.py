@@ -1,6 +1,8 @@
 """Checkpoint files: written as a whole or not at all, read without running code."""
 
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,12 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
     """Load a checkpoint without unpickling anything but tensors and plain values.
 
     Raises:
-        CheckpointError: The file is missing or truncated, holds objects, or is not a checkpoint.
+        CheckpointError: The file is missing or damaged, holds objects, or is not a checkpoint.
     """
     if not Path(path).exists():
         raise CheckpointError(f"{path}: no such checkpoint")
+    if _head(Path(path)) == ARCHIVE:  # torch says of any other file what it is
+        check_whole(Path(path))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol")  # a bare pickle is refused anyway
@@ -41,9 +45,32 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
     return checkpoint
 
 
+def check_whole(path: Path) -> None:
+    """Check that every record of a file that `torch.save` wrote is as it was written.
+
+    torch does not compare the checksums that the archive keeps of its records.
+
+    Raises:
+        CheckpointError: The file is missing, or a record is damaged.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, OSError, RuntimeError, EOFError, zlib.error) as error:
+        raise CheckpointError(f"{path} is not a checkpoint that can be read ({_reason(path, error)})") from error
+    if damaged is not None:
+        raise CheckpointError(f"{path} is not a checkpoint that can be read (it is damaged: {damaged})")
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(ARCHIVE))
+
+
 def _reason(path: _PATH, error: Exception) -> str:
-    with Path(path).open("rb") as file:
-        head = file.read(4)
+    head = _head(Path(path))
     if not head:
         return "it is empty"
     pickled = head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5")

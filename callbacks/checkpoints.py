@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import callbacks
 from typing_extensions import override
 
-from callbacks.lookup import callbacks_of
+from callbacks.last_checkpoint import check_intervals
 from callbacks.monitor import at_epoch_end, check_monitor, metric_mode, resolve_mode
 from models.checkpoint_paths import with_own_paths
 from models.evaluated import Mode
@@ -21,12 +21,27 @@ class Checkpoint(callbacks.ModelCheckpoint):
     Args:
         monitor: Name of the metric that decides.
         mode: "min" or "max"; by default the direction that the metric has.
+        every_n_train_steps: Write `last.ckpt` after this many optimizer steps too, not at the end of each epoch alone.
+        every_minutes: Write it in an epoch that takes longer than this too; None waits for the epoch's end.
+
+    Raises:
+        ValueError: An argument is out of range.
     """
 
     changes_training: ClassVar[bool] = False
+    may_change_on_resume: ClassVar[tuple[str, ...]] = ("every_n_train_steps", "every_minutes")
 
-    def __init__(self, monitor: str = "val/loss", mode: Mode | None = None) -> None:
+    def __init__(
+        self,
+        monitor: str = "val/loss",
+        mode: Mode | None = None,
+        every_n_train_steps: int | None = None,
+        every_minutes: float | None = 10.0,
+    ) -> None:
+        check_intervals(every_n_train_steps, every_minutes)
         self.stated_mode = mode
+        self.every_n_train_steps = every_n_train_steps
+        self.every_minutes = every_minutes
         super().__init__(
             filename="best",
             monitor=monitor,
@@ -72,42 +87,4 @@ class Checkpoint(callbacks.ModelCheckpoint):
                 "best_k_models": {best: score},
             }
         super().load_state_dict(state_dict)
-
-
-class LastCheckpoint(callbacks.ModelCheckpoint):
-    """Keeps the checkpoint of the latest epoch as `last.ckpt`.
-
-    Lightning's `save_last` writes only in epochs that improve on the best.
-    """
-
-    changes_training: ClassVar[bool] = False
-
-    def __init__(self) -> None:
-        super().__init__(
-            filename="last",
-            save_top_k=1,
-            every_n_epochs=1,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-
-    @property
-    @override
-    def state_key(self) -> str:
-        return "holdout.LastCheckpoint"
-
-    @override
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        # Last of all callbacks, so that the file holds what the others keep of this epoch, and `ckpt_path="best"`,
-        # for which Lightning asks the first checkpoint callback, is the monitored one.
-        others = [callback for callback in callbacks_of(trainer) if callback is not self]
-        trainer.callbacks = [*others, self]  # type: ignore[attr-defined]
-        super().setup(trainer, pl_module, stage)
-
-    @override
-    def state_dict(self) -> dict[str, Any]:
-        return {}  # there is one file, and its name is known
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        pass
+        self.current_score = state_dict.get("current_score")

@@ -58,6 +58,7 @@ class History(L.Callback):
         self.train_seconds = 0.0
         self.wall_seconds = 0.0
         self.samples = 0
+        self._within_epoch = False
         self._epoch_start = 0.0
         self._train_end = 0.0
         self._trainer: L.Trainer | None = None  # while the last row may lack metrics
@@ -92,6 +93,7 @@ class History(L.Callback):
 
     def _begin_epoch(self, trainer: L.Trainer) -> None:
         self._trainer = None
+        self._within_epoch = True
         self._earlier = dict(trainer.callback_metrics)
         self._epoch_start = self._train_end = time.perf_counter()
 
@@ -118,8 +120,8 @@ class History(L.Callback):
 
     @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.train_seconds += self._train_end - self._epoch_start
-        self.wall_seconds += time.perf_counter() - self._epoch_start
+        self.train_seconds, self.wall_seconds = self._seconds()
+        self._within_epoch = False
         epoch, now = trainer.current_epoch, _now(trainer)
         row: Row = {"epoch": epoch}
         if self.validations and epochs_done(self.validations[-1]) == now:
@@ -130,6 +132,13 @@ class History(L.Callback):
         self.rows = [earlier for earlier in self.rows if earlier["epoch"] < epoch]
         self.rows.append(row)
         self._trainer = trainer
+
+    def _seconds(self) -> tuple[float, float]:
+        """Return the training and wall seconds so far, those of an epoch that is under way included."""
+        if not self._within_epoch:
+            return self.train_seconds, self.wall_seconds
+        training, wall = self._train_end - self._epoch_start, time.perf_counter() - self._epoch_start
+        return self.train_seconds + training, self.wall_seconds + wall
 
     @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -166,11 +175,12 @@ class History(L.Callback):
     @override
     def state_dict(self) -> dict[str, Any]:
         self._complete()
+        train_seconds, wall_seconds = self._seconds()
         return {
             "rows": self.rows,
             "validations": self.validations,
-            "train_seconds": self.train_seconds,
-            "wall_seconds": self.wall_seconds,
+            "train_seconds": train_seconds,
+            "wall_seconds": wall_seconds,
             "samples": self.samples,
         }
 

@@ -33,8 +33,14 @@ class Header(L.Callback):
         task = f"{type(pl_module).__name__} of {network}, {sum(counts.values()):,} parameters{frozen}"
         say(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}")
         if folder is not None:
-            resumed = f", resumed after epoch {trainer.current_epoch}" if trainer.current_epoch else ""
-            say(f"run    {display_path(folder)}{resumed}")
+            say(f"run    {display_path(folder)}{_resumed(trainer)}")
+
+
+def _resumed(trainer: L.Trainer) -> str:
+    loop = trainer.fit_loop.epoch_loop
+    if trainer.fit_loop.restarting and not loop._num_ready_batches_reached():
+        return f", resumed in epoch {trainer.current_epoch + 1} after step {trainer.global_step}"
+    return f", resumed after epoch {trainer.current_epoch}" if trainer.current_epoch else ""
 
 
 class EpochLines(L.Callback):

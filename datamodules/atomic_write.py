@@ -2,11 +2,27 @@
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `mkstemp` names it
+
+
+class WriteError(OSError):
+    """A file cannot be written, because the disk is full or the folder read-only, say; the message names it.
+
+    Args:
+        path: The file.
+        reason: What the system says.
+    """
+
+    def __init__(self, path: Path | str, reason: Exception | str) -> None:
+        why = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
+        super().__init__(f"{path} cannot be written ({why})")
 
 
 @contextmanager
@@ -14,7 +30,28 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; without an error it is synced to disk and replaces `path` at the end.
 
     After an error, or a kill at any moment, `path` is unchanged.
+
+    Raises:
+        WriteError: The file cannot be written.
     """
+    try:
+        with _replacing(path) as file:
+            yield file
+    except WriteError:
+        raise
+    except OSError as error:
+        raise WriteError(path, error) from error
+    except RuntimeError as error:  # torch's archive writer fails of its own when a write has failed
+        cause = error.__context__
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__context__
+        if cause is None:
+            raise
+        raise WriteError(path, cause) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -28,6 +65,16 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote into a folder, or below it.
+
+    Call it while no other process writes there.
+    """
+    for path in folder.rglob(".*"):
+        if LEFTOVER.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -143,7 +143,7 @@ class BatchLoader(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue, in the next pass, from the position that `state_dict` returned."""
         self.epoch, self.seed = state["epoch"], state["seed"]
-        self._resume_at = state["position"]
+        self.position = self._resume_at = state["position"]
 
 
 class InMemoryLoader(BatchLoader):

@@ -6,6 +6,7 @@ epoch that the checkpoint was written in.
 
 from typing import Any
 
+import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
@@ -21,6 +22,7 @@ REGULARIZER_STATE = "regularizers."  # where a state_dict holds the buffers of r
 def capture(task: EvaluatedModule) -> dict[str, Any]:
     """Return a checkpoint's part for each device: random states, and the metrics of the current epoch so far."""
     metrics = {"epoch": task.current_epoch, "training": metric_states(task.train_metrics), "validated": task.validated}
+    metrics["record"] = task.training_record.state()
     state = {"random": capture_random_state(task.device), "metrics": metrics}
     states: list[Any] = [state]
     if task.trainer.world_size > 1:
@@ -46,6 +48,7 @@ def restore(task: EvaluatedModule, checkpoint: dict[str, Any]) -> None:
         if metrics["epoch"] == task.current_epoch:  # written within this epoch, not at the end of the one before
             restore_metric_states(task.train_metrics, metrics["training"])
             task.validated = metrics["validated"]
+            task.training_record.load_state(metrics.get("record", []), task.device)
         restore_random_state(states[rank]["random"], task.device)
     elif states:
         changed = f"the number of devices changed from {len(states)} to {devices}"
@@ -53,6 +56,14 @@ def restore(task: EvaluatedModule, checkpoint: dict[str, Any]) -> None:
         seed_random_state(torch.initial_seed(), task.global_step, rank)
     elif rank:
         torch.manual_seed(torch.initial_seed() + rank)
+
+
+def resume_whole_epochs(trainer: L.Trainer) -> None:
+    """Let a run that stops after a number of steps be resumed at the end of an epoch, as one of epochs is.
+
+    With `max_steps` Lightning takes the epoch that a checkpoint ends for one that is under way, and ends it again.
+    """
+    trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
 
 
 def keep_own_state(task: EvaluatedModule, checkpoint: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.checkpointed import CheckpointedModule
 from models.evaluated import Batch
-from models.exact_resume import STATES_KEY, capture, keep_own_state, restore
+from models.exact_resume import STATES_KEY, capture, keep_own_state, restore, resume_whole_epochs
 from models.finders import refuse_finders
 from models.init_args import RecordsInitArgs, record_init_args
 from models.last_operation import OutputRange
@@ -173,7 +173,7 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the split of the data, the state that an exact resume needs, and how to rebuild the task."""
-        self.training_record.flush(self)
+        self.training_record.check(self)
         manifest = getattr(self.datamodule, "manifest", None)
         if manifest is not None:
             checkpoint[SPLIT_KEY] = manifest
@@ -187,6 +187,8 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
             self.datamodule.check_same_split(checkpoint[SPLIT_KEY])
         fn = None if self._trainer is None else self._trainer.state.fn
         resumes = fn == TrainerFn.FITTING
+        if resumes:
+            resume_whole_epochs(self.trainer)
         self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if resumes and key in checkpoint}
         if fn is not None and not resumes:
             keep_own_state(self, checkpoint)

@@ -61,6 +61,32 @@ class TrainingRecord:
         if task.logger is not None:
             task.logger.log_metrics({"train/objective": objective.mean().item()}, step=task.global_step)
 
+    def check(self, task: Any) -> None:
+        """Stop the run before a checkpoint is written if an objective that is kept is NaN or infinite.
+
+        Updating the metrics here would add up in another order than in a run that wrote no checkpoint.
+
+        Raises:
+            TrainingError: One is.
+        """
+        finite = all(bool(results.objective.isfinite().all()) for results in self._kept)
+        if not task.trainer.strategy.reduce_boolean_decision(finite, all=True):
+            self.flush(task)
+
+    def state(self) -> list[list[Any]]:
+        """Return what is kept, as tensors on the CPU and plain values."""
+        return [[_moved(value, torch.device("cpu")) for value in results] for results in self._kept]
+
+    def load_state(self, state: list[list[Any]], device: torch.device) -> None:
+        """Keep what `state` returned."""
+        self._kept = [StepResults(*(_moved(value, device) for value in results)) for results in state]
+
     def clear(self) -> None:
         """Drop what is left of the sanity check or of an earlier fit."""
         self._kept.clear()
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, list | tuple):
+        return [_moved(item, device) for item in value]
+    return value.to(device) if isinstance(value, Tensor) else value

@@ -210,7 +210,8 @@ def _is_text(value: Any, annotation: Any) -> bool:
     texts, taken = (value, inner) if isinstance(value, list | tuple) else ([value], alone)
     if str not in taken or not all(kind in PLAIN_TYPES for kind in (*alone, *inner)):
         return False
-    return all(isinstance(text, str) and "://" not in text and _is_yaml_text(text) for text in texts)
+    # Of YAML the parser makes such a text again what it was, unless it names a class, and no number.
+    return all(isinstance(text, str) and "://" not in text and "class_path" not in text for text in texts)
 
 
 def _is_plain(value: str) -> bool:

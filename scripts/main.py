@@ -1,7 +1,10 @@
 """The command `holdout`. It imports torch only when a job runs."""
 
 import os
+import signal
 import sys
+import threading
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +15,7 @@ from scripts.cli.start_up import answer
 
 DEBUG_VARIABLE = "HOLDOUT_DEBUG"  # 1 shows the traceback in place of the one line
 MISTAKE = 2
+INTERRUPTED = 128 + signal.SIGINT  # as a shell reports it
 
 
 def main() -> None:
@@ -20,6 +24,7 @@ def main() -> None:
     So is an error in a file of the user's own; any other is a fault of ours, and keeps its traceback.
     """
     words = sys.argv[1:]
+    started = quiet_interrupts()
     sys.path.append(str(Path.cwd()))  # a recipe may name a class in a file there; it shadows no installed module
     try:
         page = answer(words)
@@ -28,7 +33,16 @@ def main() -> None:
             sys.exit(0)
         job = JOBS[words[0]]
         module, _, function = job.run.partition(":")
-        getattr(import_module(module), function)(job, words[1:])
+        run = getattr(import_module(module), function)
+        started()
+        run(job, words[1:])
+    except KeyboardInterrupt:
+        quiet_interrupts()  # the interpreter takes a moment to end
+        sys.exit(INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            quiet_interrupts()
+        raise
     except UsageError as error:
         if os.environ.get(DEBUG_VARIABLE) == "1":
             raise
@@ -38,6 +52,19 @@ def main() -> None:
         if fault is None or os.environ.get(DEBUG_VARIABLE) == "1":
             raise
         fail(f"{fault} ({DEBUG_VARIABLE}=1 shows the traceback)")
+
+
+def quiet_interrupts() -> Callable[[], None]:
+    """Let an interrupt end the process without a traceback, even in an import; return what undoes that."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+
+    def undo() -> None:
+        signal.signal(signal.SIGINT, before)
+
+    return undo
 
 
 def _fault_of_own_code(error: Exception) -> str | None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,8 @@ def evaluate(session: Session) -> None:
     limit = session.settings["trainer"][f"limit_{part}_batches"]
     if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
         say(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
+    elif session.folder is not None and not os.access(session.folder, os.W_OK):
+        say(f"  {display_path(session.folder)} is read-only: nothing is written")
     elif session.folder is not None:
         write_metrics(session.folder / file, checkpoint, weights, metrics)
 

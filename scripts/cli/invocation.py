@@ -4,13 +4,19 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from scripts.cli.checkpoint_config import read_config, read_run_recipe
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import JOBS
-from scripts.cli.runs import RUN_FOLDER_VARIABLE, find_checkpoint, folder_to_resume, run_folder_of
+from scripts.cli.recipe_text import dump_recipe
+from scripts.cli.runs import (
+    RUN_FOLDER_VARIABLE,
+    find_checkpoint,
+    folder_to_resume,
+    folder_to_start_again,
+    newest_whole,
+    run_folder_of,
+)
 
 
 @dataclass(frozen=True)
@@ -55,14 +61,19 @@ def resolve(line: CommandLine) -> Invocation:
     if line.asks_help or "--print_config" in line.values:
         return Invocation(arguments, name or "run", runs_dir, None, recipes)
     best_or_last = "last" if line.job == "fit" else "best"
-    checkpoint = find_checkpoint(wanted, runs_dir, name, best_or_last) if wanted else None
+    if wanted == "auto" and line.job != "fit":
+        raise UsageError(f"--ckpt_path auto is for fit; give best or last to {line.job}")
+    meant = find_checkpoint(wanted, runs_dir, name, best_or_last) if wanted else None
+    checkpoint = newest_whole(meant) if meant and meant.name == "last.ckpt" else meant
+    if meant and checkpoint is None and wanted != "auto":
+        raise UsageError(f"{meant} cannot be read, and its run has no other checkpoint; leave --ckpt_path out to start")
     folder = run_folder_of(checkpoint) if checkpoint else None
-    name = name or (folder.parent.name if folder else "run")
+    name = name or (folder.absolute().parent.name if folder else "run")
     on_checkpoint = JOBS[line.job].needs_checkpoint
     if on_checkpoint and checkpoint is None:
         raise UsageError(f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")
     if on_checkpoint and checkpoint is not None and recipe is None:
-        recipes[str(checkpoint)] = yaml.safe_dump(read_config(checkpoint))
+        recipes[str(checkpoint)] = dump_recipe(read_config(checkpoint))
         arguments = ["-c", str(checkpoint), *arguments]
     elif recipe is None and folder is not None:
         path = folder / "config.yaml"
@@ -71,8 +82,10 @@ def resolve(line: CommandLine) -> Invocation:
     elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
         own = "data of your own (--data.path TABLE --data.target COLUMN; --data ImageFolder --data.data_dir FOLDER)"
         raise UsageError(f"{line.job} needs a recipe: -c FILE, or {own}{_recipes_there_are()}")
-    if line.job == "fit" and checkpoint is not None and (kept := folder_to_resume(checkpoint, name, named_dir)):
+    if line.job == "fit" and checkpoint and meant and (kept := folder_to_resume(meant, name, named_dir)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
+    if wanted == "auto" and meant is None and (begun := folder_to_start_again(runs_dir, name)):
+        os.environ.setdefault(RUN_FOLDER_VARIABLE, str(begun))
     return Invocation(arguments, name, runs_dir, checkpoint, recipes)
 
 

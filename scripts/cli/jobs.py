@@ -90,7 +90,7 @@ JOBS = {
             "train a recipe: splits the data, stops early, keeps best.ckpt and last.ckpt, reports",
             "holdout fit -c RECIPE [-c OVERLAY ...] [--ckpt_path last] [--key value ...]",
             TRAINING,
-            'checkpoint to resume from; "last" is that of this recipe\'s newest run',
+            'checkpoint to resume from; "last" is that of this recipe\'s newest run; "auto": that, if there is one',
             options=(*RUN, *MONITORS, *CLASSES),
         ),
         Job(

@@ -8,12 +8,14 @@ import lightning as L
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 
-from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, Summary
+from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, StopOnSignal, Summary
 from callbacks.files import display_path, write_text
 from callbacks.lookup import run_folder
+from datamodules.atomic_write import WriteError
 from models.trusted import untrusted
 from scripts.cli.checkpoint_config import CONFIG_KEY, untrusted_settings
 from scripts.cli.hyperparameters import log_hyperparameters
+from scripts.cli.recipe_text import dump_recipe
 
 
 def training_callbacks(
@@ -34,13 +36,14 @@ def training_callbacks(
         LearningRateMonitor("epoch") if config["logger"] else None,
         History(),
         checkpoint,
-        LastCheckpoint() if checkpoint is not None else None,
+        None if checkpoint is None else LastCheckpoint(checkpoint.every_n_train_steps, checkpoint.every_minutes),
         SaveSplit(),
         Header(),
         None if config["enable_progress_bar"] else EpochLines(),
         Curves(*watched),
         Summary(*watched),
         None if config["fast_dev_run"] else SaveConfig(recipe),
+        StopOnSignal(),
     ]
     kinds = {type(callback) for callback in given} - {type(checkpoint), type(early_stopping)}
     return [callback for callback in own if callback is not None and type(callback) not in kinds]
@@ -79,11 +82,18 @@ class SaveConfig(Callback):
             write_text(folder / "config.yaml", self.recipe)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the recipe into the checkpoint. "auto" becomes the precision chosen, so that evaluations use it too."""
+        """Put the recipe into the checkpoint. "auto" becomes the precision chosen, so that evaluations use it too.
+
+        Raises:
+            WriteError: The run's folder was removed.
+        """
+        folder = run_folder(trainer)
+        if folder is not None and trainer.is_global_zero and not (folder / "config.yaml").is_file():
+            raise WriteError(folder / "checkpoints", "the run's folder was removed during training")
         settings = yaml.safe_load(self.recipe)
         if settings["trainer"]["precision"] == "auto":
             settings["trainer"]["precision"] = str(trainer.precision)
-        checkpoint[CONFIG_KEY] = yaml.safe_dump(settings, sort_keys=False)
+        checkpoint[CONFIG_KEY] = dump_recipe(settings)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Remove the file of a run that failed in its first epoch, before any checkpoint."""

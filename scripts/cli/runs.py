@@ -4,9 +4,11 @@ import os
 import re
 from pathlib import Path
 
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
+from callbacks.checkpoint_io import CheckpointError, check_whole
 from scripts.cli.errors import UsageError
+from scripts.cli.run_lock import is_locked
 
 RUN_FOLDER_VARIABLE = "HOLDOUT_RUN_FOLDER"  # tells the processes that DDP starts which folder the first one chose
 
@@ -42,32 +44,45 @@ def new_run_folder(runs_dir: Path, name: str) -> Path:
         return folder
 
 
-def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None, in_folder: str = "best") -> Path:
-    """Return the file that `--ckpt_path` means.
+def folder_to_start_again(runs_dir: Path, name: str) -> Path | None:
+    """Return the folder of a newest run that was killed before it kept anything, if no process trains in it."""
+    numbers = versions(runs_dir / name)
+    folder = runs_dir / name / f"version_{numbers[-1]}" if numbers else None
+    if folder is None or (folder / "checkpoints").exists() or (folder / "summary.json").exists():
+        return None
+    return None if is_locked(folder) else folder
+
+
+def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None, in_folder: str = "best") -> Path | None:
+    """Return the file that `--ckpt_path` means; a `last.ckpt` may be missing where its run has another checkpoint.
 
     Args:
-        checkpoint: A file, a run's folder, or "last" or "best": that of the newest run of a recipe.
+        checkpoint: A file, a run's folder, "last" or "best": that of the newest run of a recipe, or "auto": the last,
+            if there is one.
         runs_dir: Folder of all runs.
         name: The recipe's name.
         in_folder: Which of a run folder's checkpoints is meant: "best" or "last".
 
+    Returns:
+        The file; None if "auto" finds nothing to go on from.
+
     Raises:
         UsageError: There is no such file or run.
     """
-    if checkpoint not in ("last", "best"):
+    if checkpoint not in ("last", "best", "auto"):
         return _file_or_run(Path(checkpoint), in_folder)
     if name is None:
         raise UsageError(f"--ckpt_path {checkpoint} means the newest run of a recipe: name it with -c, or give a path")
-    folder = runs_dir / name
-    paths = [folder / f"version_{number}" / "checkpoints" / f"{checkpoint}.ckpt" for number in versions(folder)]
-    kept = [path for path in paths if path.is_file()]
+    folder, file = runs_dir / name, "best.ckpt" if checkpoint == "best" else "last.ckpt"
+    paths = [folder / f"version_{number}" / "checkpoints" / file for number in versions(folder)]
+    kept = [path for path in paths if _is_there(path)]
+    if checkpoint == "auto":
+        return paths[-1] if kept and kept[-1] == paths[-1] else None
     if not kept:
-        raise UsageError(
-            f"--ckpt_path {checkpoint}: no run in {folder} has a {checkpoint}.ckpt; leave it out to start one"
-        )
+        raise UsageError(f"--ckpt_path {checkpoint}: no run in {folder} has a {file}; leave it out to start one")
     if kept[-1] != paths[-1]:
         raise UsageError(
-            f"--ckpt_path {checkpoint}: the newest run, {paths[-1].parents[1]}, has no {checkpoint}.ckpt; "
+            f"--ckpt_path {checkpoint}: the newest run, {paths[-1].parents[1]}, has no {file}; "
             f"the newest that has one: --ckpt_path {kept[-1]}"
         )
     return kept[-1]
@@ -75,13 +90,42 @@ def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None, in_folder
 
 def _file_or_run(path: Path, in_folder: str) -> Path:
     if not path.is_dir():
-        if not path.is_file():
+        if not _is_there(path):
             raise UsageError(f"--ckpt_path {path}: no such file")
         return path
     inside = path / "checkpoints" / f"{in_folder}.ckpt"
-    if not inside.is_file():
+    if not _is_there(inside):
         raise UsageError(f"--ckpt_path {path} is a folder without checkpoints/{in_folder}.ckpt")
     return inside
+
+
+def _is_there(path: Path) -> bool:
+    in_run = path.name == "last.ckpt" and path.parent.name == "checkpoints"
+    return path.is_file() or (in_run and any(path.parent.glob("*.ckpt")))
+
+
+def newest_whole(last: Path) -> Path | None:
+    """Return a run's `last.ckpt`; if that is missing or damaged, say so and return its newest checkpoint that is whole.
+
+    Returns:
+        The file; None if no checkpoint of the run is whole.
+    """
+    try:
+        check_whole(last)
+    except CheckpointError as error:
+        others = sorted(last.parent.glob("*.ckpt"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        found = next((path for path in others if path != last and _is_whole(path)), None)
+        rank_zero_warn(f"{error}; " + (f"{found} is used in its place" if found else "no other checkpoint is there"))
+        return found
+    return last
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        check_whole(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:
@@ -103,6 +147,18 @@ def folder_to_resume(checkpoint: Path, name: str, runs_dir: Path | None) -> Path
         runs_dir: Folder of all runs, where the user names one.
     """
     folder = run_folder_of(checkpoint)
-    if folder is None or checkpoint.name != "last.ckpt" or folder.parent.name != name:
+    if folder is None:
         return None
-    return folder if runs_dir is None or runs_dir.resolve() == folder.parents[1].resolve() else None
+    reason = _reason_to_leave(checkpoint, folder.absolute(), name, runs_dir)
+    if reason:
+        rank_zero_warn(f"the run goes on from {checkpoint} in a folder of its own: {reason}")
+    return None if reason else folder
+
+
+def _reason_to_leave(checkpoint: Path, folder: Path, name: str, runs_dir: Path | None) -> str:
+    if checkpoint.name != "last.ckpt":
+        return "only last.ckpt continues its run"
+    if folder.parent.name != name:
+        return f"it is called {name}"
+    same = runs_dir is None or runs_dir.resolve() == folder.parents[1].resolve()
+    return "" if same else f"--runs_dir is {runs_dir}"

@@ -1,5 +1,6 @@
 """Trainer, model and data, built from the settings of a command line."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,9 @@ import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
-from typing_extensions import override
+from lightning.pytorch.utilities import rank_zero_warn
 
-from callbacks import AtomicCheckpointIO, CheckpointError, MisclassifiedGallery
+from callbacks import AtomicCheckpointIO, CheckpointError, EventLog, MisclassifiedGallery
 from datamodules import DataModule
 from models import Task
 from models.networks.weight_files import skip_initial_weights
@@ -29,15 +29,6 @@ from scripts.cli.resume import changes_of_network, check_same_settings
 from scripts.cli.run_callbacks import training_callbacks
 from scripts.cli.runs import new_run_folder, run_folder_of
 from scripts.cli.trainer import Trainer
-
-
-class EventLogger(TensorBoardLogger):
-    """TensorBoard's logger without Lightning's `hparams.yaml`: `config.yaml` holds a run's settings."""
-
-    @override
-    @rank_zero_only
-    def save(self) -> None:
-        super(TensorBoardLogger, self).save()
 
 
 def seed_process(config: Namespace) -> None:
@@ -141,8 +132,7 @@ class Session:
         """Return the logger of a training; an evaluation writes JSON and no events."""
         if self.folder is None or self.job.name != "fit":
             return False
-        runs_dir, name = self.folder.parents[1], self.folder.parent.name
-        return EventLogger(runs_dir, name, self.folder.name, default_hp_metric=False)
+        return EventLog(self.folder)
 
     @staticmethod
     def _progress_bar(config: dict[str, Any], given: list[Callback]) -> list[Callback]:
@@ -152,7 +142,7 @@ class Session:
     def _callbacks(
         self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str
     ) -> list[Callback]:
-        if self.job.name == "test" and self.folder is not None:
+        if self.job.name == "test" and self.folder is not None and os.access(self.folder, os.W_OK):
             return [MisclassifiedGallery()]
         if self.job.name != "fit":
             return []

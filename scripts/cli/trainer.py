@@ -7,8 +7,26 @@ import torch
 from lightning.fabric.plugins.precision.precision import _PRECISION_INPUT
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loops.fit_loop import _FitLoop
+from typing_extensions import override
 
 Precision = Literal["auto"] | _PRECISION_INPUT
+
+
+class FitLoop(_FitLoop):
+    """Lightning's loop over epochs, which can also end a training whose last step is done.
+
+    Attributes:
+        only_end: Call the hooks of training's start and end even if there is nothing left to train.
+    """
+
+    only_end = False
+
+    @property
+    @override
+    def skip(self) -> bool:
+        nothing_to_train = self.max_batches == 0 or self.trainer.limit_train_batches == 0
+        return nothing_to_train or (super().skip and not self.only_end)
 
 
 class Trainer(L.Trainer):
@@ -29,6 +47,8 @@ class Trainer(L.Trainer):
     Raises:
         MisconfigurationException: A stateful callback is given twice.
     """
+
+    fit_loop: FitLoop
 
     # Python caches `Union[int, float]` and `Union[float, int]` as one object, whichever came first: with Lightning's
     # annotations the parser may turn 1 (one batch) into 1.0 (all).
@@ -55,6 +75,9 @@ class Trainer(L.Trainer):
             val_check_interval=val_check_interval,
             **kwargs,
         )
+        epochs = self.fit_loop
+        self.fit_loop = FitLoop(self, min_epochs=epochs.min_epochs, max_epochs=epochs.max_epochs)
+        self.fit_loop.epoch_loop = epochs.epoch_loop
 
 
 def check_no_repeats(callbacks: Any) -> None:

@@ -3,8 +3,8 @@
 import logging
 import os
 import shutil
-import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,26 +14,27 @@ from typing import Any, NamedTuple
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks import CheckpointError, Summary
-from callbacks.checkpoint_io import load_checkpoint
+from callbacks.interruption import StopOnSignal
 from callbacks.lookup import find_callback
 from callbacks.printing import say
 from datamodules import DataError, DataModule
+from datamodules.atomic_write import WriteError, remove_leftovers
 from datamodules.printable import printable
 from models import Task, TrainingError
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.evaluation import check_writable, evaluate, predict, predictions_path
+from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.parser import parse
+from scripts.cli.run_lock import locked
 from scripts.cli.runs import RUN_FOLDER_VARIABLE, run_folder_of
 from scripts.cli.session import Session
 
-TERMINATED = 128 + signal.SIGTERM  # as a shell reports it
 USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, TrainingError)
 LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric")
 NOISE = (
@@ -69,7 +70,8 @@ def job_process() -> Iterator[None]:
     """
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
-    formatwarning = warnings.formatwarning
+    formatwarning, excepthook = warnings.formatwarning, threading.excepthook
+    threading.excepthook = _quiet_writer
     for logger in loggers:
         logger.setLevel(logging.WARNING)
     torch.set_flush_denormal(True)
@@ -83,7 +85,7 @@ def job_process() -> Iterator[None]:
                 warnings.filterwarnings("ignore", message=pattern)
             yield
     finally:
-        warnings.formatwarning = formatwarning
+        warnings.formatwarning, threading.excepthook = formatwarning, excepthook
         torch.set_flush_denormal(False)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
@@ -98,6 +100,12 @@ def _remove_empty_run(chosen: str | None) -> None:
     shutil.rmtree(chosen, ignore_errors=True)
     with suppress(OSError):  # other runs are in it
         Path(chosen).parent.rmdir()
+
+
+def _quiet_writer(fault: threading.ExceptHookArgs) -> None:
+    """Leave what TensorBoard's thread cannot write to the logger, which raises it in the main thread."""
+    if not issubclass(fault.exc_type, OSError) or type(fault.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(fault)
 
 
 def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
@@ -118,15 +126,26 @@ def run(job: Job, words: list[str]) -> None:
     try:
         session = prepare(job, words)
         if job.name == "fit":
-            _fit(session)
+            _fit_until_signal(session)
         elif job.name == "predict":
             predict(session)
         else:
             evaluate(session)
     except USER_ERRORS as error:
         raise UsageError(str(error)) from error
-    except SIGTERMException:  # Lightning exits with 0, as after a success
-        sys.exit(TERMINATED)
+
+
+def _fit_until_signal(session: Session) -> None:
+    """Train; exit with a signal's status after the step in which it arrives."""
+    stop = find_callback(session.trainer, StopOnSignal)
+    assert stop is not None
+    try:
+        with stop.listening(), locked(session.folder if session.trainer.is_global_zero else None):
+            _fit(session)
+    except SystemExit:  # Lightning exits with 1 after an interrupt
+        sys.exit(stop.received)
+    except WriteError as error:
+        raise UsageError(f"{error}; {what_is_kept(session.folder)}") from error
 
 
 @job_process()
@@ -156,13 +175,15 @@ def prepare(job: Job, words: list[str]) -> Session:
 
 
 def _fit(session: Session) -> None:
-    checkpoint, epochs = session.checkpoint, session.trainer.max_epochs
-    if checkpoint is not None and epochs is not None and epochs >= 0:
-        done = load_checkpoint(checkpoint)["epoch"] + 1
-        if done > epochs:
-            raise UsageError(f"{checkpoint} has trained {done} epochs already; raise --trainer.max_epochs above that")
+    checkpoint, trainer = session.checkpoint, session.trainer
+    if checkpoint is not None:
+        check_longer(checkpoint, trainer)
+        trainer.fit_loop.only_end = lacks_summary(checkpoint, session.folder)
+    if session.folder is not None and trainer.is_global_zero:
+        remove_leftovers(session.folder)
     with session.fitting_weights():
-        session.trainer.fit(session.model, datamodule=session.data, ckpt_path=checkpoint)
-    summary = find_callback(session.trainer, Summary)
-    if summary is not None and not summary.reported and session.trainer.is_global_zero:
-        say(f"{checkpoint} has trained {epochs} epochs already; raise --trainer.max_epochs to continue")
+        trainer.fit(session.model, datamodule=session.data, ckpt_path=checkpoint)
+    summary = find_callback(trainer, Summary)
+    if summary is not None and not summary.reported and trainer.is_global_zero:
+        assert checkpoint is not None
+        say(nothing_left(checkpoint, trainer))

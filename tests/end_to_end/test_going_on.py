@@ -1,12 +1,26 @@
 """A run of the command that is killed, interrupted or done, and taken up again with `--ckpt_path`."""
 
-import json
 import signal
+import time
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from scripts.run_differences import differences, events
 
 EPOCHS = 12
+SLOW = """
+import time
+from lightning import Callback
+
+
+class Slow(Callback):
+    def on_train_batch_start(self, *_):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+"""
 
 
 def state(folder, name="last"):
@@ -27,32 +41,45 @@ def uninterrupted(new_desk):
     return new_desk().fit("digits", epochs=EPOCHS)
 
 
+STATUS = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
-def test_a_run_ended_from_outside_goes_on_to_the_same_weights(new_desk, uninterrupted, how) -> None:
+@pytest.mark.parametrize("how", STATUS, ids=lambda how: how.name)
+def test_a_run_ended_from_outside_goes_on_to_the_same_folder(new_desk, uninterrupted, how) -> None:
     desk = new_desk()
     process = desk.start("fit", *desk.digits(EPOCHS), "--name", "digits")
     while not process.stdout.readline().startswith("epoch 2/"):
         assert process.poll() is None
     process.send_signal(how)
     out, err = process.communicate(timeout=60)
-    assert process.returncode != 0
-    if how == signal.SIGKILL:
-        assert process.returncode == -signal.SIGKILL
-    else:
+    assert process.returncode == STATUS[how], out + err
+    if how != signal.SIGKILL:
         assert "resume with: holdout fit --ckpt_path runs/digits/version_0/checkpoints/last.ckpt" in out + err
         assert "Traceback" not in out + err
     folder = desk.folder / "runs" / "digits" / "version_0"
     assert 1 <= state(folder)["epoch"] < EPOCHS - 1
 
     done = desk.here("fit", *desk.digits(EPOCHS), "--name", "digits", "--ckpt_path", "last")
-    assert "resumed after epoch " in done.stdout
-    assert same_weights(state(folder), state(uninterrupted))
-    assert rows(state(folder)) == rows(state(uninterrupted))
-    assert {path.name for path in (folder / "checkpoints").glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
+    assert "resumed " in done.stdout
+    assert differences(uninterrupted, folder) == [], "weights, history, events, figures, summary, names of files"
+    assert shown_by_tensorboard(folder) == shown_by_tensorboard(uninterrupted)
     assert [path.name for path in folder.parent.iterdir()] == ["version_0"], "in the folder it began in"
-    summaries = [json.loads((run / "summary.json").read_text()) for run in (folder, uninterrupted)]
-    assert summaries[0]["best"] == summaries[1]["best"]
+
+
+def shown_by_tensorboard(folder) -> dict[str, list[tuple[int, float]]]:
+    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    tags = accumulator.Tags()["scalars"]
+    return {tag: [(point.step, point.value) for point in accumulator.Scalars(tag)] for tag in tags}
+
+
+def test_every_epoch_has_one_point_of_each_metric(uninterrupted) -> None:
+    shown = shown_by_tensorboard(uninterrupted)
+    for tag in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "epoch"):
+        assert len(shown[tag]) == EPOCHS, tag
+    tags = [point[:2] for point in events(uninterrupted)]
+    assert len(tags) == len(set(tags)), "nothing twice in the files either"
 
 
 def test_the_best_epoch_remembers_all_epochs_up_to_its_own(uninterrupted) -> None:
@@ -80,6 +107,22 @@ def test_a_run_that_is_done_says_so(desk) -> None:
     desk.fit("done", epochs=1)
     done = desk.here("fit", *desk.digits(1), "--name", "done", "--ckpt_path", "last")
     assert done.stdout + done.stderr != ""
+
+
+def test_a_run_limited_by_steps_goes_on_from_the_end_of_an_epoch_and_says_what_it_has_trained(desk) -> None:
+    flags = (*desk.digits(-1), "--name", "steps", "--model.lr_scheduler", "null", "--early_stopping", "null")
+    desk.here("fit", *flags, "--trainer.max_steps", "21")  # an epoch
+    assert (
+        "resumed after epoch 1" in desk.here("fit", *flags, "--trainer.max_steps", "30", "--ckpt_path", "last").stdout
+    )
+    again = desk.here("fit", *flags, "--trainer.max_steps", "30", "--ckpt_path", "last")
+    assert "has trained 30 steps already; raise --trainer.max_steps to continue" in again.stdout
+    refused = desk.here("fit", *flags, "--trainer.max_steps", "22", "--ckpt_path", "last", status=2)
+    assert "has trained 30 steps already" in refused.stderr
+    assert (
+        "resumed in epoch 2 after step 30"
+        in desk.here("fit", *flags, "--trainer.max_steps", "45", "--ckpt_path", "last").stdout
+    )
 
 
 def test_another_split_than_the_checkpoints_is_refused(desk) -> None:
@@ -138,16 +181,49 @@ def test_a_branch_that_never_improves_points_at_the_best_epoch_before_it(desk) -
 
 
 @pytest.mark.slow
-def test_interrupted_in_its_first_epoch_it_leaves_nothing(new_desk) -> None:
+def test_interrupted_in_its_first_epoch_it_keeps_the_steps_that_were_made(new_desk) -> None:
     desk = new_desk()
-    process = desk.start("fit", *desk.digits(2), "--data.batch_size", "2")
+    flags = (*desk.digits(2), "--data.batch_size", "2")
+    process = desk.start("fit", *flags)
     while not process.stdout.readline().startswith("run "):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode != 0
+    assert process.returncode == 130
     assert "Traceback" not in out + err
-    assert not list((desk.folder / "runs").glob("*"))
+    assert "Ctrl-C again ends at once" in err
+    assert state(desk.folder / "runs" / "digits" / "version_0")["global_step"] > 0
+    assert "resumed in epoch 1 after step " in desk.here("fit", *flags, "--ckpt_path", "auto").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.3, 1.5, 3.0])
+def test_interrupted_while_it_starts_it_says_nothing_and_leaves_nothing(new_desk, seconds) -> None:
+    desk = new_desk()
+    process = desk.start("fit", *desk.digits(2), "--data.batch_size", "2")
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)  # before Python runs anything it is the system that ends it
+    assert "Traceback" not in out + err
+    if "run " not in out:
+        assert not list((desk.folder / "runs").glob("*/*/*"))
+
+
+@pytest.mark.slow
+def test_a_second_interrupt_ends_at_once(new_desk) -> None:
+    desk = new_desk()
+    (desk.folder / "slow.py").write_text(SLOW)
+    process = desk.start("fit", *desk.digits(2), "--trainer.callbacks", "slow.Slow")
+    while not process.stdout.readline().startswith("run "):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None, "in a step that takes a minute"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "Traceback" not in out + err
 
 
 def test_a_run_of_one_name_under_another_folder_is_a_run_of_its_own(desk) -> None:

@@ -12,13 +12,15 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau, StepLR
 
-from callbacks import AtomicCheckpointIO, Checkpoint, History, LastCheckpoint
+from callbacks import EMA, AtomicCheckpointIO, Checkpoint, History, LastCheckpoint, StopOnSignal
+from callbacks.interruption import TERMINATED, Interrupted
 from callbacks.lookup import find_callback
 from datamodules import Digits
 from datamodules.augmentation import AlternatingFlip, RandAugment, RandomTranslate
 from models import Classifier, WarmupCosine
 from models.networks import MLP
-from models.regularizers import DisturbLabel, LabelSmoothing
+from models.optimization import SAM
+from models.regularizers import DisturbLabel, LabelSmoothing, MixUp
 
 EPOCHS = 4
 SGD = partial(torch.optim.SGD, lr=0.1, momentum=0.9)
@@ -35,6 +37,7 @@ class Recipe:
     schedule: Callable[..., LRScheduler] | None = None
     options: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
+    callbacks: Callable[[], list] = list
 
 
 RECIPES = {
@@ -55,6 +58,13 @@ RECIPES = {
     "WarmupCosine by step": Recipe(schedule=WarmupCosine, options={"lr_scheduler_interval": "step"}),
     "accumulated gradients": Recipe(trainer={"accumulate_grad_batches": 2}),
     "validated every second epoch": Recipe(network={"dropout": 0.3}, trainer={"check_val_every_n_epoch": 2}),
+    "validated within epochs": Recipe(network={"dropout": 0.3}, trainer={"val_check_interval": 4}),
+    "MixUp, DisturbLabel, EMA": Recipe(
+        network={"norm": "batch"}, regularizers=lambda: [DisturbLabel(20), MixUp(0.4)], callbacks=lambda: [EMA(0.9)]
+    ),
+    "SAM, bf16": Recipe(
+        network={"dropout": 0.3}, options={"optimizer_wrapper": SAM}, trainer={"precision": "bf16-mixed"}
+    ),
 }
 
 
@@ -69,7 +79,32 @@ class PowerCut(L.Callback):
             raise ConnectionAbortedError
 
 
-def train(recipe: Recipe, folder: Path, *callbacks: L.Callback, seed: int = 0, resume: Path | None = None) -> L.Trainer:
+class Signal(L.Callback):
+    """Lets a signal arrive in a step of training, or in the validation that first follows it."""
+
+    def __init__(self, step: int, *, validating: bool = False) -> None:
+        self.step = step
+        self.validating = validating
+
+    def on_train_batch_start(self, trainer: L.Trainer, *_: object) -> None:
+        if not self.validating and trainer.global_step == self.step:
+            find_callback(trainer, StopOnSignal).received = TERMINATED
+
+    def on_validation_batch_start(self, trainer: L.Trainer, *_: object) -> None:
+        if self.validating and not trainer.sanity_checking and trainer.global_step >= self.step:
+            find_callback(trainer, StopOnSignal).received = TERMINATED
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *callbacks: L.Callback,
+    seed: int = 0,
+    resume: Path | None = None,
+    last: LastCheckpoint | None = None,
+    epochs: int = EPOCHS,
+    **limits: Any,
+) -> L.Trainer:
     L.seed_everything(seed, verbose=False)
     data = Digits(batch_size=128, augmentation=recipe.augmentation())
     network = MLP((1, 8, 8), 10, widths=[16], **recipe.network)
@@ -84,14 +119,15 @@ def train(recipe: Recipe, folder: Path, *callbacks: L.Callback, seed: int = 0, r
     trainer = L.Trainer(
         accelerator="cpu",
         devices=1,
-        max_epochs=EPOCHS,
-        callbacks=[History(), Checkpoint(), LastCheckpoint(), *callbacks],
+        max_epochs=epochs,
+        callbacks=[History(), Checkpoint(), last or LastCheckpoint(), *recipe.callbacks(), *callbacks],
         plugins=[AtomicCheckpointIO()],
         default_root_dir=folder,
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         **recipe.trainer,
+        **limits,
     )
     trainer.fit(model, data, ckpt_path=resume)
     return trainer
@@ -134,6 +170,12 @@ def compare(first: Path, second: Path) -> None:
     assert whole["epoch"] == resumed["epoch"] == EPOCHS - 1
     for part in ("state_dict", "optimizer_states", "lr_schedulers", "device_states"):
         assert_equal(whole[part], resumed[part], part)
+    assert_equal(*(rows(checkpoint) for checkpoint in (whole, resumed)), "rows")
+
+
+def rows(checkpoint: dict[str, Any]) -> list[dict[str, float]]:
+    (history,) = (value for key, value in checkpoint["callbacks"].items() if "History" in key)
+    return history["rows"] + history["validations"]
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
@@ -162,6 +204,72 @@ def test_from_a_checkpoint_inside_an_epoch_its_figures_are_of_the_whole_epoch(un
     resumed = train(recipe, tmp_path, seed=99, resume=uninterrupted[0] / "every" / f"step={step}.ckpt")
     histories = [find_callback(trainer, History) for trainer in (uninterrupted[1], resumed)]
     assert_equal(*(history.rows for history in histories))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [5, 10, 22])
+def test_ended_by_a_signal_it_goes_on_after_that_step(recipe, uninterrupted, tmp_path, step) -> None:
+    with pytest.raises(Interrupted):
+        train(recipe, tmp_path, StopOnSignal(), Signal(step // recipe.trainer.get("accumulate_grad_batches", 1)))
+    assert final_state(tmp_path)["global_step"] <= step + 1
+    train(recipe, tmp_path, seed=99, resume=tmp_path / "checkpoints" / "last.ckpt")
+    compare(uninterrupted[0], tmp_path)
+
+
+@pytest.mark.slow
+def test_ended_by_a_signal_in_validation_it_goes_on_with_that(recipe, uninterrupted, tmp_path) -> None:
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    for step in (1, 20, 20):  # before any epoch has ended; and twice in the same validation
+        resume, seed = (last, 99) if step > 1 else (None, 0)
+        with pytest.raises(Interrupted):
+            train(recipe, tmp_path, StopOnSignal(), Signal(step, validating=True), seed=seed, resume=resume)
+    train(recipe, tmp_path, seed=99, resume=last)
+    compare(uninterrupted[0], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [7, 12])
+def test_killed_in_an_epoch_it_goes_on_from_the_steps_that_are_kept(recipe, uninterrupted, tmp_path, step) -> None:
+    with pytest.raises(ConnectionAbortedError):
+        train(recipe, tmp_path, PowerCut(step), last=LastCheckpoint(every_n_train_steps=3))
+    assert final_state(tmp_path)["global_step"] >= step - 3
+    train(recipe, tmp_path, seed=99, resume=tmp_path / "checkpoints" / "last.ckpt")
+    compare(uninterrupted[0], tmp_path)
+
+
+def test_as_many_minutes_within_an_epoch_are_kept_too(tmp_path) -> None:
+    with pytest.raises(ConnectionAbortedError):
+        train(RECIPES["plain"], tmp_path, PowerCut(5), last=LastCheckpoint(every_minutes=1e-9))
+    assert final_state(tmp_path)["global_step"] == 5
+
+
+@pytest.mark.parametrize("steps", [11, 14, 22])
+def test_stopped_after_some_steps_it_goes_on_with_the_rest_of_the_epoch(tmp_path, steps) -> None:
+    recipe = RECIPES["every kind of noise, StepLR"]
+    train(recipe, tmp_path / "whole")
+    train(recipe, tmp_path / "parts", max_steps=steps)
+    resume = tmp_path / "parts" / "checkpoints" / "last.ckpt"
+    assert final_state(tmp_path / "parts")["epoch"] == (steps - 1) // 11
+    train(recipe, tmp_path / "parts", max_steps=steps + 8, seed=99, resume=resume)
+    train(recipe, tmp_path / "parts", seed=99, resume=resume)
+    compare(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_stopped_after_some_time_it_goes_on_with_the_rest_of_the_epoch(tmp_path) -> None:
+    class TimeIsUp(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+            trainer.should_stop = trainer.global_step == 14  # as Lightning's Timer does
+
+    recipe = RECIPES["every kind of noise, StepLR"]
+    train(recipe, tmp_path / "whole")
+    train(recipe, tmp_path / "parts", TimeIsUp())
+    train(recipe, tmp_path / "parts", seed=99, resume=tmp_path / "parts" / "checkpoints" / "last.ckpt")
+    whole, parts = final_state(tmp_path / "whole"), final_state(tmp_path / "parts")
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "device_states"):
+        assert_equal(whole[part], parts[part], part)
+    (within,) = [row for row in rows(parts) if row.get("epochs_done")]
+    assert within["epochs_done"] == 1 + 3 / 11, "the validation made when time was up"
+    assert_equal([row for row in rows(parts) if row is not within], rows(whole))
 
 
 def test_each_schedule_does_change_the_learning_rate(recipe, uninterrupted) -> None:

@@ -1,0 +1,80 @@
+"""In what two runs' folders differ, times and names of event files aside."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+from torch import Tensor
+
+from callbacks.event_log import EVENT_FILES, EVENTS_KEY
+
+TIMES = ("train_seconds", "wall_seconds", "samples_per_second", "command", EVENTS_KEY)
+Point = tuple[str, int, Any]
+
+
+def differences(first: Path, second: Path) -> list[str]:
+    """Return a line for each difference between two folders of runs."""
+    files = [
+        {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file() and not _is_events(path)}
+        for folder in (first, second)
+    ]
+    found = [f"{name}: only in {folder}" for name, folder in _unshared(first, second, *files)]
+    for name in sorted(files[0].keys() & files[1].keys()):
+        found += [f"{name}{line}" for line in _of_files(files[0][name], files[1][name])]
+    points = [events(folder) for folder in (first, second)]
+    for point in sorted({*points[0], *points[1]}, key=str):
+        counts = [some.count(point) for some in points]
+        if counts[0] != counts[1]:
+            found.append(f"events: {point} is there {counts[0]} times, and {counts[1]} times")
+    return found
+
+
+def events(folder: Path) -> list[Point]:
+    """Return all that a folder's event files hold, as (tag, step, value), in no order; nothing is purged."""
+    points: list[Point] = []
+    for path in sorted(folder.glob(EVENT_FILES)):
+        for event in LegacyEventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                plain = value.simple_value if value.HasField("simple_value") else value.WhichOneof("value")
+                points.append((value.tag, event.step, plain))
+    return points
+
+
+def _is_events(path: Path) -> bool:
+    return path.match(EVENT_FILES)
+
+
+def _unshared(
+    first: Path, second: Path, of_first: dict[str, Path], of_second: dict[str, Path]
+) -> Iterator[tuple[str, Path]]:
+    yield from ((name, first) for name in sorted(of_first.keys() - of_second.keys()))
+    yield from ((name, second) for name in sorted(of_second.keys() - of_first.keys()))
+
+
+def _of_files(first: Path, second: Path) -> Iterator[str]:
+    if first.suffix == ".ckpt":
+        yield from _of_values(*(torch.load(path, map_location="cpu", weights_only=True) for path in (first, second)))
+    elif first.suffix == ".json":
+        yield from _of_values(*(json.loads(path.read_text(encoding="utf-8")) for path in (first, second)))
+    elif first.read_bytes() != second.read_bytes():
+        yield " differs"
+
+
+def _of_values(first: Any, second: Any, place: str = "") -> Iterator[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in [*first, *(key for key in second if key not in first)]:
+            if key not in TIMES:
+                here = f"{place}.{key}"
+                both = key in first and key in second
+                yield from _of_values(first[key], second[key], here) if both else [f"{here} is in one alone"]
+    elif isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
+        for number, pair in enumerate(zip(first, second, strict=True)):
+            yield from _of_values(*pair, f"{place}.{number}")
+    elif isinstance(first, Tensor) and isinstance(second, Tensor):
+        if first.dtype != second.dtype or not torch.equal(first, second):
+            yield f"{place} differs"
+    elif first != second and not (first != first and second != second):  # NaN equals NaN here
+        yield f"{place} was {first!r}, is {second!r}"
