@@ -29,7 +29,7 @@ def needs_default_recipe(line: CommandLine) -> bool:
     """Return whether a command line trains on data of one's own, and names neither a recipe nor a checkpoint."""
     names_recipe = any(recipe.classes for recipe in line.recipes.values())
     names_data = any(name.startswith("--data") for name in line.values)
-    named = names_recipe or line.values.get("--ckpt_path")
+    named = names_recipe or line.values.get("--ckpt_path") not in (None, "auto")  # which may begin a run
     return line.job == "fit" and names_data and not named and not line.asks_help and _data_class(line) is not None
 
 

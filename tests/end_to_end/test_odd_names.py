@@ -43,3 +43,12 @@ def test_a_column_of_any_name(desk, column) -> None:
     flags = ("--data.path", "table.csv", f"--data.target={column}", "--name", f"column{column.strip()}")
     desk.here("fit", *flags, "--trainer.max_epochs", "1", "--model.lr_scheduler", "null")
     check_test_and_resume(desk, Path("runs") / f"column{column.strip()}" / "version_0")
+
+
+def test_data_of_ones_own_start_and_go_on_by_the_same_line(desk) -> None:
+    generator = np.random.default_rng(0)
+    rows = [f"{value:.3f},{'up' if value > 0 else 'down'}" for value in generator.normal(size=60)]
+    (desk.folder / "own.csv").write_text("\n".join(["first,way", *rows]))
+    flags = ("--data.path", "own.csv", "--data.target", "way", "--model.lr_scheduler", "null", "--ckpt_path", "auto")
+    desk.here("fit", *flags, "--trainer.max_epochs", "1")
+    assert "resumed after epoch 1" in desk.here("fit", *flags, "--trainer.max_epochs", "2").stdout
