@@ -13,6 +13,7 @@ from datamodules.splitting.options import SplitOptions
 from datamodules.splitting.sizes import check_fold, part_size
 from datamodules.splitting.subsets import Indices
 from datamodules.tables.columns import read_column
+from datamodules.tables.dates import days_since_1970
 
 SECONDS_A_DAY = 86_400
 
@@ -55,8 +56,7 @@ def read_times(values: npt.NDArray[Any]) -> Times:
     if len(missing):
         raise DataError(f"split.by_time: sample {missing[0]} has no time ({len(missing)} in all have none)")
     if values.dtype.kind == "M":
-        since = values.astype("datetime64[ns]") - np.datetime64(0, "ns")
-        return Times(since / np.timedelta64(1, "D"), dates=True)
+        return Times(days_since_1970(values), dates=True)
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
