@@ -86,7 +86,8 @@ def days(times: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.float64]:
 
 
 def days_since_1970(times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
-    """Return times of any unit as days since 1970, (N,), NaN for gaps; in nanoseconds the year 9999 would wrap around."""
+    """Return times as days since 1970, (N,), NaN for gaps."""
+    # In the unit that they have: in nanoseconds the year 9999 would wrap around.
     found: npt.NDArray[np.float64] = (times - np.datetime64(0, "s")) / np.timedelta64(1, "D")
     return found
 
