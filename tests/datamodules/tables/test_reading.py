@@ -144,3 +144,8 @@ def test_texts_of_several_lines_may_hold_separators(file, text, form):
     frame, _ = read_table(file("a,b\n" + form.format(1, text) + form.format(2, "short")))
     assert text in frame.iloc[0].tolist()
     assert len(frame) == 2
+
+
+def test_spaces_in_every_cell_do_not_make_a_space_the_separator(file):
+    frame, _ = read_table(file("full name,home town,kind\nAnn Lee,New York,a\nBob Ray,Los Altos,b\n"))
+    assert frame.columns.tolist() == ["full name", "home town", "kind"]
