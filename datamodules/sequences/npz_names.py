@@ -55,10 +55,15 @@ def name_arrays(path: Path, arrays: dict[str, Array], target: str | None = None)
         DataError: No array holds sequences or targets, or two may be the same.
     """
     parts: dict[str, dict[str, Array]] = {}
+    names: dict[tuple[str, str], list[str]] = {}
     for name, array in arrays.items():
         part, rest = _divided(name)
         parts.setdefault(part, {})[rest] = array
+        names.setdefault((part, rest), []).append(name)
     of_parts = [part for part in SPELLINGS if "values" in _roles(parts.get(part, ()))]
+    doubled = next((own for (part, _), own in names.items() if part in of_parts and len(own) > 1), None)
+    if doubled is not None:
+        raise DataError(f"{path}: {' and '.join(doubled)} are of the same part; it holds {shapes(arrays)}")
     if not of_parts:
         parts, of_parts = {"": arrays}, [""]
     shared = parts.get("", {}) if of_parts != [""] else {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datamodules.errors import DataError
+from datamodules.sequences.columns import plain_numbers
 from datamodules.sequences.recorded import Array
 from datamodules.tables.columns import Kind, read_column, read_column_as, read_numbers
 from datamodules.tables.forms import Form
@@ -22,18 +23,21 @@ def read_csv(file: Path) -> tuple[list[str], "pd.DataFrame", list[str]]:
     """Return the names of the columns, [] without a header, the steps as texts, and what was noticed.
 
     The index numbers the steps for messages, 0 for the file's second row. A column without a name beside others that
-    have one counts the rows, as pandas writes it, and is left out.
+    have one counts the rows, as pandas writes it, and is left out; so is a first row that counts three columns or more.
 
     Raises:
         DataError: The file cannot be read, or has no steps.
     """
     cells, notes = read_cells(file)
     header = [str(name).strip() for name in cells.iloc[0]] if len(cells) else []
+    counts = len(header) > 2 and header == [str(number) for number in range(len(header))]
+    if counts:
+        notes = [*notes, f"{file.parent.parent}: the first lines of .csv files that count the columns are not steps"]
     header = [] if all(map(_is_value, header)) else header
-    steps = cells.iloc[1:] if header else cells
+    steps = cells.iloc[1:] if header or counts else cells
     if not len(steps):
         raise DataError(f"{file} has no steps; a sequence is numbers, a row a step")
-    steps = steps.set_axis(range(len(steps)) if header else range(-1, len(steps) - 1), axis=0)
+    steps = steps.set_axis(steps.index - 1, axis=0)
     steps = steps.set_axis(header or [f"feature {number}" for number in range(steps.shape[1])], axis=1)
     doubled = steps.columns[steps.columns.duplicated()]
     if len(doubled):
@@ -50,7 +54,7 @@ def read_numbers_of_files(steps: "dict[Path, pd.DataFrame]") -> dict[Path, Array
     Raises:
         DataError: A cell is missing or not a number; the message names file and row.
     """
-    plain = {file: _plain(frame) for file, frame in steps.items()}
+    plain = {file: plain_numbers(frame) for file, frame in steps.items()}
     known = {file: numbers for file, numbers in plain.items() if numbers is not None}
     if len(known) == len(steps):
         return known
@@ -64,22 +68,9 @@ def _is_value(text: str) -> bool:
     import pandas as pd  # takes a third of a second to import
 
     try:
-        float(text)
-    except ValueError:
-        try:
-            return read_column("", "", pd.Series([text])).kind != "category"
-        except DataError:  # one of several numbers
-            return True
-    return True
-
-
-def _plain(steps: "pd.DataFrame") -> Array | None:
-    """Return cells as numbers, (T, F), if all are finite and written as Python writes them."""
-    try:
-        numbers: Array = steps.to_numpy(object).astype(np.float64)
-    except ValueError:
-        return None
-    return numbers if np.isfinite(numbers).all() else None
+        return plain_numbers(cell := pd.Series([text])) is not None or read_column("", "", cell).kind != "category"
+    except DataError:  # one of several numbers, or infinite
+        return True
 
 
 def _common_kind(steps: "dict[Path, pd.DataFrame]", name: str) -> tuple[Kind, Form]:

@@ -133,12 +133,6 @@ class SequenceFiles(SequenceDataModule):
         return self._recorded.column(name)
 
     @override
-    def identify(self, indices: Tensor) -> dict[str, list[Any]]:
-        files = self._recorded.files
-        shown = super().identify(indices)
-        return shown if files is None else shown | {"file": [files[index] for index in indices.tolist()]}
-
-    @override
     def feature_names(self) -> list[str]:
         return self._recorded.feature_names
 

@@ -13,6 +13,7 @@ from datamodules.splitting.options import SplitOptions
 from datamodules.splitting.sizes import check_fold, part_size
 from datamodules.splitting.subsets import Indices
 from datamodules.tables.columns import read_column
+from datamodules.tables.dates import days_since_1970
 
 SECONDS_A_DAY = 86_400
 
@@ -55,8 +56,7 @@ def read_times(values: npt.NDArray[Any]) -> Times:
     if len(missing):
         raise DataError(f"split.by_time: sample {missing[0]} has no time ({len(missing)} in all have none)")
     if values.dtype.kind == "M":
-        since = values.astype("datetime64[ns]") - np.datetime64(0, "ns")
-        return Times(since / np.timedelta64(1, "D"), dates=True)
+        return Times(days_since_1970(values), dates=True)
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
@@ -68,25 +68,34 @@ def read_times(values: npt.NDArray[Any]) -> Times:
 
 
 def _read_dates(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return dates as days, read as the dates in a table are: 31.01.2026 and 2026/01/31 too."""
+    """Return dates as days, in ISO 8601 or as those in a table are written: 31.01.2026 and 2026/1/31 too."""
     import pandas as pd
 
-    if all(isinstance(value, str) and not value[:5].endswith("-") for value in values):
-        column = read_column("split.by_time", "dates", pd.Series(list(values)))
-        if column.kind == "date":
-            return np.asarray(column.values, dtype=np.float64)
-    return np.array([_days(number, value) for number, value in enumerate(values)])
-
-
-def _days(number: int, value: Any) -> float:
     try:
-        date = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    except ValueError as error:
-        raise DataError(
-            f"split.by_time: sample {number} has the time {str(value)!r}; all must be numbers, or all dates in the "
-            "form 2024-01-31 or 2024-01-31T23:59"
-        ) from error
+        return np.array([_days(value) for value in values])
+    except ValueError:
+        if all(isinstance(value, str) for value in values):
+            column = read_column("split.by_time", "dates", pd.Series(list(values)))
+            if column.kind == "date":
+                return np.asarray(column.values, dtype=np.float64)
+    number, wrong = next((number, value) for number, value in enumerate(values) if not _is_date(value))
+    raise DataError(
+        f"split.by_time: sample {number} has the time {str(wrong)!r}; all must be numbers, or all dates in the form "
+        "2024-01-31 or 2024-01-31T23:59"
+    )
+
+
+def _days(value: Any) -> float:
+    date = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() / SECONDS_A_DAY
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        _days(value)
+    except ValueError:
+        return False
+    return True
 
 
 def split_by_time(times: Times, options: SplitOptions) -> tuple[Indices, Indices, Indices]:

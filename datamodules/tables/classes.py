@@ -13,6 +13,8 @@ from datamodules.tables.columns import CLASSES, YES_NO, read_column, texts_and_g
 if TYPE_CHECKING:
     import pandas as pd
 
+LARGEST_WHOLE = 2**53  # beyond which float64 skips whole numbers
+
 
 @dataclass(frozen=True)
 class Target:
@@ -105,6 +107,7 @@ def _differ_in_case(spellings: list[str]) -> tuple[str, str]:
 
 def _whole(cells: "pd.Series") -> "pd.Series":
     """Return floats that are whole as integers: Parquet has them where a column of integers has gaps."""
-    if cells.dtype.kind == "f" and (cells.dropna() == cells.dropna().round()).all():
+    known = cells.dropna()
+    if cells.dtype.kind == "f" and ((known == known.round()) & (known.abs() <= LARGEST_WHOLE)).all():
         return cells.astype("Int64")
     return cells

@@ -11,7 +11,8 @@ from datamodules.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-# What dates look like, and how pandas reads them; with strokes, days or months may come first.
+# What dates look like, and how pandas reads them; with strokes, days or months may come first. The names of months come
+# after their abbreviations, since May is both.
 DATES = {
     r"\d{4}-\d\d?-\d\d?(?:[T ].*)?": "ISO8601",
     r"\d{4}/\d\d?/\d\d?": "%Y/%m/%d",
@@ -19,12 +20,13 @@ DATES = {
     r"\d\d?/\d\d?/\d{4}": "",
     r"\d\d?-[A-Za-z]{3}-\d{4}": "%d-%b-%Y",
     r"\d\d? [A-Za-z]{3} \d{4}": "%d %b %Y",
-    r"\d\d? [A-Za-z]{4,9} \d{4}": "%d %B %Y",
+    r"\d\d? [A-Za-z]{3,9} \d{4}": "%d %B %Y",
     r"[A-Za-z]{3} \d\d?, \d{4}": "%b %d, %Y",
-    r"[A-Za-z]{4,9} \d\d?, \d{4}": "%B %d, %Y",
+    r"[A-Za-z]{3,9} \d\d?, \d{4}": "%B %d, %Y",
 }
 CLOCKS = {"": "", r" \d\d?:\d\d": " %H:%M", r" \d\d?:\d\d:\d\d": " %H:%M:%S"}  # that may follow a date
 TIME = r"(\d+):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?\s*([AaPp]\.?[Mm]\.?)?"
+LEAST_DATES = 0.5  # of cells that look like dates: a telephone number such as 1234-56-78 is none
 ORDERED = "%d/%m/%Y", "%m/%d/%Y"
 
 
@@ -45,7 +47,9 @@ def date_form(path: str, name: str, given: "pd.Series[str]") -> str:
     for form, date in DATES.items():
         for clock, time in CLOCKS.items():
             if re.fullmatch(form + clock, first) and given.str.fullmatch(form + clock).all():
-                return date if date == "ISO8601" else (date or _order(path, name, given)) + time
+                found = date if date == "ISO8601" else (date or _order(path, name, given)) + time
+                if np.isfinite(read_dates_as(found, given)).mean() >= LEAST_DATES:
+                    return found
     return ""
 
 
@@ -76,11 +80,16 @@ def read_times(texts: "pd.Series[str]") -> npt.NDArray[np.float64]:
 
 def days(times: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.float64]:
     """Return times as days since 1970, (N,), in UTC; NaN for gaps."""
-    import pandas as pd
-
     if times.dt.tz is not None:
         times = times.dt.tz_convert(None)
-    return np.asarray((times - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
+    return days_since_1970(times.to_numpy())
+
+
+def days_since_1970(times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
+    """Return times as days since 1970, (N,), NaN for gaps."""
+    # In the unit that they have: in nanoseconds the year 9999 would wrap around.
+    found: npt.NDArray[np.float64] = (times - np.datetime64(0, "s")) / np.timedelta64(1, "D")
+    return found
 
 
 def _order(path: str, name: str, given: "pd.Series[str]") -> str:

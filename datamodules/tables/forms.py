@@ -1,6 +1,7 @@
 """The forms in which people write numbers, told from the cells of a column: decimal sign, thousands sign, unit."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,11 @@ from datamodules.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:inf|infinity)"
-CODE = r"0\d+"  # a number is not written with a zero in front: 01 is a name
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:inf|infinity)"
+CODE = r"0\d[\d ]*"  # a number is not written with a zero in front: 01 is a name, and so is 030 1234
 CURRENCY = "€$£¥₹₽₩₺₴₦₫₪฿₿¢"
-BEFORE = rf"[A-Z]{{0,3}}[{CURRENCY}]|EUR|USD|GBP|CHF|JPY|CNY|INR"
+CURRENCY_CODES = ("EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR")
+BEFORE = rf"[A-Z]{{0,3}}[{CURRENCY}]|{'|'.join(CURRENCY_CODES)}"
 AFTER = rf"[%‰]|°\s?[A-Za-z]?|[{CURRENCY}]|[^\W\d_]{{1,6}}[²³]?(?:/[^\W\d_]{{1,6}}[²³]?)?"
 ANY_NUMBER = rf"[+-]?({BEFORE})?\s*[+-]?([\d.,' ]*\d[.,]?)(?:[eE][+-]?\d+)?\s*({AFTER})?"
 MOSTLY = 0.8  # of the values: the others are then mistakes, not categories
@@ -86,14 +88,15 @@ def number_form(path: str, name: str, given: "pd.Series[str]") -> Form | None:
     if plain.all() and not given.str.fullmatch(CODE).any():
         return PLAIN_FORM
     units = _plain(given).str.extract(rf"^{ANY_NUMBER}$")
-    like_number = _plain(given).str.fullmatch(ANY_NUMBER)
+    like_number = units[1].notna()
     if like_number.mean() < MOSTLY:
         return None
     if units[1].str.fullmatch(CODE).any():
         return None
-    pairs = units[like_number][[0, 2]].fillna("").apply(tuple, axis=1)
-    before, after = pairs.mode().iloc[0]
-    forms = [replace(form, before=before, after=after) for form in FORMS]
+    pairs = Counter(zip(*(units.loc[like_number, place].fillna("") for place in (0, 2)), strict=True))
+    before, after = min(pairs, key=lambda pair: (-pairs[pair], pair))
+    signs = {sign for sign in ",.' " if units[1].str.contains(sign, regex=False).any()}
+    forms = [replace(form, before=before, after=after) for form in FORMS if _may_fit(form, signs)]
     read = {form: read_numbers_as(form, given) for form in forms}
     form = max(forms, key=lambda form: read[form].notna().sum())  # the first of those that fit as well
     numbers = read[form]
@@ -110,11 +113,18 @@ def number_form(path: str, name: str, given: "pd.Series[str]") -> Form | None:
     return None
 
 
+def _may_fit(form: Form, signs: set[str]) -> bool:
+    """Return whether no simpler form reads the same where numbers hold no other signs than these."""
+    decimal = form.decimal == "." or "," in signs or form.thousands == "."
+    return decimal and (not form.thousands or form.thousands in signs)
+
+
 def _check_clear(
     path: str, name: str, given: "pd.Series[str]", read: "dict[Form, pd.Series[float]]", form: Form
 ) -> None:
     """Check that no other form gives other numbers; of numbers without a currency, those with a point are plain."""
-    money = any(sign in form.before + form.after for sign in CURRENCY) or len(form.before) == 3
+    units = form.before, form.after
+    money = any(sign in unit for unit in units for sign in CURRENCY) or any(unit in CURRENCY_CODES for unit in units)
     if form.decimal == "." and not form.thousands and not money:
         return
     for numbers in read.values():

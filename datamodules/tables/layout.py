@@ -27,23 +27,26 @@ def without_comments(path: Path, text: str) -> tuple[str, list[str]]:
         count -= header == below
     if not count:
         return text, []
-    return "".join(lines[count:]), [f"{path}: {count} lines of comments above the header are not read"]
+    words = "1 line of comments is" if count == 1 else f"{count} lines of comments are"
+    return "".join(lines[count:]), [f"{path}: {words} above the header, and not read"]
 
 
 def separator_of(lines: Sequence[str], quote: str) -> str:
     """Return the separator that cuts lines into the most columns, of the same number in every line.
 
-    If no separator cuts most lines as it cuts the first one, which is then not the header, the others decide.
+    A space is one only if no other cuts as many of the lines: names and units have spaces too. If no separator cuts
+    most lines as it cuts the first one, which is then not the header, the others decide.
     """
     by_first, by_most = {}, {}
     for separator in SEPARATORS:
         widths = [len(row) for row in csv.reader(lines, delimiter=separator, quotechar=quote) if row] or [0]
-        by_first[separator] = (widths[0] > 1, widths.count(widths[0]) / len(widths), widths[0])
+        share, sign = widths.count(widths[0]) / len(widths), separator != " "
+        by_first[separator] = (widths[0] > 1, share, sign, widths[0])
         usual, count = Counter(widths).most_common(1)[0]
         sure = usual > 1 and count > len(widths) / 2 and (separator != " " or 1 < widths[0] == usual - 1)
-        by_most[separator] = (sure, count / len(widths), usual)
-    fits_first = any(several and share > MOSTLY for several, share, _ in by_first.values())
-    chosen = by_most if not fits_first and any(sure for sure, _, _ in by_most.values()) else by_first
+        by_most[separator] = (sure, count / len(widths), sign, usual)
+    fits_first = any(several and share > MOSTLY for several, share, *_ in by_first.values())
+    chosen = by_most if not fits_first and any(sure for sure, *_ in by_most.values()) else by_first
     return max(chosen, key=lambda separator: chosen[separator])
 
 

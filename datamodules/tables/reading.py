@@ -148,9 +148,19 @@ def _check_rows(path: Path, text: str, width: int, layout: dict[str, Any]) -> No
         lines, before, first = reader.line_num - before, reader.line_num, before == 0
         if row and len(row) != width and not first:
             raise DataError(f"{path}, line {before}: {len(row)} values, but {width} columns")
-        inner = [line for cell in row for line in cell.split("\n")[1:-1]] if lines > 1 else []
-        if lines > MAX_LINES_IN_CELL or (width > 1 and any(line.count(separator) >= width - 1 for line in inner)):
+        swallowing = lines > 1 and any(_holds_rows(cell, place, width, separator) for place, cell in enumerate(row))
+        if lines > MAX_LINES_IN_CELL or swallowing:
             raise DataError(f"{path}, line {before - lines + 1}: a quote opens here and closes {lines - 1} lines later")
+
+
+def _holds_rows(cell: str, place: int, width: int, separator: str) -> bool:
+    """Return whether the lines of a cell are rows: the end of one, whole ones, and the beginning of another.
+
+    Lines of a text that hold separators are hardly so many of them in each.
+    """
+    counts = [line.count(separator) for line in cell.split("\n") if line]
+    whole = len(counts) > 2 and set(counts[1:-1]) == {width - 1}
+    return width > 1 and whole and counts[0] == width - 1 - place and counts[-1] == place
 
 
 def _checked(path: Path, frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -208,3 +208,10 @@ def test_weights_and_groups_are_arrays_of_the_file(tmp_path):
     assert not set(people[data.split.train]) & set(people[data.split.test])
     for *_, targets, own in data.train_dataloader():
         assert own.shape == targets.shape[:1]
+
+
+@pytest.mark.parametrize("other", ["x_dev", "val_x", "xval"])
+def test_two_arrays_of_one_part_are_refused(tmp_path, other):
+    arrays = {"x_train": VALUES, "y_train": LABELS, "x_val": VALUES, "y_val": LABELS, other: VALUES[:3]}
+    with pytest.raises(DataError, match=f"x_val and {other} are of the same part; it holds"):
+        read(tmp_path, **arrays)

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -88,3 +89,21 @@ def test_one_class_and_options_of_tables_are_refused(tmp_path):
         ready(tmp_path, continuous=True)
     with pytest.raises(DataError, match="target is for a table or an"):
         ready(tmp_path, target="label")
+
+
+def test_the_names_that_pandas_gives_to_columns_are_no_step(tmp_path):
+    for number in range(12):
+        folder = tmp_path / ("run", "walk")[number % 2]
+        folder.mkdir(exist_ok=True)
+        steps = np.random.default_rng(number).normal(size=(4, 3))
+        pd.DataFrame(steps).to_csv(folder / f"{number}.csv", index=False)
+    with pytest.warns(UserWarning, match="the first lines of .csv files that count the columns are not steps"):
+        data = ready(tmp_path)
+    assert set(data.samples.lengths.tolist()) == {4}
+
+
+def test_numbers_with_underscores_are_refused_in_files_as_in_tables(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "run" / "odd.csv").write_text("1,2\n1_000,3\n")
+    with pytest.raises(DataError, match=r"odd\.csv, row 2, column 'feature 0': '1_000' is not a number"):
+        ready(tmp_path)

@@ -129,3 +129,13 @@ def test_other_times_are_told_when_a_run_is_resumed():
     one.setup()
     with pytest.raises(DataError, match=r"split\.by_time was .*sha256.*different samples in train"):
         other.check_same_split(one.manifest)
+
+
+def test_typed_times_beyond_the_range_of_nanoseconds_keep_their_order():
+    typed = read_times(np.array(["2024-01-01", "9999-12-31", "1500-01-01"], dtype="datetime64[us]"))
+    assert np.argsort(typed.of).tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("days", [("2026-1-9", "2026-1-10", "2025-12-31"), ("9.1.2026", "10.1.2026", "31.12.2025")])
+def test_dates_are_read_as_those_in_tables_are(days):
+    assert np.diff(read_times(np.array(days, dtype=object)).of).tolist() == [1, -10]

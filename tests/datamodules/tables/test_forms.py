@@ -174,3 +174,43 @@ def test_numbers_of_any_form_are_numbers_to_others_too():
         read_numbers("t.csv", "x", cells)
     with pytest.raises(DataError, match=r"t\.csv, row 4, column 'x': 'b' is not a number"):
         read_numbers("t.csv", "x", pd.Series(["1", "2", "b", "c"]))
+
+
+@pytest.mark.parametrize("day", ["{} May 2024", "May {}, 2024"])
+def test_a_column_of_full_names_of_months_may_hold_may(day):
+    june = column(*(day.format(number) for number in (1, 2)), day.format(3).replace("May", "June"))
+    assert june.kind == "date"
+    assert np.diff(june.values).tolist() == [1, 32]
+
+
+def test_dates_far_from_today_are_dates():
+    far = column("2024-01-05", "9999-12-31", "0990-01-01")
+    assert far.kind == "date"
+    assert (far.values / 365.2425 + 1970).round().tolist() == [2024, 10000, 990]
+    typed = pd.Series(np.array(["2024-01-05", "9999-12-31", "NaT"], dtype="datetime64[us]"))
+    np.testing.assert_array_equal(read_column("t.parquet", "x", typed).values, [*far.values[:2], np.nan])
+
+
+def test_codes_that_look_like_dates_are_names():
+    assert column("1234-56-78", "5551-23-45", "2024-01-05").kind == "category"
+    with pytest.raises(DataError, match="row 7, column 'x': '2024-02-30' is not a date"):
+        column(*["2024-01-05"] * 5, "2024-02-30")
+
+
+def test_codes_with_a_zero_in_front_are_names_with_spaces_too():
+    assert column(*["10 115"] * 9, "01 067").kind == "category"
+
+
+@pytest.mark.parametrize("written", ["EUR {}", "{} EUR", "€{}", "{} €", "{}USD"])
+def test_money_in_thousands_or_thousandths_is_asked_about(written):
+    with pytest.raises(DataError, match=r"may be 1.234 or 1234"):
+        column(written.format("1.234"), written.format("2.500"))
+
+
+def test_many_decimal_commas_are_read_in_a_moment(monkeypatch):
+    def apply(*_, **__):
+        raise AssertionError("a Python call for each row")
+
+    monkeypatch.setattr(pd.DataFrame, "apply", apply)
+    read = column(*(f"{number / 8}".replace(".", ",") + " kg" for number in range(1000)))
+    assert read.values.tolist() == [number / 8 for number in range(1000)]

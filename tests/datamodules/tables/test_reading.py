@@ -136,3 +136,16 @@ def test_a_damaged_parquet_file_a_folder_and_a_file_that_is_not_there(file, tmp_
         read_table(tmp_path / "none.csv")
     with pytest.raises(DataError, match="is not a file"):
         read_table(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["Dear all\nwell, yes\nand no", "one\ntwo, three, four\n\nfive, six, seven\neight"])
+@pytest.mark.parametrize("form", ['{},"{}"\n', '"{1}",{0}\n'])
+def test_texts_of_several_lines_may_hold_separators(file, text, form):
+    frame, _ = read_table(file("a,b\n" + form.format(1, text) + form.format(2, "short")))
+    assert text in frame.iloc[0].tolist()
+    assert len(frame) == 2
+
+
+def test_spaces_in_every_cell_do_not_make_a_space_the_separator(file):
+    frame, _ = read_table(file("full name,home town,kind\nAnn Lee,New York,a\nBob Ray,Los Altos,b\n"))
+    assert frame.columns.tolist() == ["full name", "home town", "kind"]

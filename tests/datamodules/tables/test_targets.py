@@ -137,3 +137,9 @@ def test_classes_that_differ_in_case_are_said_and_yes_and_no_are_the_same():
     other = column(["Cat", "cat", "dog"] * 3)
     assert other.class_names == ("Cat", "cat", "dog")
     assert "'Cat' and 'cat' in the column 'y' are two classes" in other.notes[0]
+
+
+@pytest.mark.parametrize("large", [np.inf, 1e300])
+def test_floats_that_no_integer_holds_may_be_classes(large):
+    cells = pd.Series([1.0, large] * 5, name="x")
+    assert read_target_column("t.parquet", cells, continuous=False).class_names == ("1.0", str(large))
