@@ -23,12 +23,14 @@ def load_tensors(path: str | Path, map_location: Any = "cpu", **options: Any) ->
         options: Further arguments of `torch.load`.
 
     Raises:
-        HostileFileError: It is not a regular file, or unfolds to far more than its size.
+        HostileFileError: It is not a regular file, a record of it is damaged, or it unfolds to far more than its size.
         OSError: It cannot be opened.
         Exception: It is damaged or holds objects; torch raises nearly anything.
     """
     check_regular(path, LARGEST_FILE)
-    _check_archive(path)
+    if zipfile.is_zipfile(path):
+        _check_archive(path)
+        check_records(path)
     content = torch.load(path, map_location=map_location, weights_only=True, **options)
     try:
         _measure(content, {}, 0)
@@ -40,14 +42,25 @@ def load_tensors(path: str | Path, map_location: Any = "cpu", **options: Any) ->
 
 def _check_archive(path: str | Path) -> None:
     """Check that the records of an archive are stored as they are, each in a place of its own, as torch stores them."""
-    if not zipfile.is_zipfile(path):
-        return
     with zipfile.ZipFile(path) as records:
         members = records.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise HostileFileError(path, "its records are compressed, which torch.save does not do")
     if sum(member.file_size for member in members) > Path(path).stat().st_size:
         raise HostileFileError(path, "its records are larger than the file")
+
+
+def check_records(path: str | Path) -> None:
+    """Check that every record of an archive is as it was written: torch does not compare their checksums.
+
+    Raises:
+        HostileFileError: A record is damaged; `strerror` names it.
+        BadZipFile, NotImplementedError, OSError, RuntimeError, EOFError, zlib.error: It cannot be read as an archive.
+    """
+    with zipfile.ZipFile(path) as records:
+        damaged = records.testzip()
+    if damaged is not None:
+        raise HostileFileError(path, f"it is damaged: {damaged}")
 
 
 def _inner(value: Any) -> list[Any]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import lightning as L
-import yaml
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.core.saving import CHECKPOINT_PAST_HPARAMS_KEYS
 from lightning.pytorch.utilities import rank_zero_warn
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from models.bounded_yaml import load_yaml
 from models.init_args import HYPER_PARAMETERS, UNRECORDED, find_class
 from models.signatures import constructor_parameters, members
 from models.torch_files import load_tensors
@@ -217,10 +215,3 @@ def _is_text(value: Any, annotation: Any) -> bool:
 def _is_plain(value: str) -> bool:
     """Return whether a text cannot be a class, a file, an address or YAML."""
     return PLAIN.fullmatch(value) is not None and not Path(value).exists()
-
-
-def _is_yaml_text(value: str) -> bool:
-    try:
-        return len(value) == 1 or bool(load_yaml(value) == value)  # a separator, "|", is neither class nor file
-    except yaml.YAMLError:
-        return False

@@ -427,6 +427,7 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("make", CHECKPOINTS.values(), ids=CHECKPOINTS.keys())
 def test_a_checkpoint(desk, copy, make) -> None:
+    copy.with_name("best.ckpt").unlink(missing_ok=True)  # which would be used in its place
     make(copy)
     refused(lambda: load_checkpoint(copy), copy, ValueError)
     refused(lambda: Classifier.load_from_checkpoint(copy), copy, OSError, ValueError)
