@@ -149,3 +149,10 @@ def test_texts_of_several_lines_may_hold_separators(file, text, form):
 def test_spaces_in_every_cell_do_not_make_a_space_the_separator(file):
     frame, _ = read_table(file("full name,home town,kind\nAnn Lee,New York,a\nBob Ray,Los Altos,b\n"))
     assert frame.columns.tolist() == ["full name", "home town", "kind"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_parquet_file_is_read_without_a_warning(tmp_path):
+    pd.DataFrame({"a": ["x", "y"], "b": [b"x", b"y"], "c": [1, 2]}).to_parquet(tmp_path / "t.parquet")
+    frame, _ = read_table(tmp_path / "t.parquet")
+    assert frame.values.tolist() == [["x", "x", 1], ["y", "y", 2]]
