@@ -117,14 +117,14 @@ def _classes(path: str, name: str, targets: Array, of_steps: bool, names: Array 
         if (targets[given] % 1 != 0).any():
             raise DataError(f"{path}: {name} holds {targets[given][targets[given] % 1 != 0][0]}, which is not a class")
         targets = np.where(given, targets, UNLABELLED).astype(np.int64)
-    if targets.dtype.kind == "b":
+    if targets.dtype.kind == "b" and names is None:
         return _named(path, name, targets.astype(str), np.ones(len(targets), dtype=bool), of_steps, names)
     labels = targets.astype(np.int64)
     given = labels != UNLABELLED
     _check_given(path, name, given, of_steps)
     found = np.unique(labels[given])
     if names is None and not np.array_equal(found, np.arange(len(found))):
-        return _named(path, name, labels.astype(str), given, of_steps, None)
+        return _named(path, name, targets.astype(str), given, of_steps, None)
     classes = _class_names(path, names, found)
     _check_few(path, name, len(classes), labels, names)
     return ArrayTargets(labels, classes)
@@ -139,7 +139,7 @@ def _texts(targets: Array) -> Array:
 def _named(path: str, name: str, words: Array, given: Array, of_steps: bool, names: Array | None) -> ArrayTargets:
     """Return classes that have names as labels: in the order of `names`, else of their numbers or of the alphabet."""
     _check_given(path, name, given, of_steps)
-    found = sorted(set(words[given].tolist()), key=_order(words[given]))
+    found = sorted(np.unique(words[given]).tolist(), key=_order(words[given]))  # 1 and 1.0 stay in one order
     classes = tuple(map(str, found)) if names is None else _class_names(path, names, [])
     unknown = next((word for word in found if word not in classes), None)
     if unknown is not None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:inf|infinity)"
+GROUPED = r"[+-]?(?:0|[1-9]\d{0,2}(?:\.\d{3})?)"
 CODE = r"0\d[\d ]*"  # a number is not written with a zero in front: 01 is a name, and so is 030 1234
 CURRENCY = "€$£¥₹₽₩₺₴₦₫₪฿₿¢"
 CURRENCY_CODES = ("EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR")
@@ -86,6 +87,7 @@ def number_form(path: str, name: str, given: "pd.Series[str]") -> Form | None:
         return None
     plain = given.str.fullmatch(NUMBER)
     if plain.all() and not given.str.fullmatch(CODE).any():
+        _check_no_thousands(path, name, given)
         return PLAIN_FORM
     units = _plain(given).str.extract(rf"^{ANY_NUMBER}$")
     like_number = units[1].notna()
@@ -136,6 +138,19 @@ def _check_clear(
                 f"{path}, column {name!r}: {given[differs].iloc[0]!r} may be {least:.15g} or {most:.15g}; "
                 "write numbers with a point and without thousands separators"
             )
+
+
+def _check_no_thousands(path: str, name: str, given: "pd.Series[str]") -> None:
+    """Check that plain numbers are not whole ones whose thousands are grouped by points: 999, 1.234 and 12.345."""
+    if not re.fullmatch(GROUPED, given.iloc[0]) or not given.str.fullmatch(GROUPED).all():
+        return
+    points = given.str.contains(".", regex=False)
+    if points.any() and not points.all():  # numbers that all have three decimals are measured so
+        first = given[points].iloc[0]
+        raise DataError(
+            f"{path}, column {name!r}: {first!r} may be {first} or {first.replace('.', '')}, beside "
+            f"{given[~points].iloc[0]!r}; write numbers without thousands separators, and all with as many decimals"
+        )
 
 
 def _plain(texts: "pd.Series[str]") -> "pd.Series[str]":

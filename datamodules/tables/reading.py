@@ -68,7 +68,7 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
         frame = pd.read_parquet(path).reset_index(drop=True)
     except Exception as error:  # pyarrow raises nearly anything for a damaged file
         raise DataError(f"{path} cannot be read as a Parquet file ({error})") from error
-    for name in frame.select_dtypes(object).columns:
+    for name in [name for name in frame.columns if pd.api.types.is_object_dtype(frame[name].dtype)]:
         if frame[name].map(lambda cell: isinstance(cell, bytes)).any():
             frame[name] = frame[name].str.decode("utf-8", errors="replace")
     return frame.rename(columns=str)

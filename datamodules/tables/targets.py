@@ -145,6 +145,8 @@ def _listed_labels(path: str, names: list[str], frame: "pd.DataFrame", separator
         raise DataError(f"target: {', '.join(names)} are several columns; one holds the list of labels")
     cells = frame[names[0]].astype(object)
     lists = holds_lists(cells)
+    if any(isinstance(cell, dict) for cell in cells):
+        raise DataError(f"{path}: the cells of the column {names[0]!r} hold names with values; labels are a list")
     rows = [_labels_of(cell, separator, listed) for cell, listed in zip(cells, lists, strict=True)]
     found = sorted(set().union(*rows))
     if not found:

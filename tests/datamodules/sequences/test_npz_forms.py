@@ -215,3 +215,20 @@ def test_two_arrays_of_one_part_are_refused(tmp_path, other):
     arrays = {"x_train": VALUES, "y_train": LABELS, "x_val": VALUES, "y_val": LABELS, other: VALUES[:3]}
     with pytest.raises(DataError, match=f"x_val and {other} are of the same part; it holds"):
         read(tmp_path, **arrays)
+
+
+def test_false_and_true_are_the_first_and_the_second_of_two_names(tmp_path):
+    data = read(tmp_path, x=VALUES, y=LABELS.astype(bool), class_names=np.array(["no", "yes"]))
+    assert data.class_names == ("no", "yes")
+    assert data.samples.targets.tolist() == LABELS.tolist()
+
+
+def test_classes_are_called_as_the_file_says(tmp_path):
+    data = read(tmp_path, x=VALUES, y=LABELS.astype(np.uint64) + 2**63)
+    assert data.class_names == ("9223372036854775808", "9223372036854775809")
+
+
+def test_the_order_of_classes_that_are_equal_numbers_is_the_same_in_every_process(tmp_path):
+    spellings = ["1", "1.0", "1.00", "01", "01.0", "001"]
+    data = read(tmp_path, x=VALUES, y=np.resize(spellings, COUNT))
+    assert list(data.class_names) == sorted(spellings)

@@ -214,3 +214,10 @@ def test_many_decimal_commas_are_read_in_a_moment(monkeypatch):
     monkeypatch.setattr(pd.DataFrame, "apply", apply)
     read = column(*(f"{number / 8}".replace(".", ",") + " kg" for number in range(1000)))
     assert read.values.tolist() == [number / 8 for number in range(1000)]
+
+
+def test_points_that_may_group_thousands_are_asked_about():
+    with pytest.raises(DataError, match=r"column 'x': '12.345' may be 12.345 or 12345, beside '999'; write numbers"):
+        column("999", "12.345", "-1.200", "0")
+    assert column("9.990", "12.345").values.tolist() == [9.99, 12.345]
+    assert column("999", "12.345", "0.5").values.tolist() == [999, 12.345, 0.5]

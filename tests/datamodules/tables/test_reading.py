@@ -149,3 +149,26 @@ def test_texts_of_several_lines_may_hold_separators(file, text, form):
 def test_spaces_in_every_cell_do_not_make_a_space_the_separator(file):
     frame, _ = read_table(file("full name,home town,kind\nAnn Lee,New York,a\nBob Ray,Los Altos,b\n"))
     assert frame.columns.tolist() == ["full name", "home town", "kind"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_parquet_file_is_read_without_a_warning(tmp_path):
+    pd.DataFrame({"a": ["x", "y"], "b": [b"x", b"y"], "c": [1, 2]}).to_parquet(tmp_path / "t.parquet")
+    frame, _ = read_table(tmp_path / "t.parquet")
+    assert frame.values.tolist() == [["x", "x", 1], ["y", "y", 2]]
+
+
+@pytest.mark.parametrize("name", ["PK", "PAR1", "ARROW1"])
+def test_the_name_of_a_column_is_not_taken_for_the_first_bytes_of_another_kind_of_file(file, name):
+    frame, _ = read_table(file(f"{name},b\n1,2\n3,4\n"))
+    assert frame.columns.tolist() == [name, "b"]
+
+
+def test_files_of_other_kinds_that_are_called_tables_are_known_by_their_first_bytes(tmp_path):
+    frame = pd.DataFrame({"a": ["x", "y"]})
+    frame.to_parquet(tmp_path / "parquet.csv")
+    frame.to_feather(tmp_path / "feather.csv")
+    with pytest.raises(DataError, match=r"is a Parquet file; name it \.parquet"):
+        read_table(tmp_path / "parquet.csv")
+    with pytest.raises(DataError, match="is a Feather file"):
+        read_table(tmp_path / "feather.csv")

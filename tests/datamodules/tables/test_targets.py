@@ -143,3 +143,8 @@ def test_classes_that_differ_in_case_are_said_and_yes_and_no_are_the_same():
 def test_floats_that_no_integer_holds_may_be_classes(large):
     cells = pd.Series([1.0, large] * 5, name="x")
     assert read_target_column("t.parquet", cells, continuous=False).class_names == ("1.0", str(large))
+
+
+def test_names_with_values_are_no_labels():
+    with pytest.raises(DataError, match="column 't' hold names with values; labels are a list"):
+        read_target("t.parquet", pd.DataFrame({"t": [{"a": 1}, {"a": 2}]}), "t")
