@@ -74,7 +74,7 @@ class Session:
         try:
             # The checkpoint's weights replace those that the network begins with, whose file may be gone.
             with nullcontext() if self.checkpoint is None else skip_initial_weights():
-                builders = dict.fromkeys(BUILT, build_object)
+                builders: dict[type[Any], Any] = dict.fromkeys(BUILT, build_object)
                 if data is not None:
                     builders[DataModule] = lambda *_, **__: data
                 built = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
