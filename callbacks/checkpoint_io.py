@@ -4,6 +4,7 @@ import re
 import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from datamodules.atomic_write import atomic_write
 from datamodules.regular_files import HostileFileError
 from models.torch_files import load_tensors
 
+PLAIN = (torch.Tensor, torch.dtype, torch.device, bool, int, float, complex, str, bytes, type(None))
 VERSION = re.compile(r"\d+\.\d+")
 ARCHIVE = b"PK\x03\x04"  # `torch.save` writes zip archives; before torch 1.6 it wrote a series of pickles
 
@@ -24,7 +26,7 @@ PARTS: dict[str, type] = {
     **{"state_dict": dict, "epoch": int, "global_step": int, "pytorch-lightning_version": str},
     **{"loops": dict, "callbacks": dict, "optimizer_states": list, "lr_schedulers": list, "hyper_parameters": dict},
 }
-RESUMED = ("epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers")
+RESUMED = ("epoch", "global_step", "loops", "callbacks", "optimizer_states")
 
 
 class CheckpointError(ValueError):
@@ -61,7 +63,7 @@ def check_resumable(path: _PATH, checkpoint: dict[str, Any]) -> None:
     Raises:
         CheckpointError: It lacks some of it.
     """
-    missing = [part for part in RESUMED if part not in checkpoint]
+    missing = [part for part in RESUMED if part not in checkpoint or checkpoint[part] == []]
     if missing:
         raise CheckpointError(
             f"{path} cannot be resumed: it has no {', '.join(missing)} (it holds weights alone, or another version of "
@@ -103,6 +105,27 @@ def check_whole(path: Path) -> None:
         raise CheckpointError(f"{path} is not a checkpoint that can be read (it is damaged: {damaged})")
 
 
+def check_states(states: dict[str, Any]) -> None:
+    """Check that what callbacks keep can be read again: tensors and plain values.
+
+    Raises:
+        CheckpointError: One keeps something else.
+    """
+    for name, state in states.items():
+        waiting = [state]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Mapping):
+                waiting += [*value.keys(), *value.values()]
+            elif isinstance(value, list | tuple | set):
+                waiting += value
+            elif not isinstance(value, PLAIN):
+                raise CheckpointError(
+                    f"callback {name}: its state_dict holds an object of the type {type(value).__name__}, which no "
+                    f"checkpoint can be read with; keep tensors and plain values"
+                )
+
+
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(len(ARCHIVE))
@@ -133,7 +156,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
         Raises:
             OSError: The file cannot be written; an earlier one of that name is untouched.
+            CheckpointError: A callback keeps something that could not be read again.
         """
+        check_states(checkpoint.get("callbacks", {}))
         with atomic_write(Path(path)) as file:
             torch.save(checkpoint, file)
 

@@ -15,7 +15,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from callbacks import CheckpointError, Summary
+from callbacks import CheckpointError, Summary, load_checkpoint
 from callbacks.interruption import StopOnSignal
 from callbacks.lookup import find_callback
 from callbacks.printing import say
@@ -147,9 +147,18 @@ def run(job: Job, words: list[str]) -> None:
 def _unforeseen(error: Exception, session: Session | None) -> str:
     """Return one line on an error; of one after the first step, the traceback is kept in the run's folder."""
     line = describe_failure(error)
-    if session is None or session.job.name != "fit" or session.trainer.global_step == 0:
-        return f"{line} ({DEBUG_HINT})"
+    if session is None or not _has_trained(session):
+        begins_from = session.checkpoint if session is not None else None
+        return f"{line} ({DEBUG_HINT})" if begins_from is None else f"{begins_from}: {line} ({DEBUG_HINT})"
     return f"{line} ({keep_traceback(error, session.folder)}); {what_is_kept(session.folder)}"
+
+
+def _has_trained(session: Session) -> bool:
+    """Return whether a training has made a step since it began or was resumed."""
+    if session.job.name != "fit":
+        return False
+    checkpoint = session.checkpoint
+    return session.trainer.global_step > (0 if checkpoint is None else load_checkpoint(checkpoint)["global_step"])
 
 
 def _fit_until_signal(session: Session) -> None:
