@@ -18,6 +18,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from callbacks import CheckpointError, Summary, load_checkpoint
 from callbacks.interruption import StopOnSignal
 from callbacks.lookup import find_callback
+from callbacks.monitor import check_lightnings_monitors
 from callbacks.printing import say
 from datamodules import DataError, DataModule
 from datamodules.atomic_write import WriteError, remove_leftovers
@@ -207,6 +208,7 @@ def _fit(session: Session) -> None:
         trainer.fit_loop.only_end = lacks_summary(checkpoint, session.folder)
     if session.folder is not None and trainer.is_global_zero:
         remove_leftovers(session.folder)
+    check_lightnings_monitors(trainer, session.model)
     with session.fitting_weights():
         trainer.fit(session.model, datamodule=session.data, ckpt_path=checkpoint)
     summary = find_callback(trainer, Summary)
