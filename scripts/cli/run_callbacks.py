@@ -8,7 +8,7 @@ import lightning as L
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 
-from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, StopOnSignal, Summary
+from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, SilentFailures, StopOnSignal, Summary
 from callbacks.files import display_path, write_text
 from callbacks.lookup import run_folder
 from datamodules.atomic_write import WriteError
@@ -38,6 +38,7 @@ def training_callbacks(
         checkpoint,
         None if checkpoint is None else LastCheckpoint(checkpoint.every_n_train_steps, checkpoint.every_minutes),
         SaveSplit(),
+        SilentFailures(),
         Header(),
         None if config["enable_progress_bar"] else EpochLines(),
         Curves(*watched),
