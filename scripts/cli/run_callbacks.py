@@ -1,6 +1,7 @@
 """The callbacks of every training, beside the user's, and the one of them that keeps the recipe."""
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class SaveConfig(Callback):
 
     def __init__(self, recipe: str) -> None:
         self.recipe = recipe
+        self._first_epoch = 0
 
     def command_lines(self, checkpoint: str) -> list[str]:
         """Return the command that tests a checkpoint; with its recipe, if that names classes that are not trusted."""
@@ -78,6 +80,7 @@ class SaveConfig(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file."""
+        self._first_epoch = trainer.current_epoch
         folder = run_folder(trainer)
         if folder is not None and trainer.is_global_zero:
             write_text(folder / "config.yaml", self.recipe)
@@ -101,8 +104,9 @@ class SaveConfig(Callback):
         folder = run_folder(trainer)
         if folder is None or not trainer.is_global_zero:
             return
-        if trainer.current_epoch == 0 and not (folder / "checkpoints").exists():
-            (folder / "config.yaml").unlink(missing_ok=True)
+        if trainer.current_epoch == self._first_epoch and not (folder / "checkpoints").exists():
+            with suppress(OSError):  # a logger's folder may not be one
+                (folder / "config.yaml").unlink()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log the hyperparameters once, with the best epoch's metrics."""
