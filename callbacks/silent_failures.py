@@ -60,8 +60,8 @@ class SilentFailures(L.Callback):
         if held is not None and len(held) == 1:
             self._warn(
                 "validation",
-                f"the validation part holds one class alone, {next(iter(held))}: its accuracy says nothing of the others; "
-                f"enlarge it (--data.split.val_fraction), or stratify it",
+                f"the validation part holds one class alone, {next(iter(held))}: its accuracy says nothing of the "
+                f"others; enlarge it (--data.split.val_fraction), or stratify it",
             )
 
     @override
@@ -77,8 +77,8 @@ class SilentFailures(L.Callback):
         if scale > HUGE:
             self._warn(
                 "scale",
-                f"the network's inputs are of the size {scale:.3g} (root mean square), where about 1 is usual: they are "
-                f"not normalised, or outliers stretch them; look at data.mean and data.std, or into the data",
+                f"the network's inputs are of the size {scale:.3g} (root mean square), where about 1 is usual: they "
+                f"are not normalised, or outliers stretch them; look at data.mean and data.std, or into the data",
             )
 
     @override

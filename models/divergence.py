@@ -104,7 +104,7 @@ def learning_rate(task: Any) -> Any:
 
 
 def _can_be_checked(value: Tensor) -> bool:
-    return value.is_floating_point() and not isinstance(value, nn.parameter.UninitializedTensorMixin)
+    return value.is_floating_point() and not nn.parameter.is_lazy(value)
 
 
 def _is_mask(name: str, value: Tensor) -> bool:

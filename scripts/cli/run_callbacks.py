@@ -9,7 +9,17 @@ import lightning as L
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 
-from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, SilentFailures, StopOnSignal, Summary
+from callbacks import (
+    Curves,
+    EpochLines,
+    Header,
+    History,
+    LastCheckpoint,
+    SaveSplit,
+    SilentFailures,
+    StopOnSignal,
+    Summary,
+)
 from callbacks.files import display_path, write_text
 from callbacks.lookup import run_folder
 from datamodules.atomic_write import WriteError

@@ -45,7 +45,8 @@ class Trainer(L.Trainer):
         limit_test_batches: Test batches that are measured: a number or a fraction.
         limit_predict_batches: Test batches that are predicted: a number or a fraction.
         overfit_batches: Train on some batches, the same in every epoch, and validate on as many of the validation part:
-            a number of batches, or a fraction of those of each part, at least one for validation. A test measures the whole test part.
+            a number of batches, or a fraction of those of each part, at least one for validation. A test measures the
+            whole test part.
         val_check_interval: Validate after this many batches, or after this fraction of an epoch.
         kwargs: Arguments of `lightning.Trainer`.
 
@@ -87,9 +88,9 @@ class Trainer(L.Trainer):
     @override
     def _run_stage(self) -> Any:
         fraction, data = self.overfit_batches, self.datamodule  # type: ignore[attr-defined]
-        if isinstance(fraction, float) and 0 < fraction < 1 and isinstance(data, DataModule):
-            if not int(fraction * len(data.val_dataloader())):
-                self.limit_val_batches = 1  # Lightning refuses a fraction of none
+        fractional = isinstance(fraction, float) and 0 < fraction < 1 and isinstance(data, DataModule)
+        if fractional and not int(fraction * len(data.val_dataloader())):
+            self.limit_val_batches = 1  # Lightning refuses a fraction of none
         return super()._run_stage()
 
 

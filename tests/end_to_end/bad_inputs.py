@@ -1,4 +1,4 @@
-"""Command lines that are wrong, by kind: `WORDS => PART OF THE LINE; ANOTHER`. Flags alone belong to a fit on digits."""
+"""Command lines that are wrong, by kind: `WORDS => PART OF THE LINE; ANOTHER`; flags alone belong to a fit."""
 
 from bad_trainers import CALLBACKS, TRAINER
 
@@ -39,11 +39,11 @@ MODEL = """
 --model.optimizer torch.nn.Linear => model.optimizer; torch.nn.Linear
 --model.optimizer.lr -1 => learning rate; -1
 --model.optimizer.lr inf => model.optimizer.lr: 'inf'
---model.optimizer.lr 1e30 => the loss is nan at step 2, epoch 1; learning rate (5e+29); first in body
+--model.optimizer.lr 1e30 => the loss is nan at step; epoch 1; lower the learning rate (; e+29); first in body
 --model.optimizer.weight_decay -1 => model.optimizer (AdamW); weight_decay
 --model.optimizer.betas [2,3] => model.optimizer (AdamW); beta
 --model.lr_scheduler StepLR => model.lr_scheduler: needs step_size
---model.lr_scheduler '{class_path: torch.optim.lr_scheduler.StepLR, init_args: {step_size: 0}}' => model.lr_scheduler (StepLR)
+--model.lr_scheduler StepLR --model.lr_scheduler.step_size 0 => model.lr_scheduler (StepLR)
 --model.lr_scheduler.warmup_fraction 2 => warmup_fraction 2.0
 --model.lr_scheduler_interval week => model.lr_scheduler_interval: 'week'
 --early_stopping.monitor val/los => early_stopping.monitor; 'val/los'

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from bad_inputs import KINDS, TYPED, cases
 from misused_code import OWN
 
@@ -22,7 +21,7 @@ def desk(new_desk):
     os.mkfifo(desk.folder / "pipe")
     for folder, classes in (("bytes", (b"one", b"tw\xff")), ("bytes_in", (b"one", b"two"))):
         for name in classes:
-            (Path(os.fsdecode(os.path.join(os.fsencode(desk.folder), folder.encode(), name)))).mkdir(parents=True)
+            (desk.folder / folder / os.fsdecode(name)).mkdir(parents=True)
     (desk.folder / "bytes_in" / "one" / os.fsdecode(b"\xff.png")).touch()
     desk.here(*FIT, "--name", "trained")
     return desk
@@ -39,8 +38,9 @@ def on_disk(folder: Path) -> dict[str, tuple[int, int]]:
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in ("__pycache__", "configs")]
         for name in (*folders, *files):
-            stat = os.lstat(os.path.join(root, name))
-            found[os.path.join(root, name)] = (0, 0) if name in folders else (stat.st_size, stat.st_mtime_ns)
+            path = Path(root) / name
+            stat = path.lstat()
+            found[str(path)] = (0, 0) if name in folders else (stat.st_size, stat.st_mtime_ns)
     return found
 
 
@@ -143,7 +143,10 @@ def test_the_traceback_is_shown_where_it_is_asked_for(desk, monkeypatch) -> None
     [
         ("--trainer.barebones", "true"),
         ("--trainer.callbacks", "[TQDMProgressBar]"),
-        ("--trainer.callbacks", "[{class_path: lightning.pytorch.callbacks.Timer, init_args: {duration: 00:01:00:00}}]"),
+        (
+            "--trainer.callbacks",
+            "[{class_path: lightning.pytorch.callbacks.Timer, init_args: {duration: 00:01:00:00}}]",
+        ),
         ("--trainer.overfit_batches", "0.1"),
         ("--trainer.overfit_batches", "2"),
     ],
