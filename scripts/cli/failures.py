@@ -20,7 +20,8 @@ from models.regularizers import Regularizer
 from scripts.cli.command_line import shortened
 
 TRACEBACK_FILE = "traceback.txt"
-DEBUG_HINT = "HOLDOUT_DEBUG=1 shows the traceback"
+DEBUG_VARIABLE = "HOLDOUT_DEBUG"
+DEBUG_HINT = f"{DEBUG_VARIABLE}=1 shows the traceback"
 OPTIONS: tuple[tuple[type[Any], str], ...] = (
     (Callback, "trainer.callbacks"),
     (Logger, "trainer.logger"),
@@ -36,10 +37,10 @@ STARTS = ("__init__", "setup")  # a strategy is at fault where it starts; it als
 
 def describe_failure(error: Exception) -> str:
     """Return an error as one line that names the option whose class raised it, or the line of a user's own file."""
-    owner = _wrong_hook(error) or _owner(error)
-    own = describe_fault(error)
-    if own is not None:
-        return own if owner is None else f"{owner[0]}: {own}"
+    own, wrong_hook = describe_fault(error), _wrong_hook(error)
+    if own is not None and wrong_hook is None:
+        return own
+    owner = wrong_hook or _owner(error)
     text = " ".join(str(error).split())
     said = shortened(f"{type(error).__name__}: {text}" if text else type(error).__name__)
     return said if owner is None else f"{owner[0]}: {owner[1]}: {said}"

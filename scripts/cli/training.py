@@ -28,7 +28,7 @@ from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.evaluation import check_writable, evaluate, predict, predictions_path
-from scripts.cli.failures import DEBUG_HINT, TRACEBACK_FILE, describe_failure, keep_traceback
+from scripts.cli.failures import DEBUG_HINT, DEBUG_VARIABLE, TRACEBACK_FILE, describe_failure, keep_traceback
 from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
@@ -142,6 +142,8 @@ def run(job: Job, words: list[str]) -> None:
     except UsageError:
         raise
     except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            raise
         raise UsageError(_unforeseen(error, session)) from error
 
 
