@@ -17,6 +17,7 @@ from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
 from callbacks.progress import EpochLines, Header
 from callbacks.save_split import SaveSplit
+from callbacks.silent_failures import SilentFailures
 from callbacks.summary import Summary
 from callbacks.weight_averaging import EMA, SWA
 
@@ -41,6 +42,7 @@ __all__ = [
     "Memorization",
     "MisclassifiedGallery",
     "SaveSplit",
+    "SilentFailures",
     "StopOnSignal",
     "Summary",
     "load_checkpoint",

@@ -1,8 +1,10 @@
 """Checkpoint files: written as a whole or not at all, read without running code."""
 
+import re
 import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,16 @@ from datamodules.atomic_write import atomic_write
 from datamodules.regular_files import HostileFileError
 from models.torch_files import check_records, load_tensors
 
+PLAIN = (torch.Tensor, torch.dtype, torch.device, bool, int, float, complex, str, bytes, type(None))
+VERSION = re.compile(r"\d+\.\d+")
 ARCHIVE = b"PK\x03\x04"  # `torch.save` writes zip archives; before torch 1.6 it wrote a series of pickles
+
+# What Lightning keeps in a checkpoint, and of which kind.
+PARTS: dict[str, type] = {
+    **{"state_dict": dict, "epoch": int, "global_step": int, "pytorch-lightning_version": str},
+    **{"loops": dict, "callbacks": dict, "optimizer_states": list, "lr_schedulers": list, "hyper_parameters": dict},
+}
+RESUMED = ("epoch", "global_step", "loops", "callbacks", "optimizer_states")
 
 
 class CheckpointError(ValueError):
@@ -40,7 +51,37 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a checkpoint that can be read ({_reason(path, error)})") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} is not a Lightning checkpoint (it has no state_dict)")
+    _check_parts(path, checkpoint)
     return checkpoint
+
+
+def check_resumable(path: _PATH, checkpoint: dict[str, Any]) -> None:
+    """Check that a checkpoint holds what a run goes on from, not weights alone.
+
+    Raises:
+        CheckpointError: It lacks some of it.
+    """
+    missing = [part for part in RESUMED if part not in checkpoint or checkpoint[part] == []]
+    if missing:
+        raise CheckpointError(
+            f"{path} cannot be resumed: it has no {', '.join(missing)} (it holds weights alone, or another version of "
+            f"Lightning wrote it)"
+        )
+
+
+def _check_parts(path: _PATH, checkpoint: dict[str, Any]) -> None:
+    for part, kind in PARTS.items():
+        if part in checkpoint and not isinstance(checkpoint[part], kind):
+            wrong = type(checkpoint[part]).__name__
+            raise CheckpointError(f"{path} is not a Lightning checkpoint (its {part} is of the type {wrong})")
+    version = checkpoint.get("pytorch-lightning_version", "2.0")
+    if not VERSION.match(version):
+        raise CheckpointError(f"{path} is not a Lightning checkpoint (it names the version {version[:20]!r})")
+    for name, weight in checkpoint["state_dict"].items():
+        if not isinstance(weight, torch.Tensor) and not str(name).endswith("_extra_state"):
+            raise CheckpointError(
+                f"{path} is not a Lightning checkpoint (its weight {name} is of the type {type(weight).__name__})"
+            )
 
 
 def check_whole(path: Path) -> None:
@@ -57,6 +98,27 @@ def check_whole(path: Path) -> None:
         raise CheckpointError(f"{path} is not a checkpoint that can be read ({error.strerror})") from error
     except (zipfile.BadZipFile, NotImplementedError, OSError, RuntimeError, EOFError, zlib.error) as error:
         raise CheckpointError(f"{path} is not a checkpoint that can be read ({_reason(path, error)})") from error
+
+
+def check_states(states: dict[str, Any]) -> None:
+    """Check that what callbacks keep can be read again: tensors and plain values.
+
+    Raises:
+        CheckpointError: One keeps something else.
+    """
+    for name, state in states.items():
+        waiting = [state]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Mapping):
+                waiting += [*value.keys(), *value.values()]
+            elif isinstance(value, list | tuple | set):
+                waiting += value
+            elif not isinstance(value, PLAIN):
+                raise CheckpointError(
+                    f"callback {name}: its state_dict holds an object of the type {type(value).__name__}, which no "
+                    f"checkpoint can be read with; keep tensors and plain values"
+                )
 
 
 def _head(path: Path) -> bytes:
@@ -89,7 +151,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
         Raises:
             OSError: The file cannot be written; an earlier one of that name is untouched.
+            CheckpointError: A callback keeps something that could not be read again.
         """
+        check_states(checkpoint.get("callbacks", {}))
         with atomic_write(Path(path)) as file:
             torch.save(checkpoint, file)
 

@@ -4,6 +4,7 @@ import re
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from callbacks.lookup import callbacks_of
 from callbacks.probe import Probe
@@ -56,12 +57,40 @@ def check_monitor(option: str, monitor: str, trainer: L.Trainer, module: L.Light
         raise MisconfigurationException(f"{option}.monitor: no metric is called {monitor!r}; choose from {names}")
     if monitor.startswith("val/") and trainer.limit_val_batches == 0:
         raise MisconfigurationException(f"{option}.monitor: {monitor} is never measured (limit_val_batches is 0)")
+    every = trainer.check_val_every_n_epoch
+    if monitor.startswith("val/") and every is not None and 0 <= (trainer.max_epochs or -1) < every:
+        raise MisconfigurationException(
+            f"{option}.monitor: {monitor} is never measured: trainer.check_val_every_n_epoch {every} is more than "
+            f"trainer.max_epochs {trainer.max_epochs}"
+        )
     if monitor.startswith("val/") and not trainer.fast_dev_run:  # type: ignore[attr-defined]
         steps = steps_to_validation(trainer)
         if 0 <= trainer.max_steps < steps:
             raise MisconfigurationException(
                 f"{option}.monitor: {monitor} is never measured: trainer.max_steps {trainer.max_steps} ends the run "
                 f"before the first validation, after {steps} steps; raise it, or lower trainer.val_check_interval"
+            )
+
+
+def check_lightnings_monitors(trainer: L.Trainer, module: L.LightningModule) -> None:
+    """Check that Lightning's own callbacks watch a metric that is measured, unless a user's callback may log it.
+
+    Raises:
+        MisconfigurationException: One does not.
+    """
+    known = getattr(module, "metric_modes", None)
+    rooms = {type(callback).__module__.split(".")[0] for callback in callbacks_of(trainer)}
+    if not callable(known) or rooms - {"lightning", "callbacks", "models", "scripts"}:
+        return
+    probes = [callback.prefix for callback in callbacks_of(trainer) if isinstance(callback, Probe)]
+    for callback in callbacks_of(trainer):
+        monitor, name = getattr(callback, "monitor", None), type(callback).__name__
+        theirs = isinstance(callback, EarlyStopping | ModelCheckpoint) and type(callback).__module__.startswith("light")
+        if not theirs or not isinstance(monitor, str) or monitor in (*known(), "epoch", "step"):
+            continue
+        if not monitor.startswith(("lr-", *probes)):
+            raise MisconfigurationException(
+                f"trainer.callbacks: {name}: no metric is called {monitor!r}; choose from {', '.join(sorted(known()))}"
             )
 
 

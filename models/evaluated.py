@@ -149,9 +149,11 @@ class EvaluatedModule(L.LightningModule, ABC):
         inputs, targets, steps = self.unpack(batch)
         return self.to_predictions(self.compute_outputs(inputs, steps)), targets
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure a validation batch."""
-        self.val_metrics.update(*self.evaluate(batch))
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Measure a validation batch; return its predictions."""
+        predictions, targets = self.evaluate(batch)
+        self.val_metrics.update(predictions, targets)
+        return predictions
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Measure a test batch; return its predictions."""

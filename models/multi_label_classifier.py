@@ -108,10 +108,11 @@ class MultiLabelClassifier(Task):
         return loss
 
     @override
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         logits, targets = self.evaluate(batch)
         self.val_metrics.update(logits, targets)
         self.best_thresholds.update(logits, targets)
+        return logits
 
     @override
     def on_validation_epoch_end(self) -> None:

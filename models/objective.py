@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.divergence import advice
 from models.errors import TrainingError
 
 Penalties = Sequence[tuple[str, Tensor]]  # names of regularizers, and the scalars that they add to the loss
@@ -89,17 +90,14 @@ def check_scalar(name: str, value: Any) -> None:
         raise TrainingError(f"loss: {name} must return a scalar tensor, gave {gave}{hint}")
 
 
-def check_objective(
-    objectives: Tensor, steps: Sequence[int], epoch: int, outputs: Sequence[Tensor], penalties: Sequence[Penalties]
-) -> None:
+def check_objective(task: Any, objectives: Tensor, steps: Sequence[Any], where: str = "") -> None:
     """Check the objectives of training steps.
 
     Args:
-        objectives: (steps,).
-        steps: Number of each step.
-        epoch: The epoch, from 0.
-        outputs: The network's outputs at each step.
-        penalties: The penalties of each step.
+        task: The task.
+        objectives: (steps,), means over the devices.
+        steps: The results of each step, see `StepResults`.
+        where: Where NaN or infinite numbers appeared first, if that is known.
 
     Raises:
         TrainingError: An objective is NaN or infinite.
@@ -108,15 +106,13 @@ def check_objective(
     if bool(finite.all()):
         return
     first = int(finite.int().argmin())
-    where = f"at step {steps[first]}, epoch {epoch + 1}"
-    if bool(outputs[first].isfinite().all()):
-        for name, value in penalties[first]:
+    results = steps[first]
+    moment = f"at step {results.step}, epoch {task.current_epoch + 1}"
+    if bool(results.outputs.isfinite().all()):
+        for name, value in results.penalties:
             if not bool(value.isfinite()):
                 raise TrainingError(
-                    f"the penalty of {name} is {value.item()} {where}, where the network's outputs are finite: look "
+                    f"the penalty of {name} is {value.item()} {moment}, where the network's outputs are finite: look "
                     f"into its penalty(), or lower the learning rate"
                 )
-    raise TrainingError(
-        f"the loss is {objectives[first].item()} {where}: "
-        f"lower the learning rate, or clip gradients (--trainer.gradient_clip_val 1)"
-    )
+    raise TrainingError(f"the loss is {objectives[first].item()} {moment}: {advice(task, results.rate, where)}")

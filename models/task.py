@@ -9,6 +9,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from models.checkpointed import CheckpointedModule
+from models.divergence import check_weights, first_fault, seen_at_once
 from models.evaluated import Batch
 from models.exact_resume import STATES_KEY, capture, keep_own_state, restore, resume_whole_epochs
 from models.finders import refuse_finders
@@ -113,7 +114,8 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
         objective = whole_batch_objective(self, self.compute_loss(outputs, soft, *weights), penalties, soft)
-        self.training_record.add(self, objective, outputs, targets, penalties)
+        where = first_fault(self.network, inputs) if seen_at_once(self, objective) else ""
+        self.training_record.add(self, objective, outputs, targets, penalties, where)
         return objective
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
@@ -174,6 +176,7 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the split of the data, the state that an exact resume needs, and how to rebuild the task."""
         self.training_record.check(self)
+        check_weights(self, checkpoint["state_dict"])
         manifest = getattr(self.datamodule, "manifest", None)
         if manifest is not None:
             checkpoint[SPLIT_KEY] = manifest

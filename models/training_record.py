@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from models.divergence import learning_rate
 from models.objective import Penalties, check_objective
 
 FLUSH_EVERY = 50  # batches kept before metrics are updated at once: per-step updates cost more than a small network
@@ -18,6 +19,7 @@ class StepResults(NamedTuple):
     outputs: Tensor  # the network's outputs for the batch
     targets: Tensor  # the data's targets
     penalties: Penalties  # the part of the objective that each regularizer added, to name one that is not finite
+    rate: Any = None  # learning rate, of the first group of parameters
 
 
 class TrainingRecord:
@@ -31,8 +33,18 @@ class TrainingRecord:
         self.recording = True
         self._kept: list[StepResults] = []
 
-    def add(self, task: Any, objective: Tensor, outputs: Tensor, targets: Tensor, penalties: Penalties = ()) -> None:
+    def add(
+        self,
+        task: Any,
+        objective: Tensor,
+        outputs: Tensor,
+        targets: Tensor,
+        penalties: Penalties = (),
+        where: str = "",
+    ) -> None:
         """Keep the results of a training step, unless `recording` is off; see `StepResults`.
+
+        `where` says where NaN or infinite numbers appeared in this step, if they did and that is known.
 
         Raises:
             TrainingError: The objective of a step is NaN or infinite.
@@ -40,11 +52,12 @@ class TrainingRecord:
         if self.recording:
             detached = [(name, penalty.detach()) for name, penalty in penalties]
             step = task.global_step + 1
-            self._kept.append(StepResults(step, objective.detach(), outputs.detach(), targets, detached))
-        if len(self._kept) == FLUSH_EVERY:
-            self.flush(task)
+            results = StepResults(step, objective.detach(), outputs.detach(), targets, detached, learning_rate(task))
+            self._kept.append(results)
+        if len(self._kept) == FLUSH_EVERY or where:
+            self.flush(task, where)
 
-    def flush(self, task: Any) -> None:
+    def flush(self, task: Any, where: str = "") -> None:
         """Update the training metrics and log the mean objective.
 
         Raises:
@@ -52,11 +65,11 @@ class TrainingRecord:
         """
         if not self._kept:
             return
-        steps, objectives, outputs, targets, penalties = zip(*self._kept, strict=True)
-        self._kept.clear()
+        kept, self._kept = self._kept, []
+        _, objectives, outputs, targets, *_ = zip(*kept, strict=True)
         # Reduced over devices, so that a NaN on one stops all; the others would wait for it forever.
         objective = task.trainer.strategy.reduce(torch.stack(objectives).float(), reduce_op="mean")
-        check_objective(objective, steps, task.current_epoch, outputs, penalties)
+        check_objective(task, objective, kept, where)
         task.train_metrics.update(task.to_predictions(torch.cat(outputs)), torch.cat(targets))
         if task.logger is not None:
             task.logger.log_metrics({"train/objective": objective.mean().item()}, step=task.global_step)

@@ -16,6 +16,7 @@ from torchvision.datasets.utils import check_integrity, download_url
 from datamodules.atomic_write import atomic_write
 from datamodules.errors import DataError
 from datamodules.images.array_pickle import read_array_pickle
+from datamodules.images.downloads import made_folders
 from datamodules.images.image_decoding import Pixels
 from datamodules.regular_files import check_regular, copy_unfolded
 from datamodules.splitting.subsets import Indices
@@ -77,10 +78,11 @@ class CIFARFiles:
 
     def _download(self) -> None:
         try:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".download-", dir=self.data_dir) as partial:
-                download_url(self.source.url, partial, self.source.filename, self.source.tgz_md5)
-                (Path(partial) / self.source.filename).replace(self.archive)
+            with made_folders(self.data_dir):
+                self.data_dir.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(prefix=".download-", dir=self.data_dir) as partial:
+                    download_url(self.source.url, partial, self.source.filename, self.source.tgz_md5)
+                    (Path(partial) / self.source.filename).replace(self.archive)
         except (OSError, RuntimeError, EOFError, HTTPException) as error:
             raise DataError(
                 f"{self.source.__name__} is not in {self.folder} and could not be downloaded ({error}); put "

@@ -93,6 +93,7 @@ class _Walk:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if not _is_folder(entry):
+                    check_name(entry)
                     yield entry
                 elif entry.name.startswith("."):
                     self.left_out["hidden folder"] += 1
@@ -100,6 +101,18 @@ class _Walk:
                     links.append((entry, [*above, place]))
                 else:
                     yield from self._below(entry.path, [*above, place], links)
+
+
+def check_name(entry: os.DirEntry[str] | Path) -> None:
+    """Check that the name of a file or folder is text, which can be written and read again.
+
+    Raises:
+        DataError: It is not UTF-8.
+    """
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{os.fspath(entry)!r} has a name that is not UTF-8; rename it") from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

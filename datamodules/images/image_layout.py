@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from datamodules.errors import DataError
+from datamodules.images.class_files import check_name
 from datamodules.splitting.part_names import may_be_class, part_of
 from datamodules.splitting.splits import PARTS
 
@@ -78,4 +79,7 @@ def _some(names: list[str]) -> str:
 
 def subfolders(folder: Path) -> list[Path]:
     """Return the folders in a folder, sorted; hidden ones do not count."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for path in found:
+        check_name(path)
+    return found

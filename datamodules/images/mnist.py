@@ -16,6 +16,7 @@ from typing_extensions import override
 from datamodules.augmentation import Augmentation, HorizontalFlip
 from datamodules.base import DataModule
 from datamodules.errors import DataError
+from datamodules.images.downloads import made_folders
 from datamodules.regular_files import HostileFileError, check_regular, unpack_gzip
 from datamodules.samples import Samples
 
@@ -78,7 +79,8 @@ class MNIST(DataModule):
         if len(missing) < len(FILES):
             raise DataError(f"{folder / missing[0]} is missing (the other files exist); restore it, or delete all")
         try:
-            self.source(self.data_dir, download=True)
+            with made_folders(folder):
+                self.source(self.data_dir, download=True)
         except (OSError, RuntimeError, EOFError, HTTPException, zlib.error) as error:
             raise DataError(
                 f"{type(self).__name__} is not in {folder} and could not be downloaded ({error}); put the four IDX "

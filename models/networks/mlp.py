@@ -1,6 +1,7 @@
 """Fully connected networks: a linear classifier and the multilayer perceptron."""
 
 import math
+import warnings
 from typing import Literal
 
 from torch import Tensor, nn
@@ -60,6 +61,8 @@ class MLP(Network):
         if any(width < 1 for width in widths):
             raise ValueError(f"MLP: widths {widths} has a width of less than 1")
         check_fraction("MLP", below_one=True, dropout=dropout)
+        if not widths:
+            warnings.warn("MLP: widths [] has no hidden layer, so that the network is linear", stacklevel=2)
         layers: list[nn.Module] = [nn.Flatten()]
         features = math.prod(input_shape)
         for width in widths:

@@ -4,14 +4,24 @@ import inspect
 import re
 from typing import Any
 
+from lightning.fabric.plugins import CheckpointIO, ClusterEnvironment
+from lightning.fabric.plugins import Precision as PrecisionPlugin
+from lightning.pytorch.accelerators import Accelerator
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import Profiler
+from lightning.pytorch.strategies import Strategy
 from torch import nn
 
 from datamodules import DataModule
 from models.own_code import place_of, with_place
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 
-BUILT = (nn.Module, DataModule, Callback)  # what `build_object` builds
+# What `build_object` builds.
+BUILT: tuple[type[Any], ...] = (
+    *(nn.Module, DataModule, Callback, Logger, Profiler, Strategy),
+    *(Accelerator, CheckpointIO, ClusterEnvironment, PrecisionPlugin),
+)
 FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
 # Attributes that only `super().__init__()` sets.
 SET_BY_BASE = ((nn.Module, "_modules"), (DataModule, "batch_size"))

@@ -9,7 +9,7 @@ import yaml
 from datamodules.regular_files import HostileFileError, read_text
 from models.bounded_yaml import LARGEST_TEXT, load_yaml
 from scripts.cli.errors import UsageError
-from scripts.cli.flags import CLASS_KEYS, RECIPE_ENDINGS, did_you_mean
+from scripts.cli.flags import CLASS_KEYS, RECIPE_ENDINGS, check_text, did_you_mean
 
 CONFIG = ("-c", "--config")
 LONGEST_SHOWN = 200
@@ -105,8 +105,10 @@ class CommandLine:
         """Take the words apart and read the recipes.
 
         Raises:
-            UsageError: A file given with `-c` is not a recipe.
+            UsageError: A file given with `-c` is not a recipe, or a word is not text.
         """
+        for word in words:
+            check_text(word)
         flags: list[Flag] = []
         waits = False  # the last flag still has no value
         for word in words:

@@ -72,10 +72,12 @@ def check_writable(path: Path) -> None:
     """Check that a file can be written, before the work whose result it is to hold.
 
     Raises:
-        UsageError: It is a folder, or its folder cannot be made or written in.
+        UsageError: It is a folder or a device, or its folder cannot be made or written in.
     """
     if path.is_dir():
         raise UsageError(f"--output {path} is a folder; name a file in it: --output {path / 'predictions.csv'}")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"--output {path} is not a regular file: it would be replaced")
     there = next(parent for parent in path.absolute().parents if parent.exists())
     if not there.is_dir():
         raise UsageError(f"--output {path}: {display_path(there)} is a file, not a folder")

@@ -77,3 +77,17 @@ def _word_likeness(word: str, name: str) -> float:
 
 def _likeness(word: str, name: str) -> float:
     return difflib.SequenceMatcher(None, word, name).ratio()
+
+
+def check_text(word: str) -> None:
+    """Check that a word can be written into a recipe and read again.
+
+    Raises:
+        UsageError: It is not UTF-8, or it holds a character that no file's name has.
+    """
+    if "\0" in word:
+        raise UsageError(f"{word!r} holds a null character; leave it out")
+    try:
+        word.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{word!r} is not UTF-8; rename the file or folder") from error

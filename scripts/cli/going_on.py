@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning as L
 
-from callbacks.checkpoint_io import load_checkpoint
+from callbacks.checkpoint_io import check_resumable, load_checkpoint
 from callbacks.files import display_path
 from scripts.cli.errors import UsageError
 
@@ -16,8 +16,10 @@ def check_longer(checkpoint: Path, trainer: L.Trainer) -> None:
 
     Raises:
         UsageError: It has.
+        CheckpointError: It lacks what a run goes on from.
     """
     content = load_checkpoint(checkpoint)
+    check_resumable(checkpoint, content)
     epochs, steps = epochs_ended(content), content.get("global_step", 0)
     if trainer.max_epochs is not None and 0 <= trainer.max_epochs < epochs:
         raise UsageError(f"{checkpoint} has trained {epochs} epochs already; raise --trainer.max_epochs above that")

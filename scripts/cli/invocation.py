@@ -56,6 +56,8 @@ def resolve(line: CommandLine) -> Invocation:
     name = line.values.get("--name") or written.get("name") or (_recipe_name(recipe) if recipe else None)
     if name is not None and (name in ("", ".", "..") or Path(name).name != name):
         raise UsageError(f"--name {name}: a run's name is one folder below runs_dir, without slashes")
+    if name is not None and len(name.splitlines()) > 1:
+        raise UsageError(f"--name {name!r}: a run's name is one line")
     named_dir = Path(line.values["--runs_dir"]) if line.values.get("--runs_dir") else None  # type: ignore[arg-type]
     runs_dir = Path(named_dir or written.get("runs_dir") or "runs")
     if line.asks_help or "--print_config" in line.values:

@@ -4,6 +4,7 @@ import argparse
 import copy
 import re
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, NoReturn, get_args, get_origin
 
 import lightning as L
@@ -31,6 +32,11 @@ from scripts.cli.messages import explain_parser_error
 from scripts.cli.trainer import Trainer
 
 SEEDS = 2**32
+# Of the trainer, where Lightning checks nothing.
+LOWEST = {
+    **{"check_val_every_n_epoch": 1, "accumulate_grad_batches": 1, "gradient_clip_val": 0, "num_sanity_val_steps": -1},
+    **{"min_epochs": 0, "min_steps": 0, "log_every_n_steps": 0, "reload_dataloaders_every_n_epochs": 0},
+}
 
 
 def bounded_yaml(text: str) -> Any:
@@ -134,8 +140,22 @@ def parse(job: Job, invocation: Invocation) -> tuple[Parser, Namespace]:
     _add_arguments(parser, job)
     config = parser.parse_args(invocation.arguments)
     config.pop("ckpt_path", None)
+    for key, value in config.items():
+        config[key] = plain_texts(value)
     check_values(job.name, config.as_dict())
     return parser, config
+
+
+def plain_texts(value: Any) -> Any:
+    """Return a setting with texts in place of the choices that libraries give as defaults of texts, as for a Timer."""
+    if isinstance(value, str) and isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, list):
+        return [plain_texts(item) for item in value]
+    if isinstance(value, Namespace):
+        for key in list(vars(value)):
+            setattr(value, key, plain_texts(getattr(value, key)))
+    return value
 
 
 def _add_arguments(parser: Parser, job: Job) -> None:
@@ -179,10 +199,12 @@ def check_values(job: str, settings: Mapping[str, Any]) -> None:
         return
     if trainer["max_epochs"] == 0:
         raise UsageError("trainer.max_epochs: 0 leaves nothing to train (-1 trains without end)")
-    if trainer["check_val_every_n_epoch"] is not None and trainer["check_val_every_n_epoch"] < 1:
-        raise UsageError(f"trainer.check_val_every_n_epoch: {trainer['check_val_every_n_epoch']} is less than 1")
-    if trainer["gradient_clip_val"] is not None and trainer["gradient_clip_val"] < 0:
-        raise UsageError(f"trainer.gradient_clip_val: {trainer['gradient_clip_val']} is less than 0")
+    for name, lowest in LOWEST.items():
+        if trainer[name] is not None and trainer[name] < lowest:
+            raise UsageError(f"trainer.{name}: {trainer[name]} is less than {lowest}")
+    interval = trainer["val_check_interval"]
+    if isinstance(interval, int | float) and interval <= 0:
+        raise UsageError(f"trainer.val_check_interval: {interval} is not above 0; trainer.limit_val_batches 0 skips it")
 
 
 def _check_accelerator(name: Any) -> None:

@@ -1,6 +1,7 @@
 """The callbacks of every training, beside the user's, and the one of them that keeps the recipe."""
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,17 @@ import lightning as L
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 
-from callbacks import Curves, EpochLines, Header, History, LastCheckpoint, SaveSplit, StopOnSignal, Summary
+from callbacks import (
+    Curves,
+    EpochLines,
+    Header,
+    History,
+    LastCheckpoint,
+    SaveSplit,
+    SilentFailures,
+    StopOnSignal,
+    Summary,
+)
 from callbacks.files import display_path, write_text
 from callbacks.lookup import run_folder
 from datamodules.atomic_write import WriteError
@@ -38,6 +49,7 @@ def training_callbacks(
         checkpoint,
         None if checkpoint is None else LastCheckpoint(checkpoint.every_n_train_steps, checkpoint.every_minutes),
         SaveSplit(),
+        SilentFailures(),
         Header(),
         None if config["enable_progress_bar"] else EpochLines(),
         Curves(*watched),
@@ -60,6 +72,7 @@ class SaveConfig(Callback):
 
     def __init__(self, recipe: str) -> None:
         self.recipe = recipe
+        self._first_epoch = 0
 
     def command_lines(self, checkpoint: str) -> list[str]:
         """Return the command that tests a checkpoint; with its recipe, if that names classes that are not trusted."""
@@ -77,6 +90,7 @@ class SaveConfig(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file."""
+        self._first_epoch = trainer.current_epoch
         folder = run_folder(trainer)
         if folder is not None and trainer.is_global_zero:
             write_text(folder / "config.yaml", self.recipe)
@@ -100,8 +114,9 @@ class SaveConfig(Callback):
         folder = run_folder(trainer)
         if folder is None or not trainer.is_global_zero:
             return
-        if trainer.current_epoch == 0 and not (folder / "checkpoints").exists():
-            (folder / "config.yaml").unlink(missing_ok=True)
+        if trainer.current_epoch == self._first_epoch and not (folder / "checkpoints").exists():
+            with suppress(OSError):  # a logger's folder may not be one
+                (folder / "config.yaml").unlink()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log the hyperparameters once, with the best epoch's metrics."""

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMP
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_warn
 
-from callbacks import AtomicCheckpointIO, CheckpointError, EventLog, MisclassifiedGallery
+from callbacks import AtomicCheckpointIO, CheckpointError, EventLog, Header, MisclassifiedGallery, StopOnSignal
 from datamodules import DataModule
 from models import Task
 from models.networks.weight_files import skip_initial_weights
@@ -28,7 +28,7 @@ from scripts.cli.parser import Parser
 from scripts.cli.resume import changes_of_network, check_same_settings
 from scripts.cli.run_callbacks import training_callbacks
 from scripts.cli.runs import new_run_folder, run_folder_of
-from scripts.cli.trainer import Trainer
+from scripts.cli.trainer import Trainer, build_trainer
 
 
 def seed_process(config: Namespace) -> None:
@@ -74,13 +74,13 @@ class Session:
         try:
             # The checkpoint's weights replace those that the network begins with, whose file may be gone.
             with nullcontext() if self.checkpoint is None else skip_initial_weights():
-                builders = dict.fromkeys(BUILT, build_object)
+                builders: dict[type[Any], Any] = dict.fromkeys(BUILT, build_object)
                 if data is not None:
                     builders[DataModule] = lambda *_, **__: data
                 built = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
             self.model: Task = built.model
             self.data: DataModule = built.data
-            self.folder = self._folder(invocation, built.trainer.fast_dev_run)
+            self.folder = self._folder(invocation, built.trainer.fast_dev_run, built.trainer.barebones)
             self.trainer = self._trainer(built, recipe)
         except (ValueError, TypeError) as error:
             parser.error(str(error), error)
@@ -102,9 +102,9 @@ class Session:
         if changes:
             rank_zero_warn(f"{self.checkpoint} was trained with another network: {changes}")
 
-    def _folder(self, invocation: Invocation, fast_dev_run: bool | int) -> Path | None:
+    def _folder(self, invocation: Invocation, fast_dev_run: bool | int, barebones: bool) -> Path | None:
         if self.job.name == "fit":
-            return None if fast_dev_run else new_run_folder(invocation.runs_dir, invocation.name)
+            return None if fast_dev_run or barebones else new_run_folder(invocation.runs_dir, invocation.name)
         return run_folder_of(self.checkpoint) if self.checkpoint else None
 
     def _trainer(self, built: Namespace, recipe: str) -> Trainer:
@@ -114,19 +114,22 @@ class Session:
         if config["default_root_dir"] is not None:
             raise UsageError("trainer.default_root_dir: a run's files are kept in its own folder; set --runs_dir")
         config["default_root_dir"] = None if self.folder is None else str(self.folder)
+        config["plugins"] = [*_as_list(config["plugins"]), AtomicCheckpointIO()]
+        if config["barebones"]:  # measures, logs and keeps nothing
+            return build_trainer(config | {"callbacks": [*given, Header(), StopOnSignal()]})
         if config["logger"] in (None, True):
             config["logger"] = self._logger()
         if config["enable_progress_bar"] is None:
-            config["enable_progress_bar"] = sys.stderr.isatty()
+            asked = any(isinstance(callback, ProgressBar) for callback in given)
+            config["enable_progress_bar"] = asked or sys.stderr.isatty()
         if config["enable_model_summary"] is None:
             config["enable_model_summary"] = False  # the header has one line for it
-        config["plugins"] = [*_as_list(config["plugins"]), AtomicCheckpointIO()]
         config["callbacks"] = [
             *given,
             *self._progress_bar(config, given),
             *self._callbacks(config, given, built, recipe),
         ]
-        return Trainer(**config)
+        return build_trainer(config)
 
     def _logger(self) -> TensorBoardLogger | bool:
         """Return the logger of a training; an evaluation writes JSON and no events."""

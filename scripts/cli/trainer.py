@@ -1,5 +1,7 @@
 """Lightning's Trainer, which can also choose the precision that suits the machine."""
 
+import warnings
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import lightning as L
@@ -10,6 +12,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loops.fit_loop import _FitLoop
 from typing_extensions import override
 
+from datamodules import DataModule
+
+OURS = ("callbacks", "default_root_dir", "enable_progress_bar", "enable_model_summary")  # the command fills them in
 Precision = Literal["auto"] | _PRECISION_INPUT
 
 
@@ -40,7 +45,8 @@ class Trainer(L.Trainer):
         limit_test_batches: Test batches that are measured: a number or a fraction.
         limit_predict_batches: Test batches that are predicted: a number or a fraction.
         overfit_batches: Train on some batches, the same in every epoch, and validate on as many of the validation part:
-            a number of batches, or a fraction of those of each part. A test measures the whole test part.
+            a number of batches, or a fraction of those of each part, at least one for validation. A test measures the
+            whole test part.
         val_check_interval: Validate after this many batches, or after this fraction of an epoch.
         kwargs: Arguments of `lightning.Trainer`.
 
@@ -78,6 +84,43 @@ class Trainer(L.Trainer):
         epochs = self.fit_loop
         self.fit_loop = FitLoop(self, min_epochs=epochs.min_epochs, max_epochs=epochs.max_epochs)
         self.fit_loop.epoch_loop = epochs.epoch_loop
+
+    @override
+    def _run_stage(self) -> Any:
+        fraction, data = self.overfit_batches, self.datamodule  # type: ignore[attr-defined]
+        fractional = isinstance(fraction, float) and 0 < fraction < 1 and isinstance(data, DataModule)
+        if fractional and not int(fraction * len(data.val_dataloader())):
+            self.limit_val_batches = 1  # Lightning refuses a fraction of none
+        return super()._run_stage()
+
+
+def build_trainer(config: Mapping[str, Any]) -> Trainer:
+    """Build a trainer; an error names the option without which there is none.
+
+    Raises:
+        MisconfigurationException: Lightning refuses an option.
+    """
+    try:
+        return Trainer(**config)
+    except Exception as error:
+        option = _option_at_fault(config, type(error), str(error))
+        if option is None or f"trainer.{option}" in str(error):
+            raise
+        raise MisconfigurationException(f"trainer.{option}: {error}") from error
+
+
+def _option_at_fault(config: Mapping[str, Any], kind: type[Exception], text: str) -> str | None:
+    """Return the option that Lightning names, or else the first whose default it takes without that error."""
+    given = [name for name, value in config.items() if value is not None and name not in OURS]
+    for name in sorted(given, key=lambda name: f"{name}=" not in text and name not in text):
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                Trainer(**{other: value for other, value in config.items() if other != name})
+        except Exception as error:
+            if type(error) is kind and str(error) == text:
+                continue
+        return name
+    return None
 
 
 def check_no_repeats(callbacks: Any) -> None:

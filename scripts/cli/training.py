@@ -15,9 +15,10 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from callbacks import CheckpointError, Summary
+from callbacks import CheckpointError, Summary, load_checkpoint
 from callbacks.interruption import StopOnSignal
 from callbacks.lookup import find_callback
+from callbacks.monitor import check_lightnings_monitors
 from callbacks.printing import say
 from datamodules import DataError, DataModule
 from datamodules.atomic_write import WriteError, remove_leftovers
@@ -27,6 +28,7 @@ from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.evaluation import check_writable, evaluate, predict, predictions_path
+from scripts.cli.failures import DEBUG_HINT, DEBUG_VARIABLE, TRACEBACK_FILE, describe_failure, keep_traceback
 from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
@@ -94,8 +96,11 @@ def job_process() -> Iterator[None]:
 
 
 def _remove_empty_run(chosen: str | None) -> None:
-    """Remove a run's folder if it kept nothing: `config.yaml` is there from the start of training to an early end."""
-    if chosen is None or (Path(chosen) / "config.yaml").is_file():
+    """Remove a run's folder if it kept nothing: `config.yaml` is there from the start of training to an early end.
+
+    One that failed after its first step holds the traceback.
+    """
+    if chosen is None or any((Path(chosen) / kept).is_file() for kept in ("config.yaml", TRACEBACK_FILE)):
         return
     shutil.rmtree(chosen, ignore_errors=True)
     with suppress(OSError):  # other runs are in it
@@ -123,6 +128,7 @@ def run(job: Job, words: list[str]) -> None:
     Raises:
         UsageError: Data, checkpoint, settings or training are at fault; the message is one line.
     """
+    session: Session | None = None
     try:
         session = prepare(job, words)
         if job.name == "fit":
@@ -133,6 +139,29 @@ def run(job: Job, words: list[str]) -> None:
             evaluate(session)
     except USER_ERRORS as error:
         raise UsageError(str(error)) from error
+    except UsageError:
+        raise
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            raise
+        raise UsageError(_unforeseen(error, session)) from error
+
+
+def _unforeseen(error: Exception, session: Session | None) -> str:
+    """Return one line on an error; of one after the first step, the traceback is kept in the run's folder."""
+    line = describe_failure(error)
+    if session is None or not _has_trained(session):
+        begins_from = session.checkpoint if session is not None else None
+        return f"{line} ({DEBUG_HINT})" if begins_from is None else f"{begins_from}: {line} ({DEBUG_HINT})"
+    return f"{line} ({keep_traceback(error, session.folder)}); {what_is_kept(session.folder)}"
+
+
+def _has_trained(session: Session) -> bool:
+    """Return whether a training has made a step since it began or was resumed."""
+    if session.job.name != "fit":
+        return False
+    checkpoint = session.checkpoint
+    return session.trainer.global_step > (0 if checkpoint is None else load_checkpoint(checkpoint)["global_step"])
 
 
 def _fit_until_signal(session: Session) -> None:
@@ -181,6 +210,7 @@ def _fit(session: Session) -> None:
         trainer.fit_loop.only_end = lacks_summary(checkpoint, session.folder)
     if session.folder is not None and trainer.is_global_zero:
         remove_leftovers(session.folder)
+    check_lightnings_monitors(trainer, session.model)
     with session.fitting_weights():
         trainer.fit(session.model, datamodule=session.data, ckpt_path=checkpoint)
     summary = find_callback(trainer, Summary)
