@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
@@ -42,6 +44,19 @@ def new_run_folder(runs_dir: Path, name: str) -> Path:
             raise UsageError(f"--runs_dir {runs_dir}: cannot make {folder} ({error.strerror})") from error
         os.environ[RUN_FOLDER_VARIABLE] = str(folder)
         return folder
+
+
+def remove_empty_run() -> None:
+    """Remove the folder of this process's run if it kept nothing.
+
+    `config.yaml` is there from the start of training to an early end.
+    """
+    chosen = os.environ.pop(RUN_FOLDER_VARIABLE, None)
+    if chosen is None or (Path(chosen) / "config.yaml").is_file():
+        return
+    shutil.rmtree(chosen, ignore_errors=True)
+    with suppress(OSError):  # other runs are in it
+        Path(chosen).parent.rmdir()
 
 
 def folder_to_start_again(runs_dir: Path, name: str) -> Path | None:
