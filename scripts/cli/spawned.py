@@ -1,5 +1,6 @@
 """The processes that `ddp_spawn`, `ddp_fork` and `ddp_notebook` start: they go on in the middle of this program."""
 
+import logging
 import shutil
 import signal
 import threading
@@ -14,6 +15,7 @@ from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcess
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 from typing_extensions import override
 
+from callbacks import Summary
 from callbacks.interruption import SIGNALS, Interrupted, StopOnSignal
 from callbacks.lookup import find_callback
 from models import TrainingError
@@ -27,6 +29,7 @@ class SpawnLauncher(_MultiProcessingLauncher):
 
     @override
     def launch(self, function: Callable[..., Any], *args: Any, trainer: L.Trainer | None = None, **kwargs: Any) -> Any:
+        logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it names each process that it ends
         try:
             with self._handing_signals_on():
                 return super().launch(function, *args, trainer=trainer, **kwargs)
@@ -80,3 +83,15 @@ class SpawnLauncher(_MultiProcessingLauncher):
             trainer.lightning_module.load_state_dict(load_tensors(path, "cpu"), strict=False)
             shutil.rmtree(Path(path).parent, ignore_errors=True)
         super()._recover_results_in_main_process(worker_output._replace(weights_path=None), trainer)
+
+    @override
+    def get_extra_results(self, trainer: L.Trainer) -> dict[str, Any]:
+        summary = find_callback(trainer, Summary)
+        return {**super().get_extra_results(trainer), "reported": summary is not None and summary.reported}
+
+    @override
+    def update_main_process_results(self, trainer: L.Trainer, extra: dict[str, Any]) -> None:
+        super().update_main_process_results(trainer, extra)
+        summary = find_callback(trainer, Summary)
+        if summary is not None:
+            summary.reported = extra["reported"]

@@ -90,8 +90,8 @@ def _fit_until_signal(session: Session) -> None:
     try:
         with stop.listening(), locked(session.folder if session.trainer.is_global_zero else None):
             _fit(session)
-    except SystemExit:  # Lightning exits with 1 after an interrupt
-        sys.exit(stop.received)
+    except SystemExit as ended:  # Lightning exits with 1 after an interrupt
+        sys.exit(ended.code if stop.received is None else stop.received)
     except WriteError as error:
         raise UsageError(f"{error}; {what_is_kept(session.folder)}") from error
 
