@@ -88,9 +88,8 @@ class ProcessLauncher(_SubprocessScriptLauncher):
         if not lost_connection(error) or not self.procs:
             return error
         deadline = time.monotonic() + GRACE
-        while self._fault() is None and time.monotonic() < deadline:
+        while (fault := self._fault()) is None and time.monotonic() < deadline:
             time.sleep(POLL / 4)
-        fault = self._fault()
         return error if fault is None else TrainingError(fault)
 
     def _fault(self) -> str | None:
