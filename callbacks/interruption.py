@@ -13,6 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
+from callbacks.agreement import holds_anywhere, shared_validation_batches
 from callbacks.last_checkpoint import LastCheckpoint, goes_on_in_epoch, is_between_steps
 from callbacks.lookup import callbacks_of, find_callback
 
@@ -46,6 +47,7 @@ class StopOnSignal(L.Callback):
         self.received: int | None = None
         self._training = False
         self._listening = False
+        self._shared_batches = 0
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -116,11 +118,21 @@ class StopOnSignal(L.Callback):
 
     @override
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._shared_batches = shared_validation_batches(trainer)
         self._stop_validation(trainer)
 
     @override
-    def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        self._stop_validation(trainer)
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if batch_idx < self._shared_batches:
+            self._stop_validation(trainer)
 
     def _stop_validation(self, trainer: L.Trainer) -> None:
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
@@ -129,8 +141,10 @@ class StopOnSignal(L.Callback):
 
     def _received_anywhere(self, trainer: L.Trainer) -> bool:
         """Return whether a signal has arrived in any process, so that all stop after the same step."""
-        received = self.received is not None
-        return trainer.strategy.reduce_boolean_decision(received, all=False) if trainer.world_size > 1 else received
+        received = holds_anywhere(trainer, self.received is not None)
+        if received and self.received is None:
+            self.received = TERMINATED  # sent to another process alone
+        return received
 
     def _save_and_stop(self, trainer: L.Trainer) -> None:
         last = find_callback(trainer, LastCheckpoint)

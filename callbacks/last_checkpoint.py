@@ -8,6 +8,7 @@ from lightning.pytorch import callbacks
 from lightning.pytorch.trainer.states import TrainerFn
 from typing_extensions import override
 
+from callbacks.agreement import holds_anywhere, shared_validation_batches
 from callbacks.event_log import EVENTS_KEY, event_logs, log_ended_epoch
 from callbacks.lookup import callbacks_of
 from datamodules.checks import check_at_least, check_positive
@@ -43,6 +44,7 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
         self._saved_at = time.monotonic()
         self._within_epoch = self._validated = False
         self._logged: dict[str, int] | None = None
+        self._shared_batches = 0
 
     @property
     @override
@@ -100,11 +102,21 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
             _count_repeated_validation_once(trainer)
+            self._shared_batches = shared_validation_batches(trainer)
             self._save_before_validation(trainer)
 
     @override
-    def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        if fitting and batch_idx < self._shared_batches:
             self._save_before_validation(trainer)
 
     def _save_before_validation(self, trainer: L.Trainer) -> None:
@@ -151,7 +163,7 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
         if self.minutes_between is None:
             return False
         late = time.monotonic() - self._saved_at >= 60 * self.minutes_between
-        return trainer.strategy.reduce_boolean_decision(late, all=False) if trainer.world_size > 1 else late
+        return holds_anywhere(trainer, late)
 
 
 def check_intervals(every_n_train_steps: int | None, every_minutes: float | None) -> None:

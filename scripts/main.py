@@ -1,5 +1,7 @@
 """The command `holdout`. It imports torch only when a job runs."""
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -24,6 +26,7 @@ def main() -> None:
     So is an error in a file of the user's own; any other is a fault of ours, and keeps its traceback.
     """
     words = sys.argv[1:]
+    atexit.register(gc.freeze)  # a last search for garbage among all that torch has loaded takes over a second
     started = quiet_interrupts()
     sys.path.append(str(Path.cwd()))  # a recipe may name a class in a file there; it shadows no installed module
     try:

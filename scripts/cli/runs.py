@@ -2,12 +2,15 @@
 
 import os
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
 from callbacks.checkpoint_io import CheckpointError, check_whole
 from scripts.cli.errors import UsageError
+from scripts.cli.failures import TRACEBACK_FILE
 from scripts.cli.run_lock import is_locked
 
 RUN_FOLDER_VARIABLE = "HOLDOUT_RUN_FOLDER"  # tells the processes that DDP starts which folder the first one chose
@@ -42,6 +45,20 @@ def new_run_folder(runs_dir: Path, name: str) -> Path:
             raise UsageError(f"--runs_dir {runs_dir}: cannot make {folder} ({error.strerror})") from error
         os.environ[RUN_FOLDER_VARIABLE] = str(folder)
         return folder
+
+
+def remove_empty_run() -> None:
+    """Remove the folder of this process's run if it kept nothing.
+
+    `config.yaml` is there from the start of training to an early end; a run that failed after its first step holds the
+    traceback.
+    """
+    chosen = os.environ.pop(RUN_FOLDER_VARIABLE, None)
+    if chosen is None or any((Path(chosen) / kept).is_file() for kept in ("config.yaml", TRACEBACK_FILE)):
+        return
+    shutil.rmtree(chosen, ignore_errors=True)
+    with suppress(OSError):  # other runs are in it
+        Path(chosen).parent.rmdir()
 
 
 def folder_to_start_again(runs_dir: Path, name: str) -> Path | None:

@@ -13,6 +13,7 @@ from lightning.pytorch.loops.fit_loop import _FitLoop
 from typing_extensions import override
 
 from datamodules import DataModule
+from scripts.cli.launchers import with_own_launcher
 
 OURS = ("callbacks", "default_root_dir", "enable_progress_bar", "enable_model_summary")  # the command fills them in
 Precision = Literal["auto"] | _PRECISION_INPUT
@@ -81,6 +82,7 @@ class Trainer(L.Trainer):
             val_check_interval=val_check_interval,
             **kwargs,
         )
+        self.strategy._launcher = with_own_launcher(self.strategy)
         epochs = self.fit_loop
         self.fit_loop = FitLoop(self, min_epochs=epochs.min_epochs, max_epochs=epochs.max_epochs)
         self.fit_loop.epoch_loop = epochs.epoch_loop

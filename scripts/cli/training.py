@@ -1,18 +1,12 @@
 """The jobs of Lightning's Trainer: fit, validate, test and predict; and `fit` from Python."""
 
-import logging
 import os
-import shutil
 import sys
-import threading
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import lightning as L
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from callbacks import CheckpointError, Summary, load_checkpoint
@@ -22,32 +16,22 @@ from callbacks.monitor import check_lightnings_monitors
 from callbacks.printing import say
 from datamodules import DataError, DataModule
 from datamodules.atomic_write import WriteError, remove_leftovers
-from datamodules.printable import printable
 from models import Task, TrainingError
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.evaluation import check_writable, evaluate, predict, predictions_path
-from scripts.cli.failures import DEBUG_HINT, DEBUG_VARIABLE, TRACEBACK_FILE, describe_failure, keep_traceback
+from scripts.cli.failures import DEBUG_HINT, DEBUG_VARIABLE, describe_failure, keep_traceback
 from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.parser import parse
+from scripts.cli.quiet import quiet
 from scripts.cli.run_lock import locked
-from scripts.cli.runs import RUN_FOLDER_VARIABLE, run_folder_of
+from scripts.cli.runs import RUN_FOLDER_VARIABLE, remove_empty_run, run_folder_of
 from scripts.cli.session import Session
 
 USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, TrainingError)
-LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric")
-NOISE = (
-    r".*LeafSpec.*is deprecated",
-    r".*smaller than the logging interval.*",
-    r"Checkpoint directory .* exists and is not empty",
-    r".*does not have many workers.*",
-    r"When using `Trainer\(accumulate_grad_batches != 1\)` and overriding",  # the task counts on it
-    r"Found \d+ module\(s\) in eval mode",  # frozen modules stay in eval mode on purpose
-    r".*callbacks used to create the checkpoint need to be provided.*",  # an evaluation needs none of them
-)
 
 
 class Fit(NamedTuple):
@@ -66,55 +50,16 @@ class Fit(NamedTuple):
 
 @contextmanager
 def job_process() -> Iterator[None]:
-    """Quieten Lightning, make warnings one line, flush denormal numbers; afterwards remove the folder of an empty run.
-
-    Numbers below 1e-38 slow a CPU down many times, and a weight penalty drives the weights of dead units there.
-    """
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    levels = [logger.level for logger in loggers]
-    formatwarning, excepthook = warnings.formatwarning, threading.excepthook
-    threading.excepthook = _quiet_writer
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    torch.set_flush_denormal(True)
+    """Let this process do a job; afterwards remove the folder of an empty run."""
     started_by_another = "LOCAL_RANK" in os.environ and RUN_FOLDER_VARIABLE in os.environ
     if not started_by_another:
         os.environ.pop(RUN_FOLDER_VARIABLE, None)
     try:
-        with warnings.catch_warnings():
-            warnings.formatwarning = _one_line
-            for pattern in NOISE:
-                warnings.filterwarnings("ignore", message=pattern)
+        with quiet():
             yield
     finally:
-        warnings.formatwarning, threading.excepthook = formatwarning, excepthook
-        torch.set_flush_denormal(False)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
         if not started_by_another:
-            _remove_empty_run(os.environ.pop(RUN_FOLDER_VARIABLE, None))
-
-
-def _remove_empty_run(chosen: str | None) -> None:
-    """Remove a run's folder if it kept nothing: `config.yaml` is there from the start of training to an early end.
-
-    One that failed after its first step holds the traceback.
-    """
-    if chosen is None or any((Path(chosen) / kept).is_file() for kept in ("config.yaml", TRACEBACK_FILE)):
-        return
-    shutil.rmtree(chosen, ignore_errors=True)
-    with suppress(OSError):  # other runs are in it
-        Path(chosen).parent.rmdir()
-
-
-def _quiet_writer(fault: threading.ExceptHookArgs) -> None:
-    """Leave what TensorBoard's thread cannot write to the logger, which raises it in the main thread."""
-    if not issubclass(fault.exc_type, OSError) or type(fault.thread).__name__ != "_AsyncWriterThread":
-        threading.__excepthook__(fault)
-
-
-def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
-    return f"warning: {printable(' '.join(str(message).split()))}\n"
+            remove_empty_run()
 
 
 @job_process()
@@ -171,8 +116,8 @@ def _fit_until_signal(session: Session) -> None:
     try:
         with stop.listening(), locked(session.folder if session.trainer.is_global_zero else None):
             _fit(session)
-    except SystemExit:  # Lightning exits with 1 after an interrupt
-        sys.exit(stop.received)
+    except SystemExit as ended:  # Lightning exits with 1 after an interrupt
+        sys.exit(ended.code if stop.received is None else stop.received)
     except WriteError as error:
         raise UsageError(f"{error}; {what_is_kept(session.folder)}") from error
 
