@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scripts.cli.errors import UsageError
+from scripts.cli.first_process import FIRST_VARIABLE, follow
 from scripts.cli.jobs import JOBS
 from scripts.cli.start_up import answer
 
@@ -28,6 +29,8 @@ def main() -> None:
     words = sys.argv[1:]
     atexit.register(gc.freeze)  # a last search for garbage among all that torch has loaded takes over a second
     started = quiet_interrupts()
+    if FIRST_VARIABLE in os.environ:
+        follow(os.environ[FIRST_VARIABLE])
     sys.path.append(str(Path.cwd()))  # a recipe may name a class in a file there; it shadows no installed module
     try:
         page = answer(words)

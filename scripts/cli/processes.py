@@ -19,9 +19,9 @@ from typing_extensions import override
 
 from callbacks.interruption import INTERRUPTED, TERMINATED
 from models import TrainingError
+from scripts.cli.first_process import FIRST_VARIABLE, follow
 from scripts.cli.runs import remove_empty_run
 
-FIRST_VARIABLE = "HOLDOUT_FIRST_PROCESS"  # process id of rank 0, and the pipe on which it is told why another failed
 POLL, GRACE = 0.2, 3.0  # seconds
 LOST = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "recvvalue failed", "timed out")
 SIGNALLED = {INTERRUPTED, TERMINATED, -signal.SIGINT, -signal.SIGTERM}
@@ -42,7 +42,7 @@ class ProcessLauncher(_SubprocessScriptLauncher):
     @override
     def launch(self, function: Callable[..., Any], *args: Any, trainer: L.Trainer | None = None, **kwargs: Any) -> Any:
         first = os.environ.pop(FIRST_VARIABLE, None)
-        pipe = None if first is None else _follow_first(first)
+        pipe = None if first is None else follow(first)
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         if not self.cluster_environment.creates_processes_externally:
             self._call_children_scripts()
@@ -113,7 +113,8 @@ class ProcessLauncher(_SubprocessScriptLauncher):
         if not self._working:
             return
         signalled = next((process.returncode for process in self.procs if process.returncode in SIGNALLED), None)
-        print(f"holdout: error: {self._fault()}", file=sys.stderr, flush=True)
+        if signalled is None:
+            print(f"holdout: error: {self._fault()}", file=sys.stderr, flush=True)
         self._kill_others()
         remove_empty_run()
         status = 1 if signalled is None else signalled if signalled > 0 else 128 - signalled
@@ -162,22 +163,3 @@ def _report_to_first(pipe: int, error: Exception) -> None:
         time.sleep(GRACE)
         os._exit(1)
     os.write(pipe, f"{type(error).__name__}: {error}"[:4000].encode())
-
-
-def _follow_first(named: str) -> int:
-    """End this process when rank 0 is gone, and say what that one cannot; return the pipe to it.
-
-    Args:
-        named: What rank 0 has set `FIRST_VARIABLE` to.
-    """
-    first, pipe = map(int, named.split(":"))
-
-    def watch() -> None:
-        while os.getppid() == first:
-            time.sleep(POLL)
-        if os.environ.get("LOCAL_RANK") == "1":
-            print(f"holdout: error: rank 0 (process {first}) was killed", file=sys.stderr, flush=True)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="process-watch", daemon=True).start()
-    return pipe

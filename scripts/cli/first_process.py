@@ -1,0 +1,31 @@
+"""Rank 0, which the processes that it has started follow from their first line on, before torch is imported."""
+
+import os
+import sys
+import threading
+import time
+
+FIRST_VARIABLE = "HOLDOUT_FIRST_PROCESS"  # process id of rank 0, and the pipe on which it is told why another failed
+POLL = 0.2  # seconds
+_followed: set[int] = set()
+
+
+def follow(named: str) -> int:
+    """End this process when rank 0 is gone, and say what that one cannot; return the pipe to it.
+
+    Args:
+        named: What rank 0 has set `FIRST_VARIABLE` to.
+    """
+    first, pipe = map(int, named.split(":"))
+    if first not in _followed:
+        _followed.add(first)
+        threading.Thread(target=_watch, args=(first,), name="first-process-watch", daemon=True).start()
+    return pipe
+
+
+def _watch(first: int) -> None:
+    while os.getppid() == first:
+        time.sleep(POLL)
+    if os.environ.get("LOCAL_RANK") == "1":
+        print(f"holdout: error: rank 0 (process {first}) was killed", file=sys.stderr, flush=True)
+    os._exit(1)
