@@ -23,13 +23,15 @@ class WriteError(OSError):
     def __init__(self, path: Path | str, reason: Exception | str) -> None:
         why = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
         super().__init__(f"{path} cannot be written ({why})")
+        self.strerror = why
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; without an error it is synced to disk and replaces `path` at the end.
 
-    After an error, or a kill at any moment, `path` is unchanged.
+    After an error, or a kill at any moment, `path` is unchanged. An error that names another file, which is read
+    meanwhile, say, is raised as it is.
 
     Raises:
         WriteError: The file cannot be written.
@@ -40,6 +42,8 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except WriteError:
         raise
     except OSError as error:
+        if _names_another(error, path):
+            raise
         raise WriteError(path, error) from error
     except RuntimeError as error:  # torch's archive writer fails of its own when a write has failed
         cause = error.__context__
@@ -48,6 +52,13 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         if cause is None:
             raise
         raise WriteError(path, cause) from error
+
+
+def _names_another(error: OSError, path: Path) -> bool:
+    """Return whether an error is of another file than `path`, its folders and its temporary file."""
+    if not isinstance(error.filename, str):
+        return False
+    return not path.is_relative_to(error.filename) and LEFTOVER.fullmatch(Path(error.filename).name) is None
 
 
 @contextmanager

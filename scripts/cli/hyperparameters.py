@@ -62,6 +62,7 @@ def log_hyperparameters(trainer: L.Trainer, settings: dict[str, Any]) -> None:
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.log_hyperparams(_flat(parameters), metrics, step=trainer.current_epoch)
+            logger.save()  # before the run counts as ended
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

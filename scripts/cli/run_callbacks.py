@@ -52,9 +52,9 @@ def training_callbacks(
         SilentFailures(),
         Header(),
         None if config["enable_progress_bar"] else EpochLines(),
-        Curves(*watched),
-        Summary(*watched),
         None if config["fast_dev_run"] else SaveConfig(recipe),
+        Curves(*watched),
+        Summary(*watched),  # the last to write: a run without its summary is ended once more
         StopOnSignal(),
     ]
     kinds = {type(callback) for callback in given} - {type(checkpoint), type(early_stopping)}
