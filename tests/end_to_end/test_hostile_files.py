@@ -638,6 +638,7 @@ def test_the_real_command_is_ended_by_no_file(desk, run, tmp_path) -> None:
         "shared": CHECKPOINTS["2^40 values that are shared"],
     }.items():
         folder = shutil.copytree(run, tmp_path / name / "mlp" / "version_0")
+        (folder / "checkpoints" / "best.ckpt").unlink()  # which would be used in its place
         make(folder / "checkpoints" / "last.ckpt")
         commands.append(("test", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt")))
     for name in ("aliases", "deep nesting", "an object", "merged aliases"):

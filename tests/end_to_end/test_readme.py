@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 LINES = [line for kind, block in BLOCKS if kind == "bash" for line in block.replace("\\\n", " ").splitlines()]
@@ -18,19 +18,20 @@ SNIPPETS = [block for kind, block in BLOCKS if kind == "python"]
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_command_runs_in_the_order_of_the_readme(holdout, tmp_path):
+def test_every_command_runs_in_the_order_of_the_readme(new_desk):
+    desk = new_desk()
     data = ROOT / "data"
     has_mnist = any((data / "MNIST" / "raw").glob("*ubyte*"))
     if has_mnist:
-        (tmp_path / "data").symlink_to(data)
+        (desk.folder / "data").symlink_to(data)
     assert len(COMMANDS) > 8
     for command in COMMANDS:
         if "mnist" in command and not has_mnist:
             continue
-        done = holdout(*shlex.split(command)[1:])
+        done = desk.here(*shlex.split(command)[1:])
         assert "Traceback" not in done.stderr
         assert "warning" not in done.stderr, done.stderr
-    assert (tmp_path / "predictions.csv").is_file()
+    assert (desk.folder / "predictions.csv").is_file()
 
 
 @pytest.mark.slow
