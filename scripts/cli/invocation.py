@@ -4,6 +4,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lightning.pytorch.utilities import rank_zero_warn
+
+from callbacks.checkpoint_io import CheckpointError
 from scripts.cli.checkpoint_config import read_config, read_run_recipe
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
@@ -66,9 +69,7 @@ def resolve(line: CommandLine) -> Invocation:
     if wanted == "auto" and line.job != "fit":
         raise UsageError(f"--ckpt_path auto is for fit; give best or last to {line.job}")
     meant = find_checkpoint(wanted, runs_dir, name, best_or_last) if wanted else None
-    checkpoint = newest_whole(meant) if meant and meant.name == "last.ckpt" else meant
-    if meant and checkpoint is None and wanted != "auto":
-        raise UsageError(f"{meant} cannot be read, and its run has no other checkpoint; leave --ckpt_path out to start")
+    checkpoint = _whole(meant, wanted) if meant and meant.name == "last.ckpt" else meant
     folder = run_folder_of(checkpoint) if checkpoint else None
     name = name or (folder.absolute().parent.name if folder else "run")
     on_checkpoint = JOBS[line.job].needs_checkpoint
@@ -89,6 +90,21 @@ def resolve(line: CommandLine) -> Invocation:
     if wanted == "auto" and meant is None and (begun := folder_to_start_again(runs_dir, name)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(begun))
     return Invocation(arguments, name, runs_dir, checkpoint, recipes)
+
+
+def _whole(last: Path, wanted: str | None) -> Path | None:
+    """Return the checkpoint to take for a run's `last.ckpt`; None if "auto" is wanted and no checkpoint is whole.
+
+    Raises:
+        CheckpointError: No checkpoint is whole.
+    """
+    try:
+        return newest_whole(last)
+    except CheckpointError as error:
+        if wanted != "auto":
+            raise
+        rank_zero_warn(f"{error}; a new run starts")
+        return None
 
 
 def _recipe_name(recipe: Path) -> str:

@@ -121,18 +121,20 @@ def _is_there(path: Path) -> bool:
     return path.is_file() or (in_run and any(path.parent.glob("*.ckpt")))
 
 
-def newest_whole(last: Path) -> Path | None:
+def newest_whole(last: Path) -> Path:
     """Return a run's `last.ckpt`; if that is missing or damaged, say so and return its newest checkpoint that is whole.
 
-    Returns:
-        The file; None if no checkpoint of the run is whole.
+    Raises:
+        CheckpointError: No checkpoint of the run is whole.
     """
     try:
         check_whole(last)
     except CheckpointError as error:
         others = sorted(last.parent.glob("*.ckpt"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         found = next((path for path in others if path != last and _is_whole(path)), None)
-        rank_zero_warn(f"{error}; " + (f"{found} is used in its place" if found else "no other checkpoint is there"))
+        if found is None:
+            raise CheckpointError(f"{error}; its run has no other checkpoint") from error
+        rank_zero_warn(f"{error}; {found} is used in its place")
         return found
     return last
 

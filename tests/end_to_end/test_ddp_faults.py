@@ -72,7 +72,7 @@ def uninterrupted(new_desk):
     return weights(desk)
 
 
-@pytest.mark.parametrize("ranks", [(0, 1), (0,), (1,)], ids=str)
+@pytest.mark.parametrize("ranks", [(0, 1), (1,)], ids=str)
 def test_a_signal_to_any_rank_saves_and_ends_all_and_the_run_goes_on_exactly(new_desk, uninterrupted, ranks) -> None:
     desk = new_desk()
     process = desk.start(*arguments(desk))
