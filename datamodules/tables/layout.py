@@ -17,8 +17,10 @@ FRACTION = r"[+-]?\d*[.,]\d+(?:[eE][+-]?\d+)?"  # a number that names no column,
 def without_comments(path: Path, text: str) -> tuple[str, list[str]]:
     """Return the text without the comments above its header, and what was noticed.
 
-    Lines that begin with # are comments, but for the last of them if it has as many columns as the line below.
+    Lines that begin with # are comments, but for the last of them if it has as many columns as the line below; so is
+    Excel's first line that names the separator, "sep=;".
     """
+    text = re.sub(r"\A\ufeff?sep=.\r?\n", "", text)
     lines = text.splitlines(keepends=True)
     count = next((number for number, line in enumerate(lines) if not line.startswith("#")), 0)
     if count and len(lines) > count:

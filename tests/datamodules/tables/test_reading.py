@@ -65,6 +65,7 @@ def test_parquet_keeps_its_types(tmp_path):
         ("# by a logger\n#name,size,kind\nann,1.5,a\nbob,2,b\n", ["#name", "size", "kind"]),
         ("name,size,kind\nann,1.5,a,\nbob,2,b,\n", ["name", "size", "kind"]),
         ('name,size,"ki\nnd"\nann,1.5,a\nbob,2,b\n', ["name", "size", "ki nd"]),
+        ("sep=;\r\nname;size;kind\r\nann;1.5;a\r\nbob;2;b\r\n", ["name", "size", "kind"]),
     ],
 )
 def test_comments_separators_at_the_ends_and_names_of_several_lines(file, text, columns):
