@@ -7,6 +7,7 @@ from jsonargparse import set_dumper
 
 # jsonargparse takes 1e3 for a number, and PyYAML, which writes, does not.
 FIRST_OF_NUMBERS = tuple("+-.0123456789")
+LINE_BREAKS = set("\x85\u2028\u2029\ufeff")  # which PyYAML writes as they are, and reads as spaces
 
 
 class _Dumper(yaml.SafeDumper):
@@ -14,7 +15,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "'" if text.startswith(FIRST_OF_NUMBERS) else None
+    style = '"' if LINE_BREAKS & set(text) else "'" if text.startswith(FIRST_OF_NUMBERS) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -30,6 +30,9 @@ ODD += [
     "%",
     "@",
     "",
+    "\x85",
+    "1\u2028",
+    "\ufeff",
 ]
 texts = st.text(string.printable, max_size=12) | st.text(max_size=12) | st.sampled_from(ODD)
 numbers = st.from_regex(r"[-+]?[0-9._]*(e[-+]?[0-9]+)?", fullmatch=True)
