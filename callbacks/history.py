@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import lightning as L
-from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from typing_extensions import override
 
-from callbacks.lookup import callbacks_of, find_callback
+from callbacks.lookup import callbacks_of, find_callback, validates_in_fit
 from models.evaluated import Mode
 
 Row = dict[str, float]
@@ -104,7 +103,7 @@ class History(L.Callback):
 
     @override
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+        if validates_in_fit(trainer):
             self.validation(trainer)
 
     def validation(self, trainer: L.Trainer) -> Row:

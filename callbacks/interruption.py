@@ -9,13 +9,12 @@ from types import FrameType
 from typing import Any, ClassVar
 
 import lightning as L
-from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
 from callbacks.agreement import holds_anywhere, shared_validation_batches
 from callbacks.last_checkpoint import LastCheckpoint, goes_on_in_epoch, is_between_steps
-from callbacks.lookup import callbacks_of, find_callback
+from callbacks.lookup import find_callback, move_last, validates_in_fit
 
 # SLURM sends the last two to a job that it preempts (`--signal`), and SIGTERM before it kills one.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
@@ -103,8 +102,7 @@ class StopOnSignal(L.Callback):
     @override
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         # After all callbacks that keep something of a step; `LastCheckpoint` places itself behind.
-        others = [callback for callback in callbacks_of(trainer) if callback is not self]
-        trainer.callbacks = [*others, self]  # type: ignore[attr-defined]
+        move_last(trainer, self)
 
     @override
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -135,8 +133,7 @@ class StopOnSignal(L.Callback):
             self._stop_validation(trainer)
 
     def _stop_validation(self, trainer: L.Trainer) -> None:
-        fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        if fitting and self._received_anywhere(trainer) and is_between_steps(trainer):
+        if validates_in_fit(trainer) and self._received_anywhere(trainer) and is_between_steps(trainer):
             self._save_and_stop(trainer)
 
     def _received_anywhere(self, trainer: L.Trainer) -> bool:

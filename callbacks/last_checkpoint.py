@@ -5,12 +5,11 @@ from typing import Any, ClassVar
 
 import lightning as L
 from lightning.pytorch import callbacks
-from lightning.pytorch.trainer.states import TrainerFn
 from typing_extensions import override
 
 from callbacks.agreement import holds_anywhere, shared_validation_batches
 from callbacks.event_log import EVENTS_KEY, event_logs, log_ended_epoch
-from callbacks.lookup import callbacks_of
+from callbacks.lookup import move_last, validates_in_fit
 from datamodules.checks import check_at_least, check_positive
 
 
@@ -55,8 +54,7 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         # Last of all callbacks, so that the file holds what the others keep of this moment, and `ckpt_path="best"`,
         # for which Lightning asks the first checkpoint callback, is the monitored one.
-        others = [callback for callback in callbacks_of(trainer) if callback is not self]
-        trainer.callbacks = [*others, self]  # type: ignore[attr-defined]
+        move_last(trainer, self)
         self._logged = None
         super().setup(trainer, pl_module, stage)
 
@@ -100,7 +98,7 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
 
     @override
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+        if validates_in_fit(trainer):
             _count_repeated_validation_once(trainer)
             self._shared_batches = shared_validation_batches(trainer)
             self._save_before_validation(trainer)
@@ -115,8 +113,7 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        if fitting and batch_idx < self._shared_batches:
+        if validates_in_fit(trainer) and batch_idx < self._shared_batches:
             self._save_before_validation(trainer)
 
     def _save_before_validation(self, trainer: L.Trainer) -> None:
@@ -125,8 +122,7 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
 
     @override
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        if fitting and is_between_steps(trainer) and _stops_within_epoch(trainer):
+        if validates_in_fit(trainer) and is_between_steps(trainer) and _stops_within_epoch(trainer):
             self._validated = True
             self.save_within_epoch(trainer)
             self._validated = False

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import lightning as L
 from lightning.pytorch import callbacks
+from lightning.pytorch.trainer.states import TrainerFn
 
 AnyCallback = TypeVar("AnyCallback", bound=L.Callback)
 
@@ -24,6 +25,17 @@ def callbacks_of(trainer: L.Trainer) -> list[L.Callback]:
     """Return a trainer's callbacks; the attribute is missing from its type."""
     found: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     return found
+
+
+def move_last(trainer: L.Trainer, callback: L.Callback) -> None:
+    """Place a callback behind all others, so that its hooks see what they have done."""
+    others = [other for other in callbacks_of(trainer) if other is not callback]
+    trainer.callbacks = [*others, callback]  # type: ignore[attr-defined]
+
+
+def validates_in_fit(trainer: L.Trainer) -> bool:
+    """Return whether a validation that is under way belongs to a training, and is not the check before it."""
+    return trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
 
 
 def find_callback(trainer: L.Trainer, kind: type[AnyCallback]) -> AnyCallback | None:

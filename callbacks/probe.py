@@ -7,11 +7,11 @@ from typing import Any, ClassVar, cast
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from typing_extensions import override
 
 from callbacks.history import History, Row
+from callbacks.lookup import validates_in_fit
 from datamodules.base import DataModule
 from datamodules.checks import check_at_least
 from datamodules.splitting.subsets import Indices, nested_subset
@@ -137,8 +137,7 @@ class Probe(L.Callback, ABC):
         # After the first batch the weights and buffers are those being validated. At the start and the end of the
         # epoch another callback may or may not have swapped averaged weights in, and DDP broadcasts the buffers of
         # one device with the first batch.
-        validating = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        if validating and not batch_idx and self._due(trainer):
+        if validates_in_fit(trainer) and not batch_idx and self._due(trainer):
             self._epoch = trainer.current_epoch + 1
             self._measured = self.measure(trainer, cast("Task", pl_module))
 

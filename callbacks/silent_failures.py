@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from typing_extensions import override
 
 from callbacks.history import History
+from callbacks.lookup import validates_in_fit
 from models.evaluated import EvaluatedModule
 
 EQUAL_FOR = 3  # validations in which all predictions are the same before it is said
@@ -146,8 +146,7 @@ class SilentFailures(L.Callback):
 
 
 def _watches(trainer: L.Trainer) -> bool:
-    fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-    return fitting and trainer.current_epoch < CHANCE_AFTER
+    return validates_in_fit(trainer) and trainer.current_epoch < CHANCE_AFTER
 
 
 def _is_flat(losses: list[float]) -> bool:
