@@ -4,6 +4,7 @@ import re
 
 # Control characters, and those that break lines or turn the direction of writing.
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # of a cell that a spreadsheet runs
 CODES = re.compile(rf"(?![\t\r\n]){CONTROLS.pattern}")
 
 

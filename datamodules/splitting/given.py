@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
+from datamodules.printable import FORMULA_STARTS
 from datamodules.regular_files import read_text
 from datamodules.splitting.groups import missing_values
 from datamodules.splitting.part_names import SPELLINGS, part_of
@@ -178,4 +179,4 @@ def table_of(parts: dict[str, Indices], origins: Mapping[str, Sequence[object]] 
 
 def _no_formula(origin: object) -> object:
     """Return a row, or a file's path so that a spreadsheet does not run it, nor does `read_table` mind."""
-    return f"./{origin}" if str(origin).startswith(("=", "+", "-", "@", "\t")) else origin
+    return f"./{origin}" if str(origin).startswith(FORMULA_STARTS) else origin

@@ -17,13 +17,12 @@ from callbacks import load_checkpoint
 from callbacks.files import display_path, write_text
 from callbacks.printing import metric_name, say
 from callbacks.weight_averaging import WEIGHTS_KEY
-from datamodules.printable import without_codes
+from datamodules.printable import FORMULA_STARTS, without_codes
 from datamodules.samples import labelled_steps
 from scripts.cli.errors import UsageError
 from scripts.cli.session import Session
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def evaluate(session: Session) -> None:
