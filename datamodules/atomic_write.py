@@ -45,7 +45,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         if _names_another(error, path):
             raise
         raise WriteError(path, error) from error
-    except RuntimeError as error:  # torch's archive writer fails of its own when a write has failed
+    except RuntimeError as error:  # torch's archive writer raises its own error after a failed write
         cause = error.__context__
         while cause is not None and not isinstance(cause, OSError):
             cause = cause.__context__

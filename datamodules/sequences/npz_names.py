@@ -44,7 +44,7 @@ def shapes(arrays: dict[str, Array]) -> str:
 
 
 def name_arrays(path: Path, arrays: dict[str, Array], target: str | None = None) -> dict[str, Named]:
-    """Return the arrays of each part that has sequences of its own, "" if there are no such parts.
+    """Return the arrays of each part (train, val, test), or of "" if the file is not divided into parts.
 
     Args:
         path: The file, for messages.
