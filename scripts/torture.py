@@ -23,6 +23,7 @@ from scripts.run_differences import differences
 
 ROOT = Path(__file__).parents[1]
 NEVER = "count"
+VICTIM = "HOLDOUT_TORTURE"  # the kill, for the processes of a run on several devices
 # Instants: the function in whose nth call, before its work or after it, the process dies.
 INSTANTS = {
     "in a training step": ("models.task:Task.training_step", "after"),
@@ -41,14 +42,15 @@ WITHIN = ("in a training step", "in a validation step", "after an optimizer step
 
 
 class Kill(NamedTuple):
-    """A fault: the signal that the process sends itself in the nth call of an instant's function."""
+    """A fault: the signal that a rank's process sends itself in the nth call of an instant's function."""
 
     instant: str
     number: int
     signal: str = "KILL"
+    rank: int = 0
 
     def __str__(self) -> str:
-        return f"{self.signal:<4} {self.instant} {self.number}"
+        return f"{self.signal:<4} rank {self.rank} {self.instant} {self.number}"
 
 
 class Trial(NamedTuple):
@@ -89,16 +91,17 @@ def uninterrupted(recipe: Sequence[str], folder: Path) -> tuple[Path, dict[str, 
     return found, json.loads((desk / "calls.json").read_text(encoding="utf-8"))
 
 
-def choose_kills(calls: dict[str, int], count: int, seed: int = 0) -> list[Kill]:
-    """Return instants: each kind in turn, at a random call; every third of those within a step as a signal."""
+def choose_kills(calls: dict[str, int], count: int, seed: int = 0, ranks: int = 1) -> list[Kill]:
+    """Return instants: each kind in turn, at a random call; those within a step also as a signal, and to any rank."""
     draw = random.Random(seed)  # noqa: S311  no secret depends on it
     kinds = [instant for instant in INSTANTS if calls.get(instant)]
     draw.shuffle(kinds)
     kills = []
     for number in range(count):
         instant = kinds[number % len(kinds)]
-        how = draw.choice(["KILL", "TERM", "INT"]) if instant in WITHIN else "KILL"
-        kills.append(Kill(instant, draw.randrange(calls[instant]), how))
+        within = instant in WITHIN
+        how = draw.choice(["KILL", "TERM", "INT"]) if within else "KILL"
+        kills.append(Kill(instant, draw.randrange(calls[instant]), how, draw.randrange(ranks) if within else 0))
     return kills
 
 
@@ -113,27 +116,29 @@ def new_desk(folder: Path) -> Path:
 
 def run(desk: Path, recipe: Sequence[str], kill: Kill | None) -> subprocess.CompletedProcess[str]:
     """Run `holdout fit` in a process of its own, which kills itself as told."""
-    module = ["scripts.main"] if kill is None else ["scripts.torture", "--victim", json.dumps(kill)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", *module, "fit", *recipe]
+    module = "scripts.main"
+    if kill is not None:
+        module, environment[VICTIM] = "scripts.torture", json.dumps(kill)
+    command = [sys.executable, "-m", module, "fit", *recipe]
     return subprocess.run(command, cwd=desk, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
-def be_victim(kill: Kill, words: list[str]) -> None:
+def be_victim(kill: Kill) -> None:
     """Run the command in this process, with a fault injected, or count the calls of every instant's function."""
-    calls = dict.fromkeys(INSTANTS, 0)
+    calls, rank = dict.fromkeys(INSTANTS, 0), int(os.environ.get("LOCAL_RANK", "0"))
     for instant, (target, when) in INSTANTS.items():
         module, _, path = target.partition(":")
         *owners, name = path.split(".")
         owner: Any = import_module(module)
         for part in owners:
             owner = getattr(owner, part)
-        setattr(owner, name, _wrapped(getattr(owner, name), instant, when, calls, kill))
-    sys.argv = ["holdout", *words]
+        its_kill = kill if rank == kill.rank else Kill(NEVER, 0)
+        setattr(owner, name, _wrapped(getattr(owner, name), instant, when, calls, its_kill))
     try:
         import_module("scripts.main").main()
     finally:
-        if kill.instant == NEVER:
+        if kill.instant == NEVER and rank == 0:
             Path("calls.json").write_text(json.dumps(calls), encoding="utf-8")
 
 
@@ -157,13 +162,14 @@ def _wrapped(
 
 def main() -> None:
     """Torture recipes and print a table."""
-    if sys.argv[1:2] == ["--victim"]:
-        be_victim(Kill(*json.loads(sys.argv[2])), sys.argv[3:])
+    if VICTIM in os.environ:
+        be_victim(Kill(*json.loads(os.environ[VICTIM])))
         return
     parser = argparse.ArgumentParser(prog="python -m scripts.torture", description=str(__doc__).partition("\n")[0])
     parser.add_argument("--kills", type=int, default=5, help="kills for each recipe")
     parser.add_argument("--recipe", action="append", help="flags of `holdout fit`, in quotes; several times")
     parser.add_argument("--seed", type=int, default=0, help="seed of the instants")
+    parser.add_argument("--ranks", type=int, default=1, help="processes of a recipe on several devices, each killed")
     arguments = parser.parse_args()
     unequal = 0
     for recipe in arguments.recipe or ["-c configs/digits.yaml --trainer.max_epochs 4"]:
@@ -171,7 +177,9 @@ def main() -> None:
             words = shlex.split(recipe)
             whole, calls = uninterrupted(words, Path(folder))
             print(f"\n{recipe}", flush=True)
-            trials = torture(words, choose_kills(calls, arguments.kills, arguments.seed), Path(folder), whole)
+            trials = torture(
+                words, choose_kills(calls, arguments.kills, arguments.seed, arguments.ranks), Path(folder), whole
+            )
         unequal += sum(bool(trial.differences) for trial in trials)
         print(f"{len(trials)} kills, {sum(not trial.differences for trial in trials)} equal", flush=True)
     sys.exit(min(unequal, 1))
