@@ -68,3 +68,9 @@ class EarlyStopping(callbacks.EarlyStopping):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.wait_count >= self.patience:  # resumed from a run that had stopped
             trainer.should_stop = True
+
+    @override
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # An epoch that a run stops in has no validation: the metric is that of an earlier one.
+        if trainer.fit_loop.epoch_loop._num_ready_batches_reached():
+            super().on_train_epoch_end(trainer, pl_module)

@@ -61,3 +61,11 @@ def test_its_smallest_change_counts_in_the_direction_of_the_metric(fit) -> None:
     trainer = fit(EarlyStopping("val/accuracy", patience=2, min_delta=0.5), epochs=9)
     assert len(trainer.callback_metrics) > 0
     assert trainer.current_epoch == 3, "no accuracy exceeds the first by 0.5"
+
+
+@pytest.mark.parametrize("monitor", ["val/loss", "train/loss"])
+def test_an_epoch_that_a_run_stops_in_does_not_count(fit, monitor) -> None:
+    whole, part = EarlyStopping(monitor), EarlyStopping(monitor)
+    steps = fit(whole, lr=0.0, epochs=3).global_step
+    fit(part, lr=0.0, epochs=4, max_steps=steps + 2)
+    assert part.wait_count == whole.wait_count > 0
