@@ -61,7 +61,7 @@ class History(L.Callback):
         self._epoch_start = 0.0
         self._train_end = 0.0
         self._trainer: L.Trainer | None = None  # while the last row may lack metrics
-        self._earlier: dict[str, Tensor] = {}
+        self._earlier: dict[str, Tensor] | None = None
 
     @classmethod
     def of(cls, trainer: L.Trainer) -> "History":
@@ -83,18 +83,30 @@ class History(L.Callback):
 
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._begin_epoch(trainer)  # a run resumed within an epoch skips on_train_epoch_start
+        self._begin_epoch()  # a run resumed within an epoch skips on_train_epoch_start
 
     @override
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._complete()
-        self._begin_epoch(trainer)
+        self._begin_epoch()
 
-    def _begin_epoch(self, trainer: L.Trainer) -> None:
-        self._trainer = None
+    def _begin_epoch(self) -> None:
+        self._trainer = self._earlier = None
         self._within_epoch = True
-        self._earlier = dict(trainer.callback_metrics)
         self._epoch_start = self._train_end = time.perf_counter()
+
+    @override
+    def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        self._note_earlier_metrics(trainer)
+
+    @override
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._note_earlier_metrics(trainer)
+
+    def _note_earlier_metrics(self, trainer: L.Trainer) -> None:
+        """Keep what was logged before an epoch; not when training starts, for a resumed task restores it then."""
+        if self._earlier is None:
+            self._earlier = dict(trainer.callback_metrics)
 
     @override
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
@@ -119,6 +131,7 @@ class History(L.Callback):
 
     @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._note_earlier_metrics(trainer)
         self.train_seconds, self.wall_seconds = self._seconds()
         self._within_epoch = False
         epoch, now = trainer.current_epoch, _now(trainer)
@@ -147,9 +160,9 @@ class History(L.Callback):
     def _complete(self) -> None:
         """Add the metrics that were logged since the epoch began; one from an earlier epoch is the same tensor."""
         if self._trainer is not None:
-            within = self.last_validation(self.rows[-1])
+            within, earlier = self.last_validation(self.rows[-1]), self._earlier or {}
             for name, value in self._trainer.callback_metrics.items():
-                if not name.startswith(("lr-", "val/")) and name not in within and value is not self._earlier.get(name):
+                if not name.startswith(("lr-", "val/")) and name not in within and value is not earlier.get(name):
                     self.rows[-1][name] = float(value)
 
     def last_validation(self, row: Row) -> Row:

@@ -1,7 +1,7 @@
 """Exact resume: what a checkpoint must hold beyond Lightning's own state, and how it comes back.
 
 A resumed run ends bit for bit where an uninterrupted one does: random states continue, and so do the metrics of an
-epoch that the checkpoint was written in.
+epoch that the checkpoint was written in. `trainer.callback_metrics` holds what was logged before the checkpoint.
 """
 
 from typing import Any
@@ -16,6 +16,8 @@ from models.evaluated import EvaluatedModule
 from models.random_state import capture_random_state, restore_random_state, seed_random_state
 
 STATES_KEY = "device_states"
+LOGGED_KEY = "callback_metrics"
+RESUME_KEYS = (STATES_KEY, LOGGED_KEY)
 REGULARIZER_STATE = "regularizers."  # where a state_dict holds the buffers of regularizers
 
 
@@ -23,12 +25,13 @@ def capture(task: EvaluatedModule) -> dict[str, Any]:
     """Return a checkpoint's part for each device: random states, and the metrics of the current epoch so far."""
     metrics = {"epoch": task.current_epoch, "training": metric_states(task.train_metrics), "validated": task.validated}
     metrics["record"] = task.training_record.state()
+    logged = task.trainer.callback_metrics
     state = {"random": capture_random_state(task.device), "metrics": metrics}
     states: list[Any] = [state]
     if task.trainer.world_size > 1:
         states = [None] * task.trainer.world_size
         torch.distributed.all_gather_object(states, state)
-    return {STATES_KEY: states}
+    return {STATES_KEY: states, LOGGED_KEY: {name: value.cpu().clone() for name, value in logged.items()}}
 
 
 def restore(task: EvaluatedModule, checkpoint: dict[str, Any]) -> None:
@@ -56,6 +59,14 @@ def restore(task: EvaluatedModule, checkpoint: dict[str, Any]) -> None:
         seed_random_state(torch.initial_seed(), task.global_step, rank)
     elif rank:
         torch.manual_seed(torch.initial_seed() + rank)
+
+
+def restore_logged_metrics(trainer: L.Trainer, checkpoint: dict[str, Any]) -> None:
+    """Let callbacks and schedules find the metrics that were logged before a checkpoint was written.
+
+    One that watches a metric of the last validation would end a run that is resumed between two of them.
+    """
+    trainer._logger_connector._callback_metrics.update(checkpoint.get(LOGGED_KEY, {}))
 
 
 def resume_whole_epochs(trainer: L.Trainer) -> None:

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from models.checkpointed import CheckpointedModule
 from models.divergence import check_weights, first_fault, seen_at_once
 from models.evaluated import Batch
-from models.exact_resume import STATES_KEY, capture, keep_own_state, restore, resume_whole_epochs
+from models.exact_resume import (
+    RESUME_KEYS,
+    capture,
+    keep_own_state,
+    restore,
+    restore_logged_metrics,
+    resume_whole_epochs,
+)
 from models.finders import refuse_finders
 from models.init_args import RecordsInitArgs, record_init_args
 from models.last_operation import OutputRange
@@ -159,6 +166,7 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
         schedules.check_resumed(self.trainer, then, now, self.lr_scheduler_interval)
         accumulate_from(self.trainer, self.current_epoch)
         restore(self, self._resumed)
+        restore_logged_metrics(self.trainer, self._resumed)
         self._resumed = {}
         self.regularizers.start_epoch(self.current_epoch)
 
@@ -192,6 +200,6 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
         resumes = fn == TrainerFn.FITTING
         if resumes:
             resume_whole_epochs(self.trainer)
-        self._resumed = {key: checkpoint[key] for key in (STATES_KEY, LENGTH_KEY) if resumes and key in checkpoint}
+        self._resumed = {key: checkpoint[key] for key in (*RESUME_KEYS, LENGTH_KEY) if resumes and key in checkpoint}
         if fn is not None and not resumes:
             keep_own_state(self, checkpoint)

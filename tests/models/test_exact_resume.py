@@ -5,6 +5,7 @@ import functools
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.optim import lr_scheduler
 
 from datamodules import Digits, RandomTranslate
@@ -150,3 +151,25 @@ def test_a_model_loaded_from_a_checkpoint_trains_as_a_new_one_with_its_weights(f
     results = [fit(task, data).callback_metrics["train/loss"] for task in (loaded, new)]
     assert results[0] == results[1]
     assert torch.equal(weights(loaded), weights(new))
+
+
+class Logged(L.Callback):
+    """Keeps the logged metrics that a callback finds before each step."""
+
+    def __init__(self):
+        self.found = {}
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.found[trainer.global_step] = {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+@pytest.mark.parametrize("step", [7, 10, 14, 20])
+def test_callbacks_find_the_metrics_that_were_logged_before_the_checkpoint(fit, tmp_path, step):
+    whole, resumed = Logged(), Logged()
+    options = {"max_epochs": 3, "check_val_every_n_epoch": 2, "enable_checkpointing": True}
+    epochs = ModelCheckpoint(tmp_path, "{step}", save_top_k=-1, save_on_train_epoch_end=True)
+    within = [SaveAt(number, tmp_path / f"step={number}.ckpt") for number in (10, 20)]
+    fit(noisy_task(), noisy_data(), callbacks=[whole, epochs, *within], **options)
+    fit(noisy_task(), noisy_data(), callbacks=[resumed], ckpt_path=tmp_path / f"step={step}.ckpt", **options)
+    assert resumed.found == {number: found for number, found in whole.found.items() if number >= step}
+    assert "val/loss" in whole.found[20]
