@@ -14,6 +14,7 @@ from typing_extensions import override
 from datamodules.atomic_write import WriteError
 
 EVENTS_KEY = "event_files"  # of a checkpoint: the size of each event file, in bytes, when it was written
+STEPS_KEY = "logged_steps"  # of a checkpoint: the last step at which each metric was logged
 EVENT_FILES = "events.out.tfevents.*"
 
 
@@ -24,12 +25,15 @@ class EventLog(TensorBoardLogger):
 
     Args:
         folder: The run's folder.
+
+    Attributes:
+        logged_steps: The last step at which each metric was logged.
     """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, name="", version="", default_hp_metric=False)
         self.folder = folder
-        self._logged: dict[str, int | None] = {}
+        self.logged_steps: dict[str, int | None] = {}
 
     @property
     @override
@@ -39,8 +43,12 @@ class EventLog(TensorBoardLogger):
     @override
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        new = {name: value for name, value in metrics.items() if name not in self._logged or self._logged[name] != step}
-        self._logged |= dict.fromkeys(new, step)
+        new = {
+            name: value
+            for name, value in metrics.items()
+            if name not in self.logged_steps or self.logged_steps[name] != step
+        }
+        self.logged_steps |= dict.fromkeys(new, step)
         with self._writing():
             super().log_metrics(new, step)
 
@@ -84,12 +92,14 @@ class EventLog(TensorBoardLogger):
             found[path.name] = path.stat().st_size
         return found
 
-    def cut_back(self, sizes: Mapping[str, int]) -> None:
+    def cut_back(self, sizes: Mapping[str, int], logged: Mapping[str, int | None]) -> None:
         """Remove what was logged after a checkpoint was written.
 
         Args:
             sizes: What `sizes` returned then; empty for a run that begins.
+            logged: `logged_steps` of that moment.
         """
+        self.logged_steps = dict(logged)
         paths = {path.name: path for path in Path(self.log_dir).glob(EVENT_FILES)}
         own = self._own_file()
         for name, path in paths.items():

@@ -65,7 +65,7 @@ def folder_to_start_again(runs_dir: Path, name: str) -> Path | None:
     """Return the folder of a newest run that was killed before it kept anything, if no process trains in it."""
     numbers = versions(runs_dir / name)
     folder = runs_dir / name / f"version_{numbers[-1]}" if numbers else None
-    if folder is None or (folder / "checkpoints").exists() or (folder / "summary.json").exists():
+    if folder is None or any((folder / "checkpoints").glob("*.ckpt")) or (folder / "summary.json").exists():
         return None
     return None if is_locked(folder) else folder
 

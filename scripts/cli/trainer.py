@@ -23,10 +23,25 @@ class FitLoop(_FitLoop):
     """Lightning's loop over epochs, which can also end a training whose last step is done.
 
     Attributes:
-        only_end: Call the hooks of training's start and end even if there is nothing left to train.
+        only_end: Call the hooks of training's start and end even if there is nothing left to train, and those of an
+            epoch's end if the training had stopped within one.
     """
 
     only_end = False
+
+    @property
+    @override
+    def done(self) -> bool:
+        return not (self.only_end and self.restarted_mid_epoch) and super().done
+
+    @override
+    def advance(self) -> None:
+        epoch_loop = self.epoch_loop
+        # Lightning would train one step more than `max_steps`.
+        if self.restarted_mid_epoch and super().done and not epoch_loop.val_loop.restarted_mid_evaluation:
+            epoch_loop.reset()
+        else:
+            super().advance()
 
     @property
     @override
