@@ -194,6 +194,8 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a different split; keep the state for an exact resume; spare an evaluation the regularizers' state."""
         super().on_load_checkpoint(checkpoint)
+        if self._trainer is not None and self.trainer.precision == "64-true":
+            self.double()  # Lightning would load the weights first, and lose what float32 does not hold
         if SPLIT_KEY in checkpoint and hasattr(self.datamodule, "check_same_split"):
             self.datamodule.check_same_split(checkpoint[SPLIT_KEY])
         fn = None if self._trainer is None else self._trainer.state.fn

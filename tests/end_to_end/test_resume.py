@@ -62,6 +62,7 @@ RECIPES = {
     "MixUp, DisturbLabel, EMA": Recipe(
         network={"norm": "batch"}, regularizers=lambda: [DisturbLabel(20), MixUp(0.4)], callbacks=lambda: [EMA(0.9)]
     ),
+    "EMA, 64 bits": Recipe(network={"norm": "batch"}, callbacks=lambda: [EMA(0.9)], trainer={"precision": "64-true"}),
     "SAM, bf16": Recipe(
         network={"dropout": 0.3}, options={"optimizer_wrapper": SAM}, trainer={"precision": "bf16-mixed"}
     ),
