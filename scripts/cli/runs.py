@@ -13,6 +13,7 @@ from scripts.cli.errors import UsageError
 from scripts.cli.failures import TRACEBACK_FILE
 from scripts.cli.run_lock import is_locked
 
+_made_folders: list[Path] = []  # above this process's run folder, innermost first
 RUN_FOLDER_VARIABLE = "HOLDOUT_RUN_FOLDER"  # tells the processes that DDP starts which folder the first one chose
 
 
@@ -34,6 +35,7 @@ def new_run_folder(runs_dir: Path, name: str) -> Path:
         return Path(chosen)
     if getattr(rank_zero_only, "rank", 0) != 0:  # from RANK or SLURM_PROCID
         return runs_dir / name / "version_of_the_first_process"
+    missing = [parent for parent in (runs_dir / name, *(runs_dir / name).parents) if not parent.exists()]
     while True:
         existing = versions(runs_dir / name)
         folder = runs_dir / name / f"version_{existing[-1] + 1 if existing else 0}"
@@ -44,11 +46,12 @@ def new_run_folder(runs_dir: Path, name: str) -> Path:
         except OSError as error:
             raise UsageError(f"--runs_dir {runs_dir}: cannot make {folder} ({error.strerror})") from error
         os.environ[RUN_FOLDER_VARIABLE] = str(folder)
+        _made_folders[:] = missing
         return folder
 
 
 def remove_empty_run() -> None:
-    """Remove the folder of this process's run if it kept nothing.
+    """Remove the folder of this process's run if it kept nothing, and those above that were made for it.
 
     `config.yaml` is there from the start of training to an early end; a run that failed after its first step holds the
     traceback.
@@ -58,7 +61,8 @@ def remove_empty_run() -> None:
         return
     shutil.rmtree(chosen, ignore_errors=True)
     with suppress(OSError):  # other runs are in it
-        Path(chosen).parent.rmdir()
+        for made in _made_folders:
+            made.rmdir()
 
 
 def folder_to_start_again(runs_dir: Path, name: str) -> Path | None:

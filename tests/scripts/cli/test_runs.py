@@ -10,6 +10,7 @@ from scripts.cli.runs import (
     find_checkpoint,
     folder_to_resume,
     new_run_folder,
+    remove_empty_run,
     run_folder_of,
     versions,
 )
@@ -121,3 +122,12 @@ def test_a_checkpoint_elsewhere_has_no_run_folder() -> None:
     assert run_folder_of(folder / "copies" / "best.ckpt") is None
     (folder / "config.yaml").unlink()
     assert run_folder_of(folder / "checkpoints" / "best.ckpt") is None
+
+
+def test_a_run_that_kept_nothing_leaves_no_folder_that_was_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("mine").mkdir()
+    for runs_dir in (Path("mine/runs/new"), Path("mine")):
+        monkeypatch.delenv(RUN_FOLDER_VARIABLE, raising=False)
+        new_run_folder(runs_dir, "name")
+        remove_empty_run()
+        assert {str(path) for path in Path().rglob("*") if not path.is_symlink()} == {"mine"}
