@@ -209,9 +209,11 @@ def _validates_next(trainer: L.Trainer) -> bool:
 
 def _go_on_after_batch(loops: dict[str, Any]) -> None:
     """Let a resumed run begin with the batch that follows, as after Lightning's checkpoints at a batch's end."""
-    progress = loops["epoch_loop.batch_progress"]
+    progress, validation = (loops[f"epoch_loop.{name}batch_progress"] for name in ("", "val_loop."))
     for part in ("total", "current"):
         progress[part]["completed"] = progress[part]["processed"] - 1
+    validation["current"] = dict.fromkeys(validation["current"], 0)  # a run that was resumed since has had none
+    validation["is_last_batch"] = False
 
 
 def _repeat_validation(loops: dict[str, Any]) -> None:
