@@ -3,7 +3,9 @@
 import lightning as L
 from typing_extensions import override
 
+from callbacks.checkpoints import Checkpoint
 from callbacks.history import History, Row
+from callbacks.lookup import find_callback
 from callbacks.monitor import resolve_mode
 from models.evaluated import Mode
 
@@ -32,4 +34,6 @@ class BestEpochCallback(L.Callback):
 
     def best(self, trainer: L.Trainer) -> Row | None:
         """Return the metrics of the best epoch so far, or validation within one; None if `monitor` has none."""
-        return History.of(trainer).best(self.monitor, self.mode)
+        checkpoint = find_callback(trainer, Checkpoint)
+        since = checkpoint.best_since if checkpoint is not None else 0.0
+        return History.of(trainer).best(self.monitor, self.mode, since)

@@ -6,9 +6,12 @@ from typing import Any, ClassVar, final
 import lightning as L
 import torch
 from lightning.pytorch import callbacks
+from lightning.pytorch.utilities import rank_zero_warn
 from typing_extensions import override
 
+from callbacks.history import History, epochs_done
 from callbacks.last_checkpoint import check_intervals
+from callbacks.lookup import find_callback
 from callbacks.monitor import at_epoch_end, check_monitor, metric_mode, resolve_mode
 from models.checkpoint_paths import with_own_paths
 from models.evaluated import Mode
@@ -23,6 +26,10 @@ class Checkpoint(callbacks.ModelCheckpoint):
         mode: "min" or "max"; by default the direction that the metric has.
         every_n_train_steps: Write `last.ckpt` after this many optimizer steps too, not at the end of each epoch alone.
         every_minutes: Write it in an epoch that takes longer than this too; None waits for the epoch's end.
+
+    Attributes:
+        best_since: The best epoch is one of those after this many: more than 0 for a run that was resumed without the
+            file of the best epoch before.
 
     Raises:
         ValueError: An argument is out of range.
@@ -42,6 +49,8 @@ class Checkpoint(callbacks.ModelCheckpoint):
         self.stated_mode = mode
         self.every_n_train_steps = every_n_train_steps
         self.every_minutes = every_minutes
+        self.best_since = 0.0
+        self._lost_best = False
         super().__init__(
             filename="best",
             monitor=monitor,
@@ -78,6 +87,8 @@ class Checkpoint(callbacks.ModelCheckpoint):
         recorded = state_dict["best_model_path"]
         paths = [Path(self.dirpath or "") / "best.ckpt", Path(recorded)] if recorded else []
         best = next((str(path) for path in paths if path.is_file()), None)
+        self._lost_best = best is None and state_dict.get("best_model_score") is not None
+        self.best_since = state_dict.get("best_since", 0.0)
         if best is not None:
             score = state_dict["best_model_score"]
             state_dict = state_dict | {
@@ -88,3 +99,15 @@ class Checkpoint(callbacks.ModelCheckpoint):
             }
         super().load_state_dict(state_dict)
         self.current_score = state_dict.get("current_score")
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"best_since": self.best_since}
+
+    @override
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        history = find_callback(trainer, History)
+        if self._lost_best and history is not None:
+            self.best_since = max(map(epochs_done, history.in_order()), default=0.0)
+            rank_zero_warn("the checkpoint of the best epoch so far is not there: the best is one of those to come")

@@ -178,11 +178,19 @@ class History(L.Callback):
         """Return the epochs and validations in which a metric was measured, in order."""
         return [row for row in self.in_order() if not math.isnan(row.get(name, math.nan))]
 
-    def best(self, monitor: str, mode: Mode) -> Row | None:
-        """Return the first epoch, or validation within one, in which `monitor` was best; None if none has it."""
-        return min(
-            self.measured(monitor), key=lambda row: row[monitor] if mode == "min" else -row[monitor], default=None
-        )
+    def best(self, monitor: str, mode: Mode, since: float = 0.0) -> Row | None:
+        """Return the first epoch, or validation within one, in which `monitor` was best.
+
+        Args:
+            monitor: The metric.
+            mode: "min" or "max".
+            since: Number of epochs before those that are considered.
+
+        Returns:
+            Its row; None if none has the metric.
+        """
+        rows = [row for row in self.measured(monitor) if epochs_done(row) > since]
+        return min(rows, key=lambda row: row[monitor] if mode == "min" else -row[monitor], default=None)
 
     @override
     def state_dict(self) -> dict[str, Any]:

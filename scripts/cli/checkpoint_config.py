@@ -8,14 +8,30 @@ import yaml
 
 from callbacks import Checkpoint, CheckpointError, EarlyStopping, load_checkpoint
 from datamodules.regular_files import HostileFileError, read_text
-from models.bounded_yaml import LARGEST_TEXT, TooMuchYAMLError, load_yaml
+from models.bounded_yaml import LARGEST_TEXT, load_yaml
 from models.trusted import TRUSTED, untrusted, untrusted_run
 from scripts.cli.command_line import NAMED_BY_FLAG
+from scripts.cli.recipe_text import dump_recipe
 from scripts.cli.runs import run_folder_of
 from scripts.cli.trainer import Trainer
 
 CONFIG_KEY = "holdout_config"
+NO_RECIPE = "has no recipe (it was not made by `holdout fit`); give one with -c"
 WITHOUT_CLASS = {"trainer": Trainer, "early_stopping": EarlyStopping, "checkpoint": Checkpoint}
+
+
+def stored_settings(path: Path) -> dict[str, Any] | None:
+    """Return the settings that a checkpoint holds of its run; None if it holds none.
+
+    Raises:
+        CheckpointError: The file is not a checkpoint, or they cannot be read.
+    """
+    text = load_checkpoint(path).get(CONFIG_KEY)
+    try:
+        settings = load_yaml(text) if isinstance(text, str) else None
+    except yaml.YAMLError as error:
+        raise CheckpointError(f"{path} has no recipe that can be read: {' '.join(str(error).split())}") from error
+    return settings if isinstance(settings, dict) else None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -27,15 +43,9 @@ def read_config(path: Path) -> dict[str, Any]:
         CheckpointError: The file is not a checkpoint, has no recipe, or names a class of a package that is not
             `TRUSTED`: a stranger's checkpoint must not choose which modules are imported.
     """
-    text = load_checkpoint(path).get(CONFIG_KEY)
-    try:
-        config = load_yaml(text) if isinstance(text, str) else None
-    except TooMuchYAMLError as error:
-        raise CheckpointError(f"{path} has no recipe that can be read: {error}") from error
-    except yaml.YAMLError:
-        config = None
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} has no recipe (it was not made by `holdout fit`); give one with -c")
+    config = stored_settings(path)
+    if config is None:
+        raise CheckpointError(f"{path} {NO_RECIPE}")
     for part in ("model", "data"):
         if not _names_class(config.get(part)):
             raise CheckpointError(f"{path} has no recipe (its {part} is {config.get(part)!r}); give one with -c")
@@ -50,6 +60,19 @@ def read_config(path: Path) -> dict[str, Any]:
     trainer = config.get("trainer")
     precision = trainer.get("precision") if isinstance(trainer, dict) else None
     return kept | ({"trainer": {"precision": str(precision)}} if precision is not None else {})
+
+
+def read_stored_recipe(path: Path) -> str:
+    """Return the text of the recipe inside a checkpoint that is to be resumed outside its run's folder.
+
+    Raises:
+        CheckpointError: It holds none, or one that names a class of a package that is not `TRUSTED`, or a path outside.
+    """
+    settings = stored_settings(path)
+    if settings is None:
+        raise CheckpointError(f"{path} {NO_RECIPE}")
+    _check_trusted(path, settings, "-c RECIPE")
+    return dump_recipe(settings)
 
 
 def read_run_recipe(path: Path) -> str:
@@ -70,12 +93,17 @@ def read_run_recipe(path: Path) -> str:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path} is not a recipe: give one with -c")
+    _check_trusted(path, settings, f"-c {path}")
+    return text
+
+
+def _check_trusted(path: Path, settings: dict[str, Any], recipe: str) -> None:
     for place, name in untrusted_settings(settings):
         raise CheckpointError(
-            f"{path} names {name} at {place}; from the folder of a checkpoint only classes of {', '.join(TRUSTED)} are "
-            f"imported, and only paths below the working directory written to. If you trust it, give it too: -c {path}"
+            f"{path} names {name} at {place}; to go on from a checkpoint only classes of {', '.join(TRUSTED)} are "
+            f"imported, and only paths below the working directory written to. If you trust it, give its recipe too: "
+            f"{recipe}"
         )
-    return text
 
 
 def untrusted_settings(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:

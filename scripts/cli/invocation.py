@@ -7,7 +7,7 @@ from pathlib import Path
 from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.checkpoint_io import CheckpointError
-from scripts.cli.checkpoint_config import read_config, read_run_recipe
+from scripts.cli.checkpoint_config import read_config, read_run_recipe, read_stored_recipe
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import JOBS
@@ -82,6 +82,9 @@ def resolve(line: CommandLine) -> Invocation:
         path = folder / "config.yaml"
         recipes[str(path)] = read_run_recipe(path)
         arguments = ["-c", str(path), *arguments]
+    elif recipe is None and checkpoint is not None:
+        recipes[str(checkpoint)] = read_stored_recipe(checkpoint)
+        arguments = ["-c", str(checkpoint), *arguments]
     elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
         own = "data of your own (--data.path TABLE --data.target COLUMN; --data ImageFolder --data.data_dir FOLDER)"
         raise UsageError(f"{line.job} needs a recipe: -c FILE, or {own}{_recipes_there_are()}")

@@ -6,14 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from callbacks import CheckpointError, load_checkpoint
+from callbacks import CheckpointError
 from callbacks.lookup import changes_training
-from models.bounded_yaml import load_yaml
 from models.init_args import find_class
 from models.trusted import TRUSTED
-from scripts.cli.checkpoint_config import CONFIG_KEY
+from scripts.cli.checkpoint_config import stored_settings
 from scripts.cli.trainer import resolve_precision
 
 # Settings that decide the weights, or which epoch is kept as the best.
@@ -51,12 +48,8 @@ def changes_of_network(path: Path, settings: dict[str, Any]) -> list[str]:
 
 
 def _changed(path: Path, settings: dict[str, Any], select: Callable[[dict[str, Any]], dict[str, Any]]) -> list[str]:
-    text = load_checkpoint(path).get(CONFIG_KEY)
-    try:
-        stored = load_yaml(text) if isinstance(text, str) else None
-    except yaml.YAMLError as error:
-        raise CheckpointError(f"{path} has no recipe that can be read: {' '.join(str(error).split())}") from error
-    return list(_differences(select(stored), select(settings))) if isinstance(stored, dict) else []
+    stored = stored_settings(path)
+    return [] if stored is None else list(_differences(select(stored), select(settings)))
 
 
 def _decisive(settings: dict[str, Any]) -> dict[str, Any]:

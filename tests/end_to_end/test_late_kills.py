@@ -1,8 +1,10 @@
 """A run that is killed before it keeps anything, or when only its summary is missing, and is started again."""
 
+import json
 from unittest import mock
 
 import pytest
+import torch
 
 from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.summary import Summary
@@ -51,3 +53,19 @@ def test_a_run_killed_while_it_writes_its_first_checkpoint_starts_again_in_its_f
     desk.here("fit", *flags, "--ckpt_path", "auto")
     assert [path.name for path in folder.parent.iterdir()] == ["version_0"]
     assert sorted(path.name for path in folder.glob("checkpoints/*")) == ["best.ckpt", "last.ckpt"]
+
+
+def test_a_checkpoint_alone_is_enough_to_go_on_and_the_lost_best_epoch_is_said(new_desk) -> None:
+    first, other = new_desk(), new_desk()
+    worse = ("--model.optimizer.lr", "0.3", "--model.lr_scheduler", "null", "--early_stopping", "null")
+    folder = first.fit("digits", *worse, epochs=3)
+    (other.folder / "mine.ckpt").write_bytes((folder / "checkpoints" / "last.ckpt").read_bytes())
+    with pytest.warns(UserWarning, match="the best epoch so far is not there: the best is one of those to come"):
+        done = other.here("fit", "--ckpt_path", "mine.ckpt", "--trainer.max_epochs", "5")
+    assert "resumed after epoch 3" in done.stdout
+    summary = json.loads((other.folder / "runs/run/version_0/summary.json").read_text())
+    kept = torch.load(other.folder / "runs/run/version_0/checkpoints/best.ckpt", weights_only=True)
+    assert summary["best"]["epoch"] == kept["epoch"] >= 3, "not one whose weights are lost"
+    assert summary["epochs"] == 5
+    refused = other.here("fit", "--ckpt_path", "mine.ckpt", "--model.optimizer.lr", "0.1", status=2)
+    assert "model.optimizer.lr was 0.3, now 0.1" in refused.stderr

@@ -5,6 +5,7 @@ import pytest
 import torch
 import yaml
 
+from callbacks import CheckpointError
 from scripts.cli.checkpoint_config import CONFIG_KEY
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
@@ -95,12 +96,16 @@ def test_a_run_found_by_name_needs_no_recipe() -> None:
     assert "datamodules.Digits" in completed.recipes[path]
 
 
-def test_a_fit_from_a_checkpoint_outside_a_run_needs_a_recipe() -> None:
+def test_a_fit_from_a_checkpoint_outside_a_run_is_a_run_of_its_own_by_the_recipe_inside() -> None:
     path = Path(make_checkpoint("runs/digits/version_3")).rename("copy.ckpt")
-    with pytest.raises(UsageError, match=r"needs a recipe.*configs/digits\.yaml"):
-        resolved("fit", "--ckpt_path", str(path))
+    from_inside = resolved("fit", "--ckpt_path", str(path))
+    assert from_inside.arguments == ["-c", "copy.ckpt"]
+    assert "datamodules.Digits" in from_inside.recipes["copy.ckpt"]
     assert resolved("fit", "-c", "configs/digits.yaml", "--ckpt_path", str(path)).checkpoint == path
     assert RUN_FOLDER_VARIABLE not in os.environ, "a run of its own"
+    torch.save({"state_dict": {}}, path)
+    with pytest.raises(CheckpointError, match=r"copy.ckpt has no recipe .*; give one with -c"):
+        resolved("fit", "--ckpt_path", str(path))
 
 
 @pytest.mark.parametrize("job", ["validate", "test", "predict"])
