@@ -57,7 +57,7 @@ class StopOnSignal(L.Callback):
         """
         self.received, self._listening = None, threading.current_thread() is threading.main_thread()
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        self._listen()
+        self.listen()
         try:
             yield
         finally:
@@ -66,7 +66,8 @@ class StopOnSignal(L.Callback):
                     signal.signal(number, handler)
             self._listening = False
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Put our handlers back where Lightning has put its own, which in DDP wait for the others in the handler."""
         for number in SIGNALS:
             if self._listening and signal.getsignal(number) not in (signal.SIG_IGN, None):
                 signal.signal(number, self._heed)
@@ -89,7 +90,7 @@ class StopOnSignal(L.Callback):
 
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._listen()  # Lightning has put its own handler before, which in DDP waits for the others in the handler
+        self.listen()
 
     @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

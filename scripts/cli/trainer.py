@@ -12,6 +12,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loops.fit_loop import _FitLoop
 from typing_extensions import override
 
+from callbacks.interruption import StopOnSignal
+from callbacks.lookup import find_callback
 from datamodules import DataModule
 from scripts.cli.launchers import with_own_launcher
 
@@ -104,6 +106,9 @@ class Trainer(L.Trainer):
 
     @override
     def _run_stage(self) -> Any:
+        stop = find_callback(self, StopOnSignal)
+        if stop is not None:
+            stop.listen()  # from here on: the first processes wait for the last, and validate a little
         fraction, data = self.overfit_batches, self.datamodule  # type: ignore[attr-defined]
         fractional = isinstance(fraction, float) and 0 < fraction < 1 and isinstance(data, DataModule)
         if fractional and not int(fraction * len(data.val_dataloader())):

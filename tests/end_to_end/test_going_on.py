@@ -23,6 +23,21 @@ class Slow(Callback):
 """
 
 
+EARLY = """
+import os
+import signal
+from pathlib import Path
+
+from lightning import Callback
+
+
+class Early(Callback):
+    def on_sanity_check_end(self, *_):
+        Path("handler").write_text(signal.getsignal({number}).__qualname__)
+        os.kill(os.getpid(), {number})
+"""
+
+
 def state(folder, name="last"):
     return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
 
@@ -274,3 +289,20 @@ def test_best_means_that_of_the_recipe_whatever_overlays_follow(new_desk) -> Non
     flags = (*desk.digits(1), "-c", "configs/trainer/cpu.yaml")
     desk.here("fit", *flags)
     assert "test/accuracy" in desk.here("test", *flags, "--ckpt_path", "best").stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_in_the_sanity_check_is_heeded_after_the_first_step(new_desk, number) -> None:
+    desk = new_desk()
+    (desk.folder / f"early_{int(number)}.py").write_text(EARLY.format(number=int(number)))
+    flags = (
+        *desk.digits(1),
+        "--trainer.num_sanity_val_steps",
+        "1",
+        "--trainer.callbacks",
+        f"early_{int(number)}.Early",
+    )
+    ended = desk.here("fit", *flags, status=STATUS[number])
+    assert "interrupted in epoch 1; resume with: " in ended.stdout
+    assert state(desk.folder / "runs" / "digits" / "version_0")["global_step"] == 1
+    assert desk.folder.joinpath("handler").read_text() == "StopOnSignal._heed", "Lightning's would wait for all ranks"
