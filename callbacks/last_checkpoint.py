@@ -89,7 +89,9 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
         loops = checkpoint["loops"]["fit_loop"]
         if _validates_next(trainer) or (self._within_epoch and trainer.validating and not self._validated):
             _repeat_validation(loops)
-        elif self._within_epoch:
+            return
+        _forget_validation(loops)
+        if self._within_epoch:
             _go_on_after_batch(loops)
 
     @override
@@ -209,11 +211,16 @@ def _validates_next(trainer: L.Trainer) -> bool:
 
 def _go_on_after_batch(loops: dict[str, Any]) -> None:
     """Let a resumed run begin with the batch that follows, as after Lightning's checkpoints at a batch's end."""
-    progress, validation = (loops[f"epoch_loop.{name}batch_progress"] for name in ("", "val_loop."))
+    progress = loops["epoch_loop.batch_progress"]
     for part in ("total", "current"):
         progress[part]["completed"] = progress[part]["processed"] - 1
-    validation["current"] = dict.fromkeys(validation["current"], 0)  # a run that was resumed since has had none
-    validation["is_last_batch"] = False
+
+
+def _forget_validation(loops: dict[str, Any]) -> None:
+    """Leave out the count of the validation before, which a run that was resumed since does not know."""
+    progress = loops["epoch_loop.val_loop.batch_progress"]
+    progress["current"] = dict.fromkeys(progress["current"], 0)
+    progress["is_last_batch"] = False
 
 
 def _repeat_validation(loops: dict[str, Any]) -> None:

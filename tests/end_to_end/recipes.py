@@ -12,10 +12,9 @@ IMAGE_NETWORKS = [
     "MLP --model.network.widths [16]",
     "MLP --model.network.widths [16,16] --model.network.norm batch --model.network.dropout 0.2",
     "Linear",
-    "CNN --model.network.dropout 0.1",
     "ResNet --model.network.depth 20",
 ]
-PHOTO_NETWORKS = [*IMAGE_NETWORKS, "TinyConv"]
+PHOTO_NETWORKS = [*IMAGE_NETWORKS, "TinyConv", "CNN --model.network.dropout 0.1"]
 TABLE_NETWORKS = [*IMAGE_NETWORKS[:3], "TableMLP --model.network.widths [16]"]
 RECURRENT = [
     "Recurrent --model.network.cell gru",
