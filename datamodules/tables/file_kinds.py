@@ -20,7 +20,8 @@ FIRST_BYTES = {
     b"\x89HDF": "is an HDF5 file; save the table as CSV or Parquet",
     b"SQLite format 3\0": "is a database (SQLite); save the table as CSV or Parquet",
 }
-FIRST_SIGNS = {b"{": "is JSON", b"[": "is JSON", b"<": "is XML or a web page"}
+# By the first and the last sign: a column's name may begin with one.
+ENCLOSED = {b"{}": "is JSON", b"[]": "is JSON", b"<>": "is XML or a web page"}
 
 
 def check_text(path: Path, content: bytes) -> None:
@@ -36,6 +37,7 @@ def check_text(path: Path, content: bytes) -> None:
         raise DataError(f"{path} {reason}")
     if b"\0" in content:
         raise DataError(f"{path} is not a text file; save it as CSV in UTF-8")
-    sign = content.lstrip()[:1]
-    if sign in FIRST_SIGNS:
-        raise DataError(f"{path} {FIRST_SIGNS[sign]}, not a table; save it as CSV")
+    stripped = content.strip()
+    signs = stripped[:1] + stripped[-1:]
+    if signs in ENCLOSED:
+        raise DataError(f"{path} {ENCLOSED[signs]}, not a table; save it as CSV")

@@ -77,7 +77,8 @@ def test_any_recipe_trains_goes_on_after_a_kill_and_is_tested(desks, words, step
     if cut(killed, words, step):
         killed.here("fit", *words, "--ckpt_path", "auto")
     folders = [desk.folder / "runs" / "run" / "version_0" for desk in desks]
-    assert differences(*folders) == []
+    found = differences(*folders)
+    assert not found, "\n".join(found)
     tested = killed.here("test", "--ckpt_path", "runs/run/version_0").stdout
     figures = re.findall(r"test/(\w+) +(\S+)", tested)
     assert figures
