@@ -77,14 +77,14 @@ def resolve(line: CommandLine) -> Invocation:
         raise UsageError(f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")
     if on_checkpoint and checkpoint is not None and recipe is None:
         recipes[str(checkpoint)] = dump_recipe(read_config(checkpoint))
-        arguments = ["-c", str(checkpoint), *arguments]
+        arguments = [f"--config={checkpoint}", *arguments]
     elif recipe is None and folder is not None:
         path = folder / "config.yaml"
         recipes[str(path)] = read_run_recipe(path)
-        arguments = ["-c", str(path), *arguments]
+        arguments = [f"--config={path}", *arguments]
     elif recipe is None and checkpoint is not None:
         recipes[str(checkpoint)] = read_stored_recipe(checkpoint)
-        arguments = ["-c", str(checkpoint), *arguments]
+        arguments = [f"--config={checkpoint}", *arguments]
     elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
         own = "data of your own (--data.path TABLE --data.target COLUMN; --data ImageFolder --data.data_dir FOLDER)"
         raise UsageError(f"{line.job} needs a recipe: -c FILE, or {own}{_recipes_there_are()}")

@@ -40,9 +40,15 @@ LOWEST = {
 
 
 def bounded_yaml(text: str) -> Any:
-    """Return what jsonargparse takes YAML for, of a recipe or of a file that a recipe names."""
+    """Return what jsonargparse takes YAML for: a recipe, a file that a recipe names, or a flag's value.
+
+    A line alone is a list or a mapping only in brackets: `notes: new/x.csv` and ` #2/x.csv` are paths.
+    """
     load_yaml(text)  # raises for one that exceeds the limits
-    return yaml_load(text)  # type: ignore[no-untyped-call]
+    value = yaml_load(text)  # type: ignore[no-untyped-call]
+    in_brackets = text.lstrip().startswith(("[", "{"))
+    is_text = isinstance(value, dict | list) or (value is None and text.lstrip().startswith("#"))
+    return text if is_text and "\n" not in text and not in_brackets else value
 
 
 set_loader("yaml", bounded_yaml, (yaml.YAMLError,))
@@ -117,7 +123,7 @@ class RecipeAction(ActionConfigFile):
     @override
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         try:
-            self.apply_config(parser, cfg, self.dest, parser.recipes.get(values, values))
+            self.apply_config(parser, cfg, self.dest, f"{parser.recipes.get(values, values)}\n")
         except UsageError as error:
             raise UsageError(f"{values}: {error}") from error
 

@@ -63,7 +63,7 @@ def test_last_becomes_the_newest_runs_file_and_its_folder_goes_on() -> None:
 def test_a_fit_without_a_recipe_goes_on_with_the_runs_own_and_flags_win() -> None:
     path = make_checkpoint("runs/digits/version_3")
     completed = resolved("fit", "--ckpt_path", path, "--trainer.max_epochs", "9")
-    assert completed.arguments == ["-c", "runs/digits/version_3/config.yaml", "--trainer.max_epochs", "9"]
+    assert completed.arguments == ["--config=runs/digits/version_3/config.yaml", "--trainer.max_epochs", "9"]
     assert yaml.safe_load(completed.recipes["runs/digits/version_3/config.yaml"]) == CONFIG
     assert completed.checkpoint == Path(path)
     assert completed.name == "digits"
@@ -76,7 +76,7 @@ def test_an_evaluation_takes_the_recipe_out_of_the_checkpoint_and_flags_win(job:
     if copied:
         path = str(Path(path).rename("copy.ckpt"))
     completed = resolved(job, "--ckpt_path", path, "--data.eval_batch_size", "9")
-    assert completed.arguments == ["-c", path, "--data.eval_batch_size", "9"]
+    assert completed.arguments == [f"--config={path}", "--data.eval_batch_size", "9"]
     assert yaml.safe_load(completed.recipes[path]) == {"model": CONFIG["model"], "data": CONFIG["data"]}
     assert completed.name == ("run" if copied else "digits")
     assert RUN_FOLDER_VARIABLE not in os.environ
@@ -99,7 +99,7 @@ def test_a_run_found_by_name_needs_no_recipe() -> None:
 def test_a_fit_from_a_checkpoint_outside_a_run_is_a_run_of_its_own_by_the_recipe_inside() -> None:
     path = Path(make_checkpoint("runs/digits/version_3")).rename("copy.ckpt")
     from_inside = resolved("fit", "--ckpt_path", str(path))
-    assert from_inside.arguments == ["-c", "copy.ckpt"]
+    assert from_inside.arguments == ["--config=copy.ckpt"]
     assert "datamodules.Digits" in from_inside.recipes["copy.ckpt"]
     assert resolved("fit", "-c", "configs/digits.yaml", "--ckpt_path", str(path)).checkpoint == path
     assert RUN_FOLDER_VARIABLE not in os.environ, "a run of its own"
