@@ -10,10 +10,10 @@ from callbacks.checkpoint_io import CheckpointError
 from scripts.cli.checkpoint_config import read_config, read_run_recipe, read_stored_recipe
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
+from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.jobs import JOBS
 from scripts.cli.recipe_text import dump_recipe
 from scripts.cli.runs import (
-    RUN_FOLDER_VARIABLE,
     find_checkpoint,
     folder_to_resume,
     folder_to_start_again,

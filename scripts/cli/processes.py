@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from callbacks.interruption import INTERRUPTED, TERMINATED
 from models import TrainingError
-from scripts.cli.first_process import FIRST_VARIABLE, follow
+from scripts.cli.first_process import FIRST_VARIABLE, follow, how_to_go_on
 from scripts.cli.runs import remove_empty_run
 
 POLL, GRACE = 0.2, 3.0  # seconds
@@ -101,7 +101,7 @@ class ProcessLauncher(_SubprocessScriptLauncher):
         local_rank = failed[0][1]
         process, pipe = self.procs[local_rank - 1], self._pipes[local_rank - 1]
         rank = self.cluster_environment.node_rank() * self.num_processes + local_rank
-        return f"rank {rank} {end_of(process.pid, process.returncode)}{_message(pipe)}"
+        return f"rank {rank} {end_of(process.pid, process.returncode)}{_message(pipe)}{how_to_go_on()}"
 
     def _watch(self) -> None:
         """End this process when another has failed, and it does not notice: it may wait for that one."""

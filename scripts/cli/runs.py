@@ -11,10 +11,10 @@ from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 from callbacks.checkpoint_io import CheckpointError, check_whole
 from scripts.cli.errors import UsageError
 from scripts.cli.failures import TRACEBACK_FILE
+from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.run_lock import is_locked
 
 _made_folders: list[Path] = []  # above this process's run folder, innermost first
-RUN_FOLDER_VARIABLE = "HOLDOUT_RUN_FOLDER"  # tells the processes that DDP starts which folder the first one chose
 
 
 def versions(folder: Path) -> list[int]:

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from scripts.cli.runs import RUN_FOLDER_VARIABLE
+from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.main import main
 
 ROOT = Path(__file__).parents[2]

@@ -99,6 +99,8 @@ def test_a_killed_rank_ends_the_job_with_one_line_that_names_it(new_desk, rank, 
     assert process.returncode not in (0, None)
     assert len(errors.splitlines()) == 1
     assert f"holdout: error: rank {rank} (process {found[rank]}) was killed" in errors
+    said = "go on with: holdout fit --ckpt_path runs/digits/version_0/checkpoints/last.ckpt" in errors
+    assert said == (when == "training")
 
 
 def test_a_port_that_is_taken_is_named_and_leaves_no_process(new_desk, monkeypatch) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from scripts import fit
 from scripts.cli.errors import UsageError
-from scripts.cli.runs import RUN_FOLDER_VARIABLE
+from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 RECIPE = "configs/digits.yaml"

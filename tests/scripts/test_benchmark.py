@@ -11,7 +11,7 @@ import yaml
 from datamodules import MNIST
 from datamodules.samples import Samples
 from scripts.benchmark import our_epochs
-from scripts.cli.runs import RUN_FOLDER_VARIABLE
+from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 
 
 def test_what_is_timed_is_the_command_itself(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:

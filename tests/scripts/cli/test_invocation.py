@@ -9,8 +9,8 @@ from callbacks import CheckpointError
 from scripts.cli.checkpoint_config import CONFIG_KEY
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
+from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.invocation import Invocation, resolve
-from scripts.cli.runs import RUN_FOLDER_VARIABLE
 
 CONFIG = {
     "model": {"class_path": "models.Classifier"},

@@ -5,8 +5,8 @@ import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
 from scripts.cli.errors import UsageError
+from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.runs import (
-    RUN_FOLDER_VARIABLE,
     find_checkpoint,
     folder_to_resume,
     new_run_folder,
