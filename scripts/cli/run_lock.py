@@ -48,7 +48,7 @@ def _lock(folder: Path) -> int | None:
     path = folder / LOCK
     while True:
         # The file is closed in the processes that this one starts, and a lock of this kind is not inherited.
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -71,6 +71,8 @@ def folder_to_start_again(runs_dir: Path, name: str) -> Path | None:
     folder = runs_dir / name / f"version_{numbers[-1]}" if numbers else None
     if folder is None or any((folder / "checkpoints").glob("*.ckpt")) or (folder / "summary.json").exists():
         return None
+    if link_in(folder) is not None:
+        return None
     return None if is_locked(folder) else folder
 
 
@@ -178,10 +180,18 @@ def folder_to_resume(checkpoint: Path, name: str, runs_dir: Path | None) -> Path
     return None if reason else folder
 
 
+def link_in(folder: Path) -> Path | None:
+    """Return a link in a run's folder: what is written to it would land in another place."""
+    return next((path for path in folder.rglob("*") if path.is_symlink()), None)
+
+
 def _reason_to_leave(checkpoint: Path, folder: Path, name: str, runs_dir: Path | None) -> str:
     if checkpoint.name != "last.ckpt":
         return "only last.ckpt continues its run"
     if folder.parent.name != name:
         return f"it is called {name}"
+    link = link_in(folder)
+    if link is not None:
+        return f"{link} is a link"
     same = runs_dir is None or runs_dir.resolve() == folder.parents[1].resolve()
     return "" if same else f"--runs_dir is {runs_dir}"

@@ -566,6 +566,22 @@ def test_on_the_command_line_no_state_of_a_checkpoint_removes_a_path(desk, copy,
     assert (treasure / "thesis.ckpt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("name", [".lock", "checkpoints", "figures", "events.out.tfevents.1.stranger", "summary.json"])
+def test_nothing_is_written_through_a_link_in_the_folder_of_a_run(desk, copy, tmp_path, name) -> None:
+    folder, victim = copy.parents[1], tmp_path / "thesis"
+    if name in ("checkpoints", "figures"):
+        shutil.move(folder / name, victim)
+    else:
+        victim.write_text("years of work")
+        (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(victim)
+    edit(copy, lambda content: content["event_files"].update({name: 3}))
+    before = {path: path.read_bytes() for path in (victim, *victim.rglob("*")) if path.is_file()}
+    with pytest.warns(UserWarning, match=f"in a folder of its own: .*{name} is a link"):
+        desk.here("fit", "--ckpt_path", str(copy), "--trainer.max_epochs", "2")
+    assert {path: path.read_bytes() for path in (victim, *victim.rglob("*")) if path.is_file()} == before
+
+
 # Weights
 
 WEIGHTS: dict[str, Callable[[Path, Path], object]] = {
