@@ -67,6 +67,9 @@ def check_resumable(path: _PATH, checkpoint: dict[str, Any]) -> None:
             f"{path} cannot be resumed: it has no {', '.join(missing)} (it holds weights alone, or another version of "
             f"Lightning wrote it)"
         )
+    progress = checkpoint["loops"].get("fit_loop")
+    if not isinstance(progress, dict) or not {"epoch_progress", "epoch_loop.batch_progress"} <= progress.keys():
+        raise CheckpointError(f"{path} cannot be resumed: its loops do not hold how far a training got")
 
 
 def _check_parts(path: _PATH, checkpoint: dict[str, Any]) -> None:

@@ -106,6 +106,18 @@ def test_a_checkpoint_that_lacks_a_part(desk, part) -> None:
     assert on_disk(desk.folder) == before
 
 
+@pytest.mark.parametrize(
+    "loops", [{}, {"fit_loop": {}}, {"fit_loop": []}, {"fit_loop": {"epoch_progress": {}}}], ids=str
+)
+def test_a_checkpoint_that_does_not_say_how_far_it_got(desk, loops) -> None:
+    path = changed(desk, lambda checkpoint: checkpoint.update(loops=loops))
+    before = on_disk(desk.folder)
+    check_refusal(
+        desk.here(*FIT, "--ckpt_path", path, "--trainer.max_epochs", "2", status=2), ["loops", "changed.ckpt"]
+    )
+    assert on_disk(desk.folder) == before
+
+
 def test_a_checkpoint_of_an_old_version_of_lightning(desk) -> None:
     def to_old(checkpoint):
         for part in ("loops", "callbacks", "hyper_parameters", "holdout_config", "split"):
