@@ -13,7 +13,7 @@ import torch
 
 TWO = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy")
 SHORT_STEPS = ("--data.batch_size", "8")
-EPOCHS = 8
+EPOCHS = 4
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
