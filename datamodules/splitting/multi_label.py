@@ -95,14 +95,29 @@ def _give_rare_labels(labels: Labels, subset_of: Indices, order: Indices, subset
 def hold_out_labels(indices: Indices, labels: Labels, count: int, seed: int) -> tuple[Indices, Indices]:
     """Hold `count` of `indices` out, each label in proportion; return (the rest, the part held out), both sorted.
 
+    The rest, which training is drawn from, has every label that there is, unless that costs it the last of another.
+
     Args:
         indices: Samples to divide, (n,).
         labels: Labels of every sample of the dataset, (N, L).
         count: Size of the part held out, 1 to n - 1.
         seed: Seed of the draw.
     """
-    held_out = divide(labels[indices], (len(indices) - count, count), seed) == 1
+    own = labels[indices]
+    held_out = divide(own, (len(indices) - count, count), seed) == 1
+    for label in np.flatnonzero(own[held_out].any(0) & ~own[~held_out].any(0)):
+        _give_to_rest(own, held_out, int(np.flatnonzero(held_out & own[:, label])[0]))
     return np.sort(indices[~held_out]), np.sort(indices[held_out])
+
+
+def _give_to_rest(labels: Labels, held_out: npt.NDArray[np.bool_], sample: int) -> None:
+    """Exchange a sample that is held out for one that is not, and is the last of no label there."""
+    rest = np.flatnonzero(~held_out)
+    counts = labels[rest].sum(0)
+    after = counts + labels[sample] - labels[rest].astype(np.int64)
+    keeps = ((after > 0) | (counts == 0)).all(1)
+    if keeps.any():
+        held_out[[sample, rest[keeps.argmax()]]] = False, True
 
 
 def k_fold_labels(indices: Indices, labels: Labels, folds: int, fold: int, seed: int) -> tuple[Indices, Indices]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, reject, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from datamodules import DataError, SplitOptions, make_split
@@ -40,15 +40,10 @@ def off(labels, subset_of, sizes):
 @quick
 @given(labels=label_matrices(), val=st.floats(0.1, 0.5), test=st.floats(0.1, 0.5), seed=seeds)
 def test_every_sample_is_in_exactly_one_part_of_the_size_asked_for(labels, val, test, seed):
-    labels[:, 0] = True
+    labels[:, 0] = True  # each label that is there at all reaches training
     labels = labels[:, labels.any(0)]
     options = SplitOptions(val_fraction=val, test_fraction=test, seed=seed)
-    try:
-        split = make_split(labels, options, num_samples=len(labels))
-    except DataError as error:  # a label of two samples may have none left for training, which is refused by name
-        if "has no sample in the train part" not in str(error):
-            raise
-        reject()
+    split = make_split(labels, options, num_samples=len(labels))
     together = np.concatenate([split.train, split.val, split.test])
     assert np.array_equal(np.sort(together), np.arange(len(labels)))
     assert len(split.test) == max(round(test * len(labels)), 1)
