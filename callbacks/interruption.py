@@ -89,10 +89,6 @@ class StopOnSignal(L.Callback):
         self._training = self._listening
 
     @override
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.listen()
-
-    @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._training = False
 

@@ -127,13 +127,13 @@ def run(desk: Path, recipe: Sequence[str], kill: Kill | None) -> subprocess.Comp
 def be_victim(kill: Kill) -> None:
     """Run the command in this process, with a fault injected, or count the calls of every instant's function."""
     calls, rank = dict.fromkeys(INSTANTS, 0), int(os.environ.get("LOCAL_RANK", "0"))
+    its_kill = kill if rank == kill.rank else Kill(NEVER, 0)
     for instant, (target, when) in INSTANTS.items():
         module, _, path = target.partition(":")
         *owners, name = path.split(".")
         owner: Any = import_module(module)
         for part in owners:
             owner = getattr(owner, part)
-        its_kill = kill if rank == kill.rank else Kill(NEVER, 0)
         setattr(owner, name, _wrapped(getattr(owner, name), instant, when, calls, its_kill))
     try:
         import_module("scripts.main").main()

@@ -21,7 +21,7 @@ WITHOUT_CLASS = {"trainer": Trainer, "early_stopping": EarlyStopping, "checkpoin
 
 
 def stored_settings(path: Path) -> dict[str, Any] | None:
-    """Return the settings that a checkpoint holds of its run; None if it holds none.
+    """Return the settings of the run that wrote a checkpoint; None if they are not in it.
 
     Raises:
         CheckpointError: The file is not a checkpoint, or they cannot be read.
