@@ -26,10 +26,15 @@ def follow(named: str) -> int:
     return pipe
 
 
+def command_to_go_on(checkpoint: str) -> str:
+    """Return how to go on from a checkpoint, as a part of a sentence."""
+    return f"go on with: holdout fit --ckpt_path {shlex.quote(checkpoint)}"
+
+
 def how_to_go_on() -> str:
     """Return how the run that is cut off goes on, as the end of a sentence; "" if nothing was kept."""
     last = Path(os.environ.get(RUN_FOLDER_VARIABLE, os.devnull)) / "checkpoints" / "last.ckpt"
-    return f"; go on with: holdout fit --ckpt_path {shlex.quote(str(last))}" if last.is_file() else ""
+    return f"; {command_to_go_on(str(last))}" if last.is_file() else ""
 
 
 def _watch(first: int) -> None:

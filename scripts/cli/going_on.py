@@ -1,6 +1,5 @@
 """How far a run has trained, and what is left to do when it is started again."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import lightning as L
 from callbacks.checkpoint_io import check_resumable, load_checkpoint
 from callbacks.files import display_path
 from scripts.cli.errors import UsageError
+from scripts.cli.first_process import command_to_go_on
 
 
 def check_longer(checkpoint: Path, trainer: L.Trainer) -> None:
@@ -56,4 +56,4 @@ def what_is_kept(folder: Path | None) -> str:
     path = next((path for path in kept if path.is_file()), None)
     if path is None:
         return "no checkpoint was kept"
-    return f"{display_path(path)} is whole; go on with: holdout fit --ckpt_path {shlex.quote(display_path(path))}"
+    return f"{display_path(path)} is whole; {command_to_go_on(display_path(path))}"

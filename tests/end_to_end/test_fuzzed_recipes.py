@@ -8,21 +8,17 @@ import math
 import os
 import re
 import shutil
-from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kills import killed
 from recipes import recipes, write_data
 
 from models.task import Task
 from scripts.run_differences import differences
 
 EXAMPLES = int(os.environ.get("HOLDOUT_FUZZ", "8"))
-
-
-class Killed(BaseException):
-    """The end of a process, after which nothing is done."""
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +28,6 @@ def desks(new_desk):
     for desk in both:
         write_data(desk.folder)
     return both
-
-
-def cut(desk, words: tuple[str, ...], step: int) -> bool:
-    """Run a training that dies before a training step; return whether it got there."""
-    steps, real = iter(range(step)), Task.training_step
-
-    def training_step(*arguments):
-        if next(steps, None) is None:
-            raise Killed
-        return real(*arguments)
-
-    with mock.patch.object(Task, "training_step", training_step):
-        try:
-            desk.here("fit", *words)
-        except Killed:
-            return True
-    return False
 
 
 def answer(desk, *words: str):
@@ -68,19 +47,19 @@ def answer(desk, *words: str):
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None, derandomize=EXAMPLES < 50)
 @given(words=recipes(), step=st.integers(1, 6), every=st.integers(1, 3))
 def test_any_recipe_trains_goes_on_after_a_kill_and_is_tested(desks, words, step, every) -> None:
-    whole, killed = desks
+    whole, cut = desks
     for desk in desks:
         shutil.rmtree(desk.folder / "runs", ignore_errors=True)
     words = (*words, "--name", "run", "--checkpoint.every_n_train_steps", str(every))
     if answer(whole, "fit", *words) is None:
         return
-    if cut(killed, words, step):
-        killed.here("fit", *words, "--ckpt_path", "auto")
+    if killed(cut, words, Task, "training_step", after=step):
+        cut.here("fit", *words, "--ckpt_path", "auto")
     folders = [desk.folder / "runs" / "run" / "version_0" for desk in desks]
     found = differences(*folders)
     assert not found, "\n".join(found)
-    tested = killed.here("test", "--ckpt_path", "runs/run/version_0").stdout
+    tested = cut.here("test", "--ckpt_path", "runs/run/version_0").stdout
     figures = re.findall(r"test/(\w+) +(\S+)", tested)
     assert figures
     assert all(math.isfinite(float(value)) for name, value in figures if name != "auroc"), tested
-    killed.here("predict", "--ckpt_path", "runs/run/version_0")
+    cut.here("predict", "--ckpt_path", "runs/run/version_0")

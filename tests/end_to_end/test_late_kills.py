@@ -1,10 +1,10 @@
 """A run that is killed before it keeps anything, or when only its summary is missing, and is started again."""
 
 import json
-from unittest import mock
 
 import pytest
 import torch
+from kills import killed
 
 from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.summary import Summary
@@ -21,21 +21,12 @@ STOPS = {
 EVERY = ("--checkpoint.every_n_train_steps", "7", "--trainer.max_epochs", "9")
 
 
-class Killed(BaseException):
-    """The end of a process, after which nothing is done."""
-
-
-def killed(desk, flags, owner, hook) -> None:
-    with mock.patch.object(owner, hook, side_effect=Killed), pytest.raises(Killed):
-        desk.here("fit", *flags)
-
-
 @pytest.mark.parametrize("stop", STOPS)
 def test_a_run_killed_before_its_summary_gets_it_when_it_is_started_again(new_desk, stop) -> None:
     whole, cut = new_desk(), new_desk()
     flags = (*whole.digits(9), *EVERY, *STOPS[stop])
     whole.here("fit", *flags)
-    killed(cut, flags, Summary, "on_train_end")
+    assert killed(cut, flags, Summary, "on_train_end")
     cut.here("fit", *flags, "--ckpt_path", "auto")
     folders = [desk.folder / "runs" / "digits" for desk in (whole, cut)]
     assert differences(*(folder / "version_0" for folder in folders)) == []
@@ -45,7 +36,7 @@ def test_a_run_killed_before_its_summary_gets_it_when_it_is_started_again(new_de
 def test_a_run_killed_while_it_writes_its_first_checkpoint_starts_again_in_its_folder(new_desk) -> None:
     desk = new_desk()
     flags = desk.digits(1)
-    killed(desk, flags, LastCheckpoint, "_save_checkpoint")
+    assert killed(desk, flags, LastCheckpoint, "_save_checkpoint")
     folder = desk.folder / "runs" / "digits" / "version_0"
     for path in folder.glob("checkpoints/*"):
         path.unlink()
