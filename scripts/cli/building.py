@@ -45,8 +45,9 @@ def build_object(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
         if isinstance(error, TypeError | ValueError) and place_of(error) is None:
             raise
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        said = str(error).partition("\n")[0]  # torch lists the signatures of its functions below
         hints = (_base_hint(error), _linked_hint(error, parameters), _text_hint(parameters, kwargs))
-        message = f"{cls.__name__}: {kind}{error}{next(filter(None, hints), '')}"
+        message = f"{cls.__name__}: {kind}{said}{next(filter(None, hints), '')}"
         raise ValueError(with_place(message, error)) from error
     for base, attribute in SET_BY_BASE:
         if isinstance(built, base) and attribute not in vars(built):
