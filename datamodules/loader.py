@@ -79,7 +79,7 @@ class BatchLoader(ABC):
         self.epoch = 0
         self.position = 0
         self._resume_at = 0
-        self.device = indices.device  # where `read` wants its indices: copied once a pass, for each copy waits for a GPU
+        self.device = indices.device  # of `read`'s indices: each copy would wait for the GPU, so there is one a pass
 
     @abstractmethod
     def read(self, batches: Iterable[Tensor]) -> Iterator[Batch]:

@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.checkpoint_io import CheckpointError
 from scripts.cli.checkpoint_config import read_config, read_run_recipe, read_stored_recipe
-from scripts.cli.command_line import CommandLine
+from scripts.cli.command_line import CommandLine, shortened
 from scripts.cli.errors import UsageError
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.jobs import JOBS
@@ -20,6 +20,8 @@ from scripts.cli.runs import (
     newest_whole,
     run_folder_of,
 )
+
+LONGEST_NAME = 255  # bytes in the name of a file, on all common file systems
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def resolve(line: CommandLine) -> Invocation:
     name = line.values.get("--name") or written.get("name") or (_recipe_name(recipe) if recipe else None)
     if name is not None and (name in ("", ".", "..") or Path(name).name != name):
         raise UsageError(f"--name {name}: a run's name is one folder below runs_dir, without slashes")
+    if name is not None and len(os.fsencode(name)) > LONGEST_NAME:
+        raise UsageError(f"--name {shortened(name)} is longer than a folder's name, {LONGEST_NAME} bytes")
     if name is not None and len(name.splitlines()) > 1:
         raise UsageError(f"--name {name!r}: a run's name is one line")
     named_dir = Path(line.values["--runs_dir"]) if line.values.get("--runs_dir") else None  # type: ignore[arg-type]
