@@ -51,7 +51,8 @@ def _check(owner: str, name: str, value: Any, kind: Any) -> None:
     items = value if isinstance(value, LISTS) else [value]
     unready = next((item for item in items if isinstance(item, nn.Module) and "_modules" not in vars(item)), None)
     if unready is not None:
-        raise ValueError(f"{owner}: {name}: the __init__ of {type(unready).__name__} must call super().__init__() first")
+        own = type(unready).__name__
+        raise ValueError(f"{owner}: {name}: the __init__ of {own} must call super().__init__() first")
     if kind is None or _fits(value, kind):
         return
     for member in _members(kind):

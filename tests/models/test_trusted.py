@@ -13,6 +13,7 @@ from models.init_args import HYPER_PARAMETERS
 from models.networks import MLP
 
 STRANGER = "from models.networks import MLP\n\n\nclass Net(MLP):\n    pass\n"
+CPU = torch.device("cpu")
 NET = {"class_path": "stranger.Net", "init_args": {"input_shape": [1, 8, 8], "num_classes": 10, "widths": [8]}}
 
 
@@ -87,7 +88,7 @@ def maps(monkeypatch):
 
 @pytest.mark.parametrize(
     ("arguments", "options", "wanted"),
-    [((), {}, "cpu"), (("cpu:0",), {}, "cpu:0"), ((), {"map_location": "cpu:0"}, "cpu:0")],
+    [((), {}, "cpu"), ((CPU,), {}, CPU), ((), {"map_location": CPU}, CPU)],
 )
 def test_weights_are_loaded_onto_the_cpu_unless_another_device_is_named(checkpoint, maps, arguments, options, wanted):
     path = checkpoint()
