@@ -17,12 +17,11 @@ LISTS = (list, tuple)
 LONGEST = 60  # characters of a value that a message shows
 
 
-def call_arguments(cls: type, made: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def call_arguments(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a constructor by name, those in its `**kwargs` among them, once they are checked.
 
     Args:
         cls: The class.
-        made: The object before its `__init__`.
         args: Positional arguments.
         kwargs: Arguments by name.
 
@@ -33,7 +32,7 @@ def call_arguments(cls: type, made: object, args: tuple[Any, ...], kwargs: Mappi
         ValueError: One is of another kind than this project's annotation says; the message names class and argument.
     """
     try:
-        bound = inspect.signature(cls.__init__).bind_partial(made, *args, **kwargs)  # type: ignore[misc]
+        bound = inspect.signature(cls.__init__).bind_partial(None, *args, **kwargs)  # type: ignore[misc]
     except TypeError:
         return {}
     _, *given = bound.arguments.items()
@@ -100,7 +99,8 @@ def _is(value: Any, kind: Any) -> bool:
         return isinstance(value, Real) or _is_scalar(value)
     if kind is str:
         return isinstance(value, str | os.PathLike)
-    return not isinstance(kind, type) or isinstance(value, kind)  # anything else, such as a function, is not checked
+    # Anything else, such as a function, is not checked; `Any` is a class since Python 3.11.
+    return kind is Any or not isinstance(kind, type) or isinstance(value, kind)
 
 
 def _is_scalar(value: Any) -> bool:

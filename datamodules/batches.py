@@ -34,9 +34,14 @@ class BatchedDataModule(L.LightningDataModule, ABC):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make the object, once its arguments are of the kinds that it takes."""
-        made = super().__new__(cls)
-        call_arguments(cls, made, args, kwargs)
-        return made
+        chosen = cls.class_for(*args, **kwargs)
+        call_arguments(chosen, args, kwargs)
+        return super().__new__(chosen)
+
+    @classmethod
+    def class_for(cls, *args: Any, **kwargs: Any) -> type[Self]:
+        """Return the class to make for some arguments: this one, or a subclass of it that suits them."""
+        return cls
 
     def __init__(
         self,

@@ -27,8 +27,9 @@ class RecordsInitArgs:
             ValueError: One is of the wrong kind. Any other fault is left for the constructor to refuse.
         """
         made = super().__new__(cls)
-        found = call_arguments(cls, made, args, kwargs)
-        made.__dict__["init_args"] = found  # nn.Module's own __setattr__ works only after its __init__
+        made.__dict__["init_args"] = call_arguments(
+            cls, args, kwargs
+        )  # nn.Module's own __setattr__ works only after its __init__
         return made
 
 
