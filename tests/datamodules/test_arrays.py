@@ -98,7 +98,7 @@ def test_the_largest_value_of_images_is_found(given, maximum):
     st.booleans(),
     st.integers(12, 30),
 )
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_table_keeps_its_values_in_any_type(dtype, features, as_tensor, count):
     rows = np.random.default_rng(count).integers(0, 50, (count, features)).astype(dtype)
     targets = np.arange(count) % 2
@@ -111,7 +111,7 @@ def test_a_table_keeps_its_values_in_any_type(dtype, features, as_tensor, count)
 
 
 @given(st.lists(st.integers(1, 7), min_size=12, max_size=20), st.integers(1, 3), st.booleans())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_sequences_come_in_a_list_or_padded_with_nan(lengths, features, padded):
     random = np.random.default_rng(len(lengths))
     lists = [random.normal(size=(length, features)) for length in lengths]
@@ -218,7 +218,7 @@ def test_it_has_splits_noise_imbalance_weights_and_augmentation():
         batch_size=64,
         split=SplitOptions(groups=patients, seed=3),
         label_noise=SymmetricNoise(0.2),
-        imbalance=ExponentialImbalance(0.2),
+        imbalance=ExponentialImbalance(5),
         augmentation=[HorizontalFlip(), RandomTranslate(1)],
         weights=np.linspace(1, 2, 1797),
     )
@@ -227,7 +227,7 @@ def test_it_has_splits_noise_imbalance_weights_and_augmentation():
     assert not (held[0] | held[1]) & held[2]
     train = data.split.train
     assert 0.1 < float((data.targets[train] != data.samples.targets[train]).float().mean()) < 0.3
-    assert data.class_counts[0] > 3 * data.class_counts[9]
+    assert data.class_counts[0] > 2 * data.class_counts[9]
     assert data.weights[train].mean() == pytest.approx(1)
     assert len(data.augmentation) == 2
 
@@ -251,26 +251,26 @@ def test_the_split_is_that_of_the_same_data_elsewhere_and_other_data_are_another
     ("data", "task", "metric", "least"),
     [
         (
-            lambda: Arrays(IMAGES, LABELS.astype(str)),
+            lambda: Arrays(IMAGES, LABELS.astype(str), batch_size=32),
             lambda data: Classifier(MLP(data.input_shape, 10, [32]), 10),
             "test/accuracy",
             0.8,
         ),
-        (lambda: Arrays(DIGITS.data, LABELS), lambda data: Classifier(Linear((64,), 10), 10), "test/accuracy", 0.8),
+        (lambda: Arrays(DIGITS.data, LABELS, batch_size=16), lambda data: Classifier(Linear((64,), 10), 10), "test/accuracy", 0.8),
         (
-            lambda: Arrays([image[: 6 + place % 3] for place, image in enumerate(DIGITS.images)], LABELS),
+            lambda: Arrays([image[: 6 + place % 3] for place, image in enumerate(DIGITS.images)], LABELS, batch_size=32),
             lambda data: Classifier(Recurrent(data.input_shape, 10, hidden_size=32), 10, regularizers=SMOOTHING),
             "test/accuracy",
             0.5,
         ),
         (
-            lambda: Arrays(DIGITS.images, np.stack([LABELS % 2 == 0, LABELS > 4], 1), kind="images"),
+            lambda: Arrays(DIGITS.images, np.stack([LABELS % 2 == 0, LABELS > 4], 1), kind="images", batch_size=32),
             lambda data: MultiLabelClassifier(MLP(data.input_shape, 2, [32]), 2),
             "test/exact_match",
             0.7,
         ),
         (
-            lambda: Arrays(*load_diabetes(return_X_y=True), batch_size=32),
+            lambda: Arrays(*load_diabetes(return_X_y=True), batch_size=8),
             lambda data: Regressor(MLP((10,), 1, [32]), data.target_mean, data.target_std),
             "test/r2",
             0.2,
@@ -281,11 +281,11 @@ def test_the_split_is_that_of_the_same_data_elsewhere_and_other_data_are_another
 def test_it_trains_with_every_task_and_resumes(data, task, metric, least, quiet_trainer, tmp_path):
     torch.manual_seed(0)
     first = data()
-    trainer = quiet_trainer(max_epochs=8)
+    trainer = quiet_trainer(max_epochs=2)
     trainer.fit(task(first), datamodule=first)
     trainer.save_checkpoint(tmp_path / "half.ckpt")
     second = data()
-    trainer = quiet_trainer(max_epochs=12)
+    trainer = quiet_trainer(max_epochs=4)
     model = task(second)
     trainer.fit(model, datamodule=second, ckpt_path=tmp_path / "half.ckpt", weights_only=True)
     (measured,) = trainer.test(model, datamodule=second, verbose=False)
@@ -298,7 +298,7 @@ def test_it_trains_with_every_task_and_resumes(data, task, metric, least, quiet_
 
 def test_probes_watch_it(quiet_trainer):
     data = Arrays(IMAGES, LABELS, label_noise=SymmetricNoise(0.3))
-    trainer = quiet_trainer(max_epochs=2, callbacks=[Memorization(samples=100)])
+    trainer = quiet_trainer(max_epochs=1, callbacks=[Memorization(samples=100)])
     trainer.fit(Classifier(Linear((1, 8, 8), 10), 10), datamodule=data)
     assert "memorization/wrong_label" in trainer.callback_metrics
 
@@ -324,7 +324,6 @@ ANY = np.array([object()] * 40)
     [
         (TABLE, HALVES[:5], {}, "there are 40 inputs and 5 targets"),
         (RAGGED, HALVES[:5], {}, r"targets is int64 \(5,\); it must hold one target for each of 40 sequences"),
-        (RAGGED, [np.zeros(9)] * 40, {}, r"targets is float64 \(40, 9\)"),
         (
             RAGGED,
             [np.zeros(len(s) + (n == 4)) for n, s in enumerate(RAGGED)],
