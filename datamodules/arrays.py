@@ -223,7 +223,7 @@ class SequenceArrays(SequenceDataModule, Arrays):
         samples, steps = self.recorded.samples(), self.input_shape[0]
         if (self.recorded.lengths == steps).all():
             assert isinstance(samples.inputs, RaggedSequences)
-            together = samples.inputs.values.unflatten(0, (-1, steps))
+            together = samples.inputs.values.view(-1, steps, self.input_shape[1])
             samples = replace(samples, inputs=together, lengths=None)
         return samples, found.class_names
 
@@ -234,8 +234,8 @@ class SequenceArrays(SequenceDataModule, Arrays):
         own = self._samples.inputs
         dtype = own.values.dtype if isinstance(own, RaggedSequences) else own.dtype  # type: ignore[union-attr]
         values, lengths = torch.from_numpy(arranged.steps).to(dtype), torch.from_numpy(arranged.lengths)
-        if len(lengths.unique()) == 1:
-            return values.unflatten(0, (len(lengths), -1))
+        if (arranged.lengths == arranged.lengths[0]).all():
+            return values.view(len(lengths), -1, values.shape[1])
         return RaggedSequences(values, lengths).pad(torch.arange(len(lengths)))
 
     @override

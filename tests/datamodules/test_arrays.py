@@ -256,9 +256,16 @@ def test_the_split_is_that_of_the_same_data_elsewhere_and_other_data_are_another
             "test/accuracy",
             0.8,
         ),
-        (lambda: Arrays(DIGITS.data, LABELS, batch_size=16), lambda data: Classifier(Linear((64,), 10), 10), "test/accuracy", 0.8),
         (
-            lambda: Arrays([image[: 6 + place % 3] for place, image in enumerate(DIGITS.images)], LABELS, batch_size=32),
+            lambda: Arrays(DIGITS.data, LABELS, batch_size=16),
+            lambda data: Classifier(Linear((64,), 10), 10),
+            "test/accuracy",
+            0.8,
+        ),
+        (
+            lambda: Arrays(
+                [image[: 6 + place % 3] for place, image in enumerate(DIGITS.images)], LABELS, batch_size=32
+            ),
             lambda data: Classifier(Recurrent(data.input_shape, 10, hidden_size=32), 10, regularizers=SMOOTHING),
             "test/accuracy",
             0.5,
