@@ -42,7 +42,7 @@ class Slot:
     def takes(self, cls: type) -> bool:
         """Return whether an object of a class fits."""
         is_base = cls in self.bases and _has_subclasses(cls)
-        if is_base or _is_abstract(cls) or not issubclass(cls, self.bases):
+        if is_base or is_abstract(cls) or not issubclass(cls, self.bases):
             return False
         return [_class_of(kind) for kind in self.given] == _leading_classes(cls, len(self.given))
 
@@ -55,7 +55,7 @@ class Slot:
         """The class, if the place is made for one class alone."""
         if len(self.bases) != 1 or not is_own(self.bases[0]):
             return None
-        return None if _has_subclasses(self.bases[0]) or _is_abstract(self.bases[0]) else self.bases[0]
+        return None if _has_subclasses(self.bases[0]) or is_abstract(self.bases[0]) else self.bases[0]
 
     @property
     def others(self) -> Mapping[str, type]:
@@ -208,7 +208,8 @@ def _leading_classes(cls: type, count: int) -> list[type | None]:
 
 
 @cache
-def _is_abstract(cls: type) -> bool:
+def is_abstract(cls: type) -> bool:
+    """Return whether a class leaves methods to its subclasses."""
     return any(getattr(getattr(cls, name, None), "__isabstractmethod__", False) for name in dir(cls))
 
 

@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.cli.choices import class_names, package_names
+from models.init_args import find_class
+from scripts.cli.choices import class_names, exported, is_abstract, package_names
 from scripts.cli.class_help import flags_below
 from scripts.cli.command_line import missing_file
 from scripts.cli.constructor import class_arguments, constructor_arguments
@@ -153,10 +154,15 @@ def wrong_factory(match: re.Match[str], _: Problem) -> str:
     return f"{match[1]} is not a {names}"
 
 
-def abstract(match: re.Match[str], _: Problem) -> str:
-    """Word an abstract class: its subclasses are the choice."""
-    choices = [cls.__name__ for cls in getattr(sys.modules[match[1]], match[2]).__subclasses__()]
-    return f"{match[2]} is abstract; choose {', '.join(choices[:-1])} or {choices[-1]}"
+def abstract(match: re.Match[str], problem: Problem) -> str:
+    """Word an abstract class: its subclasses are the choice; one without any that a recipe may name is for Python."""
+    path = match[1] or problem.value  # jsonargparse takes the value out of a union's message
+    name = path.rpartition(".")[2]
+    cls = next((cls for cls in exported() if cls.__name__ == name), None) or find_class(path)
+    choices = [other.__name__ for other in exported() if cls in other.__mro__[1:] and not is_abstract(other)]
+    if not choices:
+        return f"{name} is for use from Python: a recipe cannot hold what it is made of"
+    return f"{name} is abstract; choose {', '.join(choices[:-1])} or {choices[-1]}"
 
 
 def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
