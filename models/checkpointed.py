@@ -28,7 +28,8 @@ class CheckpointedModule(CalibratedModule):
             keep_own_paths(self._trainer, checkpoint)
         resumes = self._trainer is not None and self._trainer.state.fn == TrainerFn.FITTING
         stored = None if resumes else checkpoint.get(CALIBRATION_KEY)
-        self.take_calibration(None if stored is None else Calibration.from_plain(stored))
+        source = getattr(self._trainer, "ckpt_path", None) or "the checkpoint"
+        self.take_calibration(None if stored is None else Calibration.from_plain(stored, source))
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]

@@ -1,7 +1,6 @@
 """Test-time augmentation: several views of each image, over which a network's outputs are averaged."""
 
 from abc import ABC, abstractmethod
-from itertools import product
 
 import torch
 from torch import Tensor
@@ -75,9 +74,11 @@ class ShiftViews(Views):
     def of(self, images: Tensor) -> list[View]:
         if self.pixels >= min(images.shape[-2:]):
             raise DataError(f"ShiftViews: pixels {self.pixels} is too much for images {tuple(images.shape[-2:])}")
-        sides = [(0.5, images), (0.5, images.flip(-1))] if self.flip else [(1.0, images)]
-        shifts = [(0.5, 0), (0.25, -self.pixels), (0.25, self.pixels)]
-        return [(a * b, self._shifted(side, by) if by else side) for (a, side), (b, by) in product(sides, shifts)]
+        shifted = [(0.25, self._shifted(images, by)) for by in (-self.pixels, self.pixels)]
+        views = [(0.5, images), *shifted]
+        if not self.flip:
+            return views
+        return [(weight / 2, side) for weight, view in views for side in (view, view.flip(-1))]
 
     def _shifted(self, images: Tensor, by: int) -> Tensor:
         shift = torch.full((len(images),), by, device=images.device)

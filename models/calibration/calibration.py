@@ -40,8 +40,8 @@ class Calibration:
     views: str = ""
 
     @classmethod
-    def from_plain(cls, value: Any) -> Self:
-        """Return the calibration that `to_plain` made values of.
+    def from_plain(cls, value: Any, source: Any = "the checkpoint") -> Self:
+        """Return the calibration that `to_plain` made values of; `source` is the file, for messages.
 
         Raises:
             TrainingError: It cannot have been made so.
@@ -50,7 +50,7 @@ class Calibration:
         temperature, stored = found.get("temperature"), found.get("conformal")
         if not _between(temperature, LOWEST, HIGHEST):
             raise TrainingError(
-                f"the checkpoint's calibration has the temperature {str(temperature)[:20]!r}, which is not between "
+                f"{source}: its calibration has the temperature {str(temperature)[:20]!r}, which is not between "
                 f"{LOWEST:g} and {HIGHEST:g}: run holdout calibrate again"
             )
         conformal = None
@@ -59,7 +59,7 @@ class Calibration:
             coverage, threshold = sets.get("coverage"), sets.get("threshold")
             if not _between(coverage, 0, 1) or not _between(threshold, 0, math.inf):
                 raise TrainingError(
-                    f"the checkpoint's calibration has prediction sets of coverage {str(coverage)[:20]!r} and "
+                    f"{source}: its calibration has prediction sets of coverage {str(coverage)[:20]!r} and "
                     f"threshold {str(threshold)[:20]!r}, which cannot be: run holdout calibrate again"
                 )
             conformal = Conformal(float(coverage), float(threshold))
