@@ -63,7 +63,7 @@ def _diagram(axes: Axes, bins: Tensor, title: str, labels: tuple[str, str]) -> N
     colors = [BAR_COLOR if count >= FEW else PALE_COLOR for count in counts.tolist()]
     axes.bar(edges, rate.tolist(), width, align="edge", color=colors, edgecolor="white")
     gaps = (mean - rate).where(held, 0.0).tolist()
-    style = {"facecolor": "none", "edgecolor": GAP_COLOR, "hatch": "////", "linewidth": 0}
+    style: dict[str, Any] = {"facecolor": "none", "edgecolor": GAP_COLOR, "hatch": "////", "linewidth": 0}
     axes.bar(edges, gaps, width, bottom=rate.tolist(), align="edge", **style)
     axes.plot([0, 1], [0, 1], color="#444444", linewidth=1, linestyle="--")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=labels[1])

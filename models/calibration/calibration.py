@@ -47,35 +47,33 @@ class Calibration:
             TrainingError: It cannot have been made so.
         """
         found = value if isinstance(value, dict) else {}
-        temperature, stored = found.get("temperature"), found.get("conformal")
-        if not _between(temperature, LOWEST, HIGHEST):
+        given, stored = found.get("temperature"), found.get("conformal")
+        temperature = _number(given, LOWEST, HIGHEST)
+        if temperature is None:
             raise TrainingError(
-                f"{source}: its calibration has the temperature {str(temperature)[:20]!r}, which is not between "
+                f"{source}: its calibration has the temperature {str(given)[:20]!r}, which is not between "
                 f"{LOWEST:g} and {HIGHEST:g}: run holdout calibrate again"
             )
         conformal = None
         if stored is not None:
             sets = stored if isinstance(stored, dict) else {}
-            coverage, threshold = sets.get("coverage"), sets.get("threshold")
-            if not _between(coverage, 0, 1) or not _between(threshold, 0, math.inf):
+            coverage, threshold = _number(sets.get("coverage"), 0, 1), _number(sets.get("threshold"), 0, math.inf)
+            if coverage is None or threshold is None:
                 raise TrainingError(
-                    f"{source}: its calibration has prediction sets of coverage {str(coverage)[:20]!r} and "
-                    f"threshold {str(threshold)[:20]!r}, which cannot be: run holdout calibrate again"
+                    f"{source}: its calibration has prediction sets of coverage {str(sets.get('coverage'))[:20]!r} and "
+                    f"threshold {str(sets.get('threshold'))[:20]!r}, which cannot be: run holdout calibrate again"
                 )
-            conformal = Conformal(float(coverage), float(threshold))
+            conformal = Conformal(coverage, threshold)
         samples, views = found.get("samples"), found.get("views")
-        return cls(
-            float(temperature),
-            conformal,
-            samples if isinstance(samples, int) else 0,
-            views if isinstance(views, str) else "",
-        )
+        known = samples if isinstance(samples, int) else 0
+        return cls(temperature, conformal, known, views if isinstance(views, str) else "")
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values for a checkpoint or for JSON."""
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
 
-def _between(value: Any, low: float, high: float) -> bool:
+def _number(value: Any, low: float, high: float) -> float | None:
+    """Return a value as a number, None if it is not a finite one within the bounds."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and low <= value <= high
+    return float(value) if is_number and math.isfinite(value) and low <= value <= high else None

@@ -81,7 +81,7 @@ class ReliabilityBins(Metric):
 
 def expected_gap(bins: Tensor) -> Tensor:
     """Return the expected calibration error, in [0, 1], of what `ReliabilityBins` returns."""
-    counts, confidences, correct = bins
+    counts, confidences, correct = bins.unbind()
     return (correct - confidences).abs().sum() / counts.sum()
 
 
@@ -129,7 +129,8 @@ class RankedConfidence(Metric, ABC):
         """Return the metric of all samples."""
         confidences, order = dim_zero_cat(self.confidences).round(decimals=DECIMALS).sort(descending=True)
         correct = dim_zero_cat(self.correct)[order].to(SUM_DTYPE)
-        _, group, counts = confidences.unique_consecutive(return_inverse=True, return_counts=True)
+        found = confidences.unique_consecutive(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+        group, counts = found[1:]
         sums = torch.zeros_like(counts, dtype=SUM_DTYPE).index_add_(0, group, correct)
         return self.measure(confidences, (sums / counts)[group])
 
