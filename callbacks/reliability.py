@@ -29,7 +29,7 @@ def draw_reliability(panels: Mapping[str, Tensor], title: str, labels: tuple[str
     """Draw a reliability diagram in each panel, and below it how the samples spread over its bins.
 
     Args:
-        panels: By title, what `ReliabilityBins` returns, (3, bins).
+        panels: By title, what `reliability_bins` returns, (3, bins).
         title: Title over the panels.
         labels: Labels of the axes: what the probability is of, and what came true.
     """
@@ -108,8 +108,8 @@ class ReliabilityDiagram(L.Callback):
 
     @override
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        panels = {name: bins.compute() for name, bins in self._bins.items() if bins.update_count}
-        if panels and trainer.is_global_zero:
+        panels = {name: bins.compute() for name, bins in self._bins.items()}  # on every device: they exchange them
+        if any(bins[0].sum() for bins in panels.values()) and trainer.is_global_zero:
             save_reliability(trainer, pl_module, panels, "test")
 
 

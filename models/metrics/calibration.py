@@ -42,45 +42,50 @@ def each_label(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 JUDGES: dict[TargetKind, Judge] = {"classes": top_class, "labels": each_label}
 
 
-class ReliabilityBins(Metric):
-    """What a reliability diagram shows: bins of equal width, each without its lower end.
+def reliability_bins(confidences: Tensor, correct: Tensor, bins: int = BINS) -> Tensor:
+    """Return of each bin the samples, the sum of their probabilities and how many came true, (3, bins).
 
-    torchmetrics counts probabilities of exactly 1 in a bin of their own.
+    The bins have equal width, each without its lower end. torchmetrics counts probabilities of exactly 1 in a bin of
+    their own.
+
+    Args:
+        confidences: Probabilities, (N,).
+        correct: What came true, (N,), bool.
+        bins: Number of bins.
+    """
+    edges = torch.arange(1, bins, dtype=SUM_DTYPE, device=confidences.device) / bins
+    values = torch.stack([torch.ones_like(confidences), confidences, correct.to(SUM_DTYPE)])
+    found = torch.zeros(3, bins, dtype=SUM_DTYPE, device=confidences.device)
+    return found.index_add_(1, torch.bucketize(confidences, edges), values)
+
+
+class ReliabilityBins(Metric):
+    """What a reliability diagram shows, as `reliability_bins` returns it.
 
     Args:
         judge: Returns probabilities and what came true, of logits and targets.
-        bins: Number of bins.
     """
 
     higher_is_better: bool | None = None
     full_state_update = False
-    counts: Tensor
-    confidences: Tensor
-    correct: Tensor
+    binned: Tensor
 
-    def __init__(self, judge: Judge = top_class, bins: int = BINS) -> None:
+    def __init__(self, judge: Judge = top_class) -> None:
         super().__init__()
         self.judge = judge
-        self.bins = bins
-        for name in ("counts", "confidences", "correct"):
-            self.add_state(name, torch.zeros(bins, dtype=SUM_DTYPE), dist_reduce_fx="sum")
+        self.add_state("binned", torch.zeros(3, BINS, dtype=SUM_DTYPE), dist_reduce_fx="sum")
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Add a batch."""
-        confidences, correct = self.judge(logits, targets)
-        edges = torch.arange(1, self.bins, dtype=SUM_DTYPE, device=logits.device) / self.bins
-        bins = torch.bucketize(confidences, edges)
-        self.counts.index_add_(0, bins, torch.ones_like(confidences))
-        self.confidences.index_add_(0, bins, confidences)
-        self.correct.index_add_(0, bins, correct.to(SUM_DTYPE))
+        self.binned = self.binned + reliability_bins(*self.judge(logits, targets))
 
     def compute(self) -> Tensor:
-        """Return of each bin the samples, the sum of their probabilities and how many came true, (3, bins)."""
-        return torch.stack([self.counts, self.confidences, self.correct])
+        """Return the bins, (3, bins)."""
+        return self.binned
 
 
 def expected_gap(bins: Tensor) -> Tensor:
-    """Return the expected calibration error, in [0, 1], of what `ReliabilityBins` returns."""
+    """Return the expected calibration error, in [0, 1], of what `reliability_bins` returns."""
     counts, confidences, correct = bins.unbind()
     return (correct - confidences).abs().sum() / counts.sum()
 

@@ -17,7 +17,7 @@ from datamodules.atomic_write import WriteError
 from models.calibration import Calibration
 from models.calibration.calibration import CALIBRATION_KEY
 from models.calibration.temperature import HIGHEST, LOWEST
-from models.metrics.calibration import JUDGES, ReliabilityBins, expected_gap
+from models.metrics.calibration import JUDGES, expected_gap, reliability_bins
 from models.task import Task
 from scripts.cli.errors import UsageError
 from scripts.cli.notes import calibration_words
@@ -106,12 +106,8 @@ def reliability_of(task: Task, outputs: Tensor, targets: Tensor) -> dict[str, Te
     judge = JUDGES.get(task.takes)
     if judge is None:
         return {}
-    panels = {}
-    for name, logits in zip(panel_names(task.temperature), (outputs, task.to_predictions(outputs)), strict=False):
-        bins = ReliabilityBins(judge)
-        bins.update(logits, targets)
-        panels[name] = bins.compute()
-    return panels
+    both = zip(panel_names(task.temperature), (outputs, task.to_predictions(outputs)), strict=False)
+    return {name: reliability_bins(*judge(logits, targets)) for name, logits in both}
 
 
 def _changes(task: Task, outputs: Tensor, targets: Tensor) -> list[str]:
