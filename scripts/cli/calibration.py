@@ -124,7 +124,7 @@ def _changes(task: Task, outputs: Tensor, targets: Tensor) -> list[str]:
         f"  expected calibration error  {errors[0]:.4f} before   {errors[-1]:.4f} after",
     ]
     if bool((logits.argmax(-1) == labels).all()):
-        lines.append("  every validation sample is right: the temperature follows their number alone")
+        lines.append("  every validation sample is right: the temperature follows from their number")
     elif task.temperature in (LOWEST, HIGHEST):
         lines.append(f"  the temperature is the bound of what is tried, {LOWEST:g} to {HIGHEST:g}")
     return lines
