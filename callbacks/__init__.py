@@ -16,9 +16,11 @@ from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
 from callbacks.progress import EpochLines, Header
+from callbacks.reliability import ReliabilityDiagram
 from callbacks.save_split import SaveSplit
 from callbacks.silent_failures import SilentFailures
 from callbacks.summary import Summary
+from callbacks.validation_outputs import ValidationOutputs
 from callbacks.weight_averaging import EMA, SWA
 
 __all__ = [
@@ -41,9 +43,11 @@ __all__ = [
     "LastCheckpoint",
     "Memorization",
     "MisclassifiedGallery",
+    "ReliabilityDiagram",
     "SaveSplit",
     "SilentFailures",
     "StopOnSignal",
     "Summary",
+    "ValidationOutputs",
     "load_checkpoint",
 ]

@@ -1,5 +1,6 @@
 """Checkpoint files: written as a whole or not at all, read without running code."""
 
+import os
 import re
 import warnings
 import zipfile
@@ -15,6 +16,7 @@ from typing_extensions import override
 
 from datamodules.atomic_write import atomic_write
 from datamodules.regular_files import HostileFileError
+from models.calibration.calibration import CALIBRATION_KEY
 from models.torch_files import check_records, load_tensors
 
 PLAIN = (torch.Tensor, torch.dtype, torch.device, bool, int, float, complex, str, bytes, type(None))
@@ -25,6 +27,7 @@ ARCHIVE = b"PK\x03\x04"  # `torch.save` writes zip archives; before torch 1.6 it
 PARTS: dict[str, type] = {
     **{"state_dict": dict, "epoch": int, "global_step": int, "pytorch-lightning_version": str},
     **{"loops": dict, "callbacks": dict, "optimizer_states": list, "lr_schedulers": list, "hyper_parameters": dict},
+    CALIBRATION_KEY: dict,
 }
 RESUMED = ("epoch", "global_step", "loops", "callbacks", "optimizer_states")
 
@@ -53,6 +56,26 @@ def load_checkpoint(path: _PATH, map_location: Any = "cpu") -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a Lightning checkpoint (it has no state_dict)")
     _check_parts(path, checkpoint)
     return checkpoint
+
+
+def add_to_checkpoint(path: Path, added: Mapping[str, Any]) -> None:
+    """Write entries into a checkpoint; all others, and the time at which it was written, stay as they are.
+
+    That time tells which of a run's checkpoints is the newest, and whether its summary is of that one.
+
+    Args:
+        path: The checkpoint.
+        added: Plain values by key.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+        WriteError: It cannot be written; it is unchanged.
+    """
+    checkpoint = load_checkpoint(path) | dict(added)
+    times = path.stat()
+    with atomic_write(path) as file:
+        torch.save(checkpoint, file)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def check_resumable(path: _PATH, checkpoint: dict[str, Any]) -> None:

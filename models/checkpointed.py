@@ -3,19 +3,33 @@
 from pathlib import Path
 from typing import Any, Self
 
+from lightning.pytorch.trainer.states import TrainerFn
+
+from models.calibrated import CalibratedModule
+from models.calibration import Calibration
+from models.calibration.calibration import CALIBRATION_KEY
 from models.checkpoint_paths import keep_own_paths
-from models.evaluated import EvaluatedModule
 from models.networks.weight_files import skip_initial_weights
 from models.trusted import check_rebuildable
 
 
-class CheckpointedModule(EvaluatedModule):
+class CheckpointedModule(CalibratedModule):
     """The part of a task that guards what comes out of a checkpoint."""
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave out paths of files that are not the run's own: a checkpoint callback would remove them."""
+        """Leave out paths of files that are not the run's own: a checkpoint callback would remove them.
+
+        Take the calibration that it holds, unless the run is resumed.
+
+        Raises:
+            TrainingError: The calibration is damaged.
+        """
         if self._trainer is not None:
             keep_own_paths(self._trainer, checkpoint)
+        resumes = self._trainer is not None and self._trainer.state.fn == TrainerFn.FITTING
+        stored = None if resumes else checkpoint.get(CALIBRATION_KEY)
+        source = getattr(self._trainer, "ckpt_path", None) or "the checkpoint"
+        self.take_calibration(None if stored is None else Calibration.from_plain(stored, source))
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]

@@ -4,12 +4,14 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics import Metric, MetricCollection
 from typing_extensions import override
 
 from datamodules.samples import UNLABELLED
+from models.calibration import Conformal
+from models.calibration.conformal import class_probabilities, class_scores
 from models.errors import TrainingError
 from models.evaluated import Batch
 from models.last_operation import OutputRange, check_class_range
@@ -18,6 +20,7 @@ from models.losses.directions import check_class_loss, output_kind, warn_of_coup
 from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
+from models.metrics.conformal import ConformalCoverage, EmptySets, MeanSetSize
 from models.networks import Network
 from models.objective import loss_divisor
 from models.task import Task
@@ -131,7 +134,28 @@ class Classifier(Task):
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return class probabilities, (N, C), or those of the labelled steps, (M, C)."""
-        return torch.softmax(super().predict_step(batch, batch_idx).float(), dim=-1)
+        return class_probabilities(super().predict_step(batch, batch_idx))
+
+    @override
+    def to_predictions(self, outputs: Tensor) -> Tensor:
+        """Return logits, divided by the temperature if one was fitted."""
+        return self.scaled(outputs)
+
+    @override
+    def temperature_pairs(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        return outputs, targets
+
+    @override
+    def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        return class_scores(predictions, targets)
+
+    @override
+    def conformal_metrics(self, conformal: Conformal) -> dict[str, Metric | MetricCollection]:
+        return {
+            "set_coverage": ConformalCoverage(class_scores, conformal.threshold),
+            "set_size": MeanSetSize(class_probabilities, conformal.threshold),
+            "empty_sets": EmptySets(class_probabilities, conformal.threshold),
+        }
 
     @override
     def prediction_columns(
@@ -139,6 +163,7 @@ class Classifier(Task):
     ) -> dict[str, list[str]]:
         columns = {} if targets is None else {"target": [class_names[target] for target in targets.tolist()]}
         columns["prediction"] = [class_names[label] for label in outputs.argmax(-1).tolist()]
+        columns |= self.set_column(outputs, class_names)
         for label, name in enumerate(class_names):
             columns[f"probability_{name}"] = [f"{probability:.6g}" for probability in outputs[:, label].tolist()]
         return columns

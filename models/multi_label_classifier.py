@@ -5,14 +5,19 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics import Metric, MetricCollection
 from typing_extensions import override
 
+from models.calibration import Calibration, Conformal
+from models.calibration.conformal import label_probabilities, label_scores
+from models.calibration.temperature import as_classes
 from models.evaluated import Batch
 from models.last_operation import OutputRange, check_label_range
 from models.losses import ClassificationLoss
 from models.losses.directions import check_label_loss, warn_of_coupled_samples
 from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
+from models.metrics.conformal import ConformalCoverage, MeanSetSize
 from models.metrics.multi_label import BestThresholds, evaluation_metrics, test_metrics, training_metrics
 from models.networks import Network
 from models.task import Task
@@ -109,9 +114,10 @@ class MultiLabelClassifier(Task):
 
     @override
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        logits, targets = self.evaluate(batch)
+        outputs, targets = self.raw_outputs(batch)
+        logits = self.to_predictions(outputs)
         self.val_metrics.update(logits, targets)
-        self.best_thresholds.update(logits, targets)
+        self.best_thresholds.update(outputs, targets)
         return logits
 
     @override
@@ -126,7 +132,32 @@ class MultiLabelClassifier(Task):
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the probability of each label, (N, num_labels)."""
-        return super().predict_step(batch, batch_idx).float().sigmoid()
+        return label_probabilities(super().predict_step(batch, batch_idx))
+
+    @override
+    def to_predictions(self, outputs: Tensor) -> Tensor:
+        """Return logits, divided by the temperature if one was fitted."""
+        return self.scaled(outputs)
+
+    @override
+    def take_calibration(self, calibration: Calibration | None) -> None:
+        super().take_calibration(calibration)
+        self.thresholds.temperature = self.temperature
+
+    @override
+    def temperature_pairs(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        return as_classes(outputs, targets)
+
+    @override
+    def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        return label_scores(predictions, targets)
+
+    @override
+    def conformal_metrics(self, conformal: Conformal) -> dict[str, Metric | MetricCollection]:
+        return {
+            "set_coverage": ConformalCoverage(label_scores, conformal.threshold),
+            "set_size": MeanSetSize(label_probabilities, conformal.threshold),
+        }
 
     @override
     def prediction_columns(
@@ -138,4 +169,4 @@ class MultiLabelClassifier(Task):
                 columns[f"target_{name}"] = [str(int(target)) for target in targets[:, label].tolist()]
             columns[f"prediction_{name}"] = [str(int(decision)) for decision in decisions[:, label].tolist()]
             columns[f"probability_{name}"] = [f"{probability:.6g}" for probability in outputs[:, label].tolist()]
-        return columns
+        return columns | self.set_column(outputs, class_names)

@@ -5,13 +5,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchmetrics import Metric, MetricCollection
 from typing_extensions import override
 
+from models.calibration import Conformal
+from models.calibration.conformal import interval_scores
 from models.last_operation import OutputRange, check_value_range
 from models.losses import ClassificationLoss
 from models.losses.directions import check_value_loss
 from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
+from models.metrics.conformal import ConformalCoverage
 from models.metrics.mean_loss import SUM_DTYPE
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
@@ -120,7 +124,27 @@ class Regressor(Task):
         self, outputs: Tensor, targets: Tensor | None, class_names: Sequence[str]
     ) -> dict[str, list[str]]:
         columns = {} if targets is None else _columns("target", targets)
-        return columns | _columns("prediction", outputs)
+        columns |= _columns("prediction", outputs)
+        half = self.interval_half_widths()
+        if half is not None:
+            columns |= _columns("lower", outputs - half) | _columns("upper", outputs + half)
+        return columns
+
+    @override
+    def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        return interval_scores(predictions, targets, self.target_std.to(predictions.device))
+
+    @override
+    def conformal_metrics(self, conformal: Conformal) -> dict[str, Metric | MetricCollection]:
+        return {"interval_coverage": ConformalCoverage(self.nonconformity, conformal.threshold)}
+
+    def interval_half_widths(self) -> Tensor | None:
+        """Return how far each output's interval reaches to either side, (outputs,); None if there are no intervals.
+
+        Together the intervals of a sample hold all its targets with the stated probability.
+        """
+        conformal = self.calibration.conformal if self.calibration is not None else None
+        return None if conformal is None else conformal.threshold * self.target_std.cpu()
 
 
 def _columns(name: str, values: Tensor) -> dict[str, list[str]]:

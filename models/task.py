@@ -188,7 +188,7 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
         manifest = getattr(self.datamodule, "manifest", None)
         if manifest is not None:
             checkpoint[SPLIT_KEY] = manifest
-        checkpoint |= {**capture(self), LENGTH_KEY: self.schedule_length}
+        checkpoint |= {**capture(self), LENGTH_KEY: self.schedule_length, **self.calibration_record()}
         record_init_args(self, checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -42,9 +42,14 @@ class DecisionThresholds(nn.Module):
 
     Args:
         num_labels: L.
+
+    Attributes:
+        values: Thresholds of the probabilities that the network gives, (L,).
+        temperature: Divisor of the logits in the probabilities to decide on; it changes no decision.
     """
 
     values: Tensor
+    temperature: float = 1.0
 
     def __init__(self, num_labels: int) -> None:
         super().__init__()
@@ -52,7 +57,10 @@ class DecisionThresholds(nn.Module):
 
     def forward(self, probabilities: Tensor) -> Tensor:
         """Return which of the probabilities (N, L) reach their label's threshold, bool."""
-        return probabilities.float() >= self.values.to(probabilities.device)
+        values = self.values
+        if self.temperature != 1:
+            values = (values.cpu().double().logit() / self.temperature).sigmoid().float()
+        return probabilities.float() >= values.to(probabilities.device)
 
     @override
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:

@@ -9,12 +9,14 @@ from datamodules.augmentation.erase import RandomErasing, erase
 from datamodules.augmentation.flip import AlternatingFlip, HorizontalFlip, flip_horizontally
 from datamodules.augmentation.rand_augment import RandAugment, TrivialAugment
 from datamodules.augmentation.translate import RandomTranslate, translate
+from datamodules.augmentation.views import FlipViews, ShiftViews, Views
 
 __all__ = [
     "AlternatingFlip",
     "AugMix",
     "Augmentation",
     "ColorJitter",
+    "FlipViews",
     "HorizontalFlip",
     "RandAugment",
     "RandomAffine",
@@ -23,7 +25,9 @@ __all__ = [
     "RandomResizedCrop",
     "RandomRotation",
     "RandomTranslate",
+    "ShiftViews",
     "TrivialAugment",
+    "Views",
     "affine",
     "crop_and_resize",
     "erase",

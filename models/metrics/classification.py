@@ -8,47 +8,15 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from typing_extensions import override
 
+from models.metrics.calibration import (
+    AdaptiveCalibrationError,
+    AreaUnderRiskCoverage,
+    BrierScore,
+    ExpectedCalibrationError,
+)
 from models.metrics.exact_metrics import ExactMetrics
 from models.metrics.mean_loss import SUM_DTYPE, MeanCrossEntropy
 from models.metrics.multi_label import LabelAUROC, LabelAveragePrecision
-
-
-class ExpectedCalibrationError(Metric):
-    """Expected calibration error of logits (Guo et al., ICML 2017): 15 bins of confidence, each without its lower end.
-
-    The gap between confidence and accuracy in each bin, weighted by the bin's share of the samples. torchmetrics counts
-    confidences of exactly 1 in a sixteenth bin.
-
-    Args:
-        bins: Number of bins.
-    """
-
-    higher_is_better = False
-    full_state_update = False
-    counts: Tensor
-    confidences: Tensor
-    correct: Tensor
-
-    def __init__(self, bins: int = 15) -> None:
-        super().__init__()
-        self.bins = bins
-        for name in ("counts", "confidences", "correct"):
-            self.add_state(name, torch.zeros(bins, dtype=SUM_DTYPE), dist_reduce_fx="sum")
-
-    @override
-    def update(self, logits: Tensor, targets: Tensor) -> None:
-        """Add a batch: logits (N, C), targets (N,)."""
-        confidences, predicted = logits.to(SUM_DTYPE).softmax(-1).max(-1)
-        edges = torch.arange(1, self.bins, dtype=SUM_DTYPE, device=logits.device) / self.bins
-        bins = torch.bucketize(confidences, edges)
-        self.counts.index_add_(0, bins, torch.ones_like(confidences))
-        self.confidences.index_add_(0, bins, confidences)
-        self.correct.index_add_(0, bins, (predicted == targets).to(SUM_DTYPE))
-
-    @override
-    def compute(self) -> Tensor:
-        """Return the error, in [0, 1]."""
-        return (self.correct - self.confidences).abs().sum() / self.counts.sum()
 
 
 class ClassAccuracy(MulticlassAccuracy):
@@ -113,9 +81,20 @@ def evaluation_metrics(num_classes: int) -> MetricCollection:
 
 
 def test_metrics(num_classes: int) -> MetricCollection:
-    """Return the evaluation metrics and the accuracy of each class, (C,): the fraction of its samples recognised."""
+    """Return the evaluation metrics, more on confidence, and the accuracy of each class, (C,).
+
+    The loss, cross entropy, is the negative log-likelihood. The accuracy of a class is the fraction of its samples
+    recognised.
+    """
     metrics = evaluation_metrics(num_classes)
-    metrics.add_metrics({"class_accuracy": ClassAccuracy(num_classes)})
+    metrics.add_metrics(
+        {
+            "brier_score": BrierScore(),
+            "adaptive_calibration_error": AdaptiveCalibrationError(),
+            "aurc": AreaUnderRiskCoverage(),
+            "class_accuracy": ClassAccuracy(num_classes),
+        }
+    )
     return metrics
 
 

@@ -16,7 +16,7 @@ SUM_DTYPE = torch.float32 if torch.backends.mps.is_available() else torch.float6
 class MeanLoss(Metric, ABC):
     """Mean of a loss over all samples, however they were batched."""
 
-    higher_is_better = False
+    higher_is_better: bool | None = False
     full_state_update = False
     total: Tensor
     count: Tensor

@@ -17,6 +17,12 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities.data import dim_zero_cat
 from typing_extensions import override
 
+from models.metrics.calibration import (
+    AdaptiveCalibrationError,
+    ExpectedCalibrationError,
+    LabelBrierScore,
+    each_label,
+)
 from models.metrics.exact_metrics import ExactMetrics
 from models.metrics.mean_loss import SUM_DTYPE, MeanLoss
 from models.thresholds import best_thresholds
@@ -181,15 +187,23 @@ def evaluation_metrics(num_labels: int, decide: Decide) -> MetricCollection:
 
 
 def test_metrics(num_labels: int, decide: Decide) -> MetricCollection:
-    """Return the evaluation metrics and, of several labels, AUROC, average precision and F1 of each, (L,)."""
+    """Return the evaluation metrics, more on probabilities and, of several labels, the metrics of each, (L,).
+
+    The loss, binary cross entropy, is the negative log-likelihood.
+    """
     metrics = evaluation_metrics(num_labels, decide)
+    added: dict[str, Metric | MetricCollection] = {
+        "brier_score": LabelBrierScore(),
+        "calibration_error": ExpectedCalibrationError(each_label),
+        "adaptive_calibration_error": AdaptiveCalibrationError(each_label),
+    }
     if num_labels > 1:
-        each: dict[str, Metric | MetricCollection] = {
+        added |= {
             "label_auroc": LabelAUROC("none"),
             "label_average_precision": LabelAveragePrecision("none"),
             "label_f1": LabelF1(decide, "none"),
         }
-        metrics.add_metrics(each)  # type: ignore[arg-type]
+    metrics.add_metrics(added)  # type: ignore[arg-type]
     return metrics
 
 

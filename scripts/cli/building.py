@@ -14,12 +14,13 @@ from lightning.pytorch.strategies import Strategy
 from torch import nn
 
 from datamodules import DataModule
+from datamodules.augmentation import Views
 from models.own_code import place_of, with_place
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 
 # What `build_object` builds.
 BUILT: tuple[type[Any], ...] = (
-    *(nn.Module, DataModule, Callback, Logger, Profiler, Strategy),
+    *(nn.Module, DataModule, Views, Callback, Logger, Profiler, Strategy),
     *(Accelerator, CheckpointIO, ClusterEnvironment, PrecisionPlugin),
 )
 FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}

@@ -7,19 +7,18 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from callbacks import load_checkpoint
 from callbacks.files import display_path, write_text
 from callbacks.printing import metric_name, say
-from callbacks.weight_averaging import WEIGHTS_KEY
 from datamodules.printable import FORMULA_STARTS, without_codes
 from datamodules.samples import labelled_steps
 from scripts.cli.errors import UsageError
+from scripts.cli.notes import notes, stated
 from scripts.cli.session import Session
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
@@ -34,15 +33,14 @@ def evaluate(session: Session) -> None:
         metrics = measure(session.model, datamodule=session.data, ckpt_path=checkpoint, verbose=False)[0]
     if not trainer.is_global_zero:
         return
-    weights = weights_note(checkpoint)
-    report_metrics(checkpoint, weights, session.data.describe(), metrics)
+    report_metrics(checkpoint, notes(session), session.data.describe(), metrics)
     limit = session.settings["trainer"][f"limit_{part}_batches"]
     if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
         say(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
     elif session.folder is not None and not os.access(session.folder, os.W_OK):
         say(f"  {display_path(session.folder)} is read-only: nothing is written")
     elif session.folder is not None:
-        write_metrics(session.folder / file, checkpoint, weights, metrics)
+        write_metrics(session.folder / file, checkpoint, stated(session), metrics)
 
 
 def predict(session: Session) -> None:
@@ -59,7 +57,7 @@ def predict(session: Session) -> None:
     rows, targets = prediction_rows(data.identify(indices), data.samples.targets[indices], len(predicted))
     columns = session.model.prediction_columns(predicted, targets, data.class_names)
     write_predictions(path, {**rows, **columns})
-    say(f"{len(predicted):,} predictions: {path}")
+    say(f"{len(predicted):,} predictions: {path}", *notes(session))
 
 
 def predictions_path(output: str | None, folder: Path | None) -> Path:
@@ -87,25 +85,17 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"--output {path}: cannot write in {display_path(there)} ({error.strerror})") from error
 
 
-def report_metrics(checkpoint: Path | None, weights: str | None, data: str, metrics: Mapping[str, float]) -> None:
-    """Print metrics, one a line, below the checkpoint, the data and, if the checkpoint says, the weights measured."""
+def report_metrics(checkpoint: Path | None, noted: Sequence[str], data: str, metrics: Mapping[str, float]) -> None:
+    """Print metrics, one a line, below the checkpoint, the data, and notes on what was measured."""
     named = {metric_name(name): value for name, value in metrics.items()}
     width = max(map(len, named))
-    noted = [f"weights: {weights}"] if weights else []
     say(f"{checkpoint}: {data}", *noted, *(f"  {name:<{width}}  {value:.4f}" for name, value in named.items()))
 
 
-def write_metrics(path: Path, checkpoint: Path | None, weights: str | None, metrics: Mapping[str, float]) -> None:
-    """Write metrics and their checkpoint as JSON."""
-    stated = {"weights": weights} if weights else {}
-    result = {"checkpoint": str(checkpoint), **stated, "metrics": dict(metrics)}
+def write_metrics(path: Path, checkpoint: Path | None, facts: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+    """Write metrics, their checkpoint and facts on what was measured as JSON."""
+    result = {"checkpoint": str(checkpoint), **facts, "metrics": dict(metrics)}
     write_text(path, json.dumps(result, indent=2) + "\n")
-
-
-def weights_note(checkpoint: Path | None) -> str | None:
-    """Return the checkpoint's note on its weights (averaged, say); None if they are as training left them."""
-    weights = None if checkpoint is None else load_checkpoint(checkpoint).get(WEIGHTS_KEY)
-    return weights if isinstance(weights, str) else None
 
 
 def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> None:

@@ -79,6 +79,9 @@ CLASSES = (
     Option("--data", "CLASS", "the dataset", "datamodules.DataModule"),
     Option("--trainer", "SETTINGS", "Lightning's Trainer", "scripts.cli.trainer.Trainer"),
 )
+VIEWS = Option(
+    "--test_time_augmentation", "CLASS", "views of each image to average over", "datamodules.augmentation.Views"
+)
 TRAINING = "scripts.cli.training:run"
 MEASURED = 'checkpoint to measure; with -c, "best" or "last" of that recipe\'s newest run'
 
@@ -110,7 +113,7 @@ JOBS = {
             TRAINING,
             MEASURED,
             needs_checkpoint=True,
-            options=(*RUN, *CLASSES),
+            options=(*RUN, VIEWS, *CLASSES),
             ignored=MONITORS,
         ),
         Job(
@@ -120,7 +123,22 @@ JOBS = {
             TRAINING,
             'checkpoint that predicts; with -c, "best" or "last" of that recipe\'s newest run',
             needs_checkpoint=True,
-            options=(*RUN, Option("--output", "FILE", "CSV file (default: in the run's folder)"), *CLASSES),
+            options=(*RUN, Option("--output", "FILE", "CSV file (default: in the run's folder)"), VIEWS, *CLASSES),
+            ignored=MONITORS,
+        ),
+        Job(
+            "calibrate",
+            "fit a temperature and prediction sets on the validation part, and keep them in the checkpoint",
+            "holdout calibrate --ckpt_path FILE [--coverage 0.9] [--key value ...]",
+            TRAINING,
+            'checkpoint to calibrate; with -c, "best" or "last" of that recipe\'s newest run',
+            needs_checkpoint=True,
+            options=(
+                *RUN,
+                Option("--coverage", "FRACTION", "how often prediction sets hold the truth (default: 0.9)"),
+                VIEWS,
+                *CLASSES,
+            ),
             ignored=MONITORS,
         ),
     )

@@ -22,6 +22,7 @@ from callbacks import Checkpoint, EarlyStopping
 from datamodules import DataModule
 from models import Task
 from models.bounded_yaml import load_yaml
+from models.init_args import find_class
 from models.own_code import with_place
 from scripts.cli.command_line import places
 from scripts.cli.errors import UsageError
@@ -182,8 +183,10 @@ def _add_arguments(parser: Parser, job: Job) -> None:
     parser.add_argument("--ckpt_path", type=str | None, default=argparse.SUPPRESS, help=job.checkpoint_help)
     parser.add_argument("--runs_dir", type=str, default="runs", help=helps["--runs_dir"])
     for option in job.options:
-        if not option.class_path and option.flag not in (*parser.flags(), "--print_config"):
+        if option.flag not in (*parser.flags(), "--print_config"):
             kind: Any = str | None if option.value else bool
+            if option.class_path:
+                kind = find_class(option.class_path) | None  # type: ignore[operator]
             parser.add_argument(option.flag, type=kind, default=None if option.value else False, help=option.help)
 
 
@@ -198,7 +201,7 @@ def check_values(job: str, settings: Mapping[str, Any]) -> None:
         raise UsageError(f"seed_everything: {str(seed).lower()} is not between 0 and {SEEDS - 1}")
     trainer = settings["trainer"]
     _check_accelerator(trainer["accelerator"])
-    limit = f"limit_{ {'validate': 'val'}.get(job, job) }_batches"
+    limit = f"limit_{ {'validate': 'val', 'calibrate': 'val'}.get(job, job) }_batches"
     if trainer.get(limit) == 0:
         raise UsageError(f"trainer.{limit}: 0 leaves nothing to {job}")
     if job != "fit":

@@ -15,7 +15,16 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMP
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_warn
 
-from callbacks import AtomicCheckpointIO, CheckpointError, EventLog, Header, MisclassifiedGallery, StopOnSignal
+from callbacks import (
+    AtomicCheckpointIO,
+    CheckpointError,
+    EventLog,
+    Header,
+    MisclassifiedGallery,
+    ReliabilityDiagram,
+    StopOnSignal,
+    ValidationOutputs,
+)
 from datamodules import DataModule
 from models import Task
 from models.networks.weight_files import skip_initial_weights
@@ -79,6 +88,7 @@ class Session:
                     builders[DataModule] = lambda *_, **__: data
                 built = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
             self.model: Task = built.model
+            self.model.views = getattr(built, "test_time_augmentation", None)
             self.data: DataModule = built.data
             self.folder = self._folder(invocation, built.trainer.fast_dev_run, built.trainer.barebones)
             self.trainer = self._trainer(built, recipe)
@@ -146,7 +156,9 @@ class Session:
         self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str
     ) -> list[Callback]:
         if self.job.name == "test" and self.folder is not None and os.access(self.folder, os.W_OK):
-            return [MisclassifiedGallery()]
+            return [MisclassifiedGallery(), ReliabilityDiagram()]
+        if self.job.name == "calibrate":
+            return [ValidationOutputs()]
         if self.job.name != "fit":
             return []
         checkpoint = built.checkpoint if config["enable_checkpointing"] is not False else None

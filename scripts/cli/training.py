@@ -1,4 +1,4 @@
-"""The jobs of Lightning's Trainer: fit, validate, test and predict; and `fit` from Python."""
+"""The jobs of Lightning's Trainer: fit, validate, test, predict and calibrate; and `fit` from Python."""
 
 import os
 import sys
@@ -17,6 +17,7 @@ from callbacks.printing import say
 from datamodules import DataError, DataModule
 from datamodules.atomic_write import WriteError, remove_leftovers
 from models import Task, TrainingError
+from scripts.cli.calibration import calibrate, check_calibration
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
@@ -68,7 +69,7 @@ def run(job: Job, words: list[str]) -> None:
     """Run a job of the Trainer.
 
     Args:
-        job: "fit", "validate", "test" or "predict".
+        job: "fit", "validate", "test", "predict" or "calibrate".
         words: The words of the command line after the job's name.
 
     Raises:
@@ -81,6 +82,8 @@ def run(job: Job, words: list[str]) -> None:
             _fit_until_signal(session)
         elif job.name == "predict":
             predict(session)
+        elif job.name == "calibrate":
+            calibrate(session)
         else:
             evaluate(session)
     except USER_ERRORS as error:
@@ -146,6 +149,8 @@ def prepare(job: Job, words: list[str]) -> Session:
     parser, config = parse(job, invocation)
     if job.name == "predict" and invocation.checkpoint is not None:
         check_writable(predictions_path(config.output, run_folder_of(invocation.checkpoint)))
+    if job.name == "calibrate" and invocation.checkpoint is not None:
+        check_calibration(config.coverage, invocation.checkpoint)
     return Session(job, invocation, parser, config, data)
 
 

@@ -71,6 +71,20 @@ def test_a_checkpoint_is_tested_alike_on_one_process_and_on_two(run_of_two) -> N
     assert two.stdout == one.stdout
 
 
+def test_a_checkpoint_is_calibrated_alike_on_one_process_and_on_two(run_of_two) -> None:
+    norm, desk, _, folder = run_of_two
+    if norm == "none":
+        pytest.skip("a network with more state says more")
+    found = []
+    for name, type_in, flags in (("one", desk.here, ()), ("two", desk.run, TWO)):
+        run = desk.folder / "runs" / name / "version_0"
+        shutil.copytree(folder, run)
+        printed = type_in("calibrate", "--ckpt_path", f"runs/{name}/version_0", *flags).stdout
+        stored = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["calibration"]
+        found.append((printed.replace(f"runs/{name}/", ""), stored["conformal"], round(stored["temperature"], 9)))
+    assert found[0] == found[1]
+
+
 def test_regularizers_that_draw_nothing_teach_two_processes_what_they_teach_one(new_desk) -> None:
     desk = new_desk()
     names = ("label_smoothing", "confidence_penalty", "elastic_net", "orthogonality", "max_norm")

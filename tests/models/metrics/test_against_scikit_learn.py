@@ -60,6 +60,9 @@ def expected_of_classes(logits, targets, classes):
         "accuracy": reference.accuracy_score(true, predicted),
         "f1_macro": reference.f1_score(true, predicted, average="macro", zero_division=0),
         "calibration_error": calibration_error(sure, predicted == true),
+        "brier_score": ((np.exp(logs) - np.eye(classes)[true]) ** 2).sum(1).mean(),
+        "adaptive_calibration_error": adaptive_calibration_error(sure, predicted == true),
+        "aurc": area_under_risk_coverage(sure, predicted != true),
         "class_accuracy": [recall[label] if label in true else math.nan for label in range(classes)],
     }
     if classes == 2:
@@ -73,6 +76,30 @@ def calibration_error(confidences, right, bins=15):
     number = np.clip(np.ceil(confidences * bins), 1, bins)
     gaps = [(right[number == k] - confidences[number == k]).sum() for k in range(1, bins + 1)]
     return np.abs(gaps).sum() / len(right)
+
+
+def ranks(confidences):
+    """Return how many samples are surer than each, and how many as sure, itself included; no sorting."""
+    rounded = np.round(confidences, 12)
+    return (rounded > rounded[:, None]).sum(1), (rounded == rounded[:, None]).sum(1)
+
+
+def adaptive_calibration_error(confidences, right, bins=15):
+    """Spread each sample over the places that it may have among its equals, and these over bins of equal size."""
+    (first, equal), gaps, start = ranks(confidences), [], 0
+    for places in np.array_split(np.arange(len(right)), bins):
+        end = start + len(places)
+        share = np.clip(np.minimum(first + equal, end) - np.maximum(first, start), 0, None) / equal
+        gaps.append((share * (right - confidences)).sum())
+        start = end
+    return np.abs(gaps).sum() / len(right)
+
+
+def area_under_risk_coverage(confidences, wrong):
+    """Average the expected error rate among the k surest, each of which is among them with some probability."""
+    first, equal = ranks(confidences)
+    counts = np.arange(1, len(wrong) + 1)
+    return np.mean([(np.clip((k - first) / equal, 0, 1) * wrong).sum() / k for k in counts])
 
 
 @settings(max_examples=60)
@@ -112,6 +139,10 @@ def expected_of_labels(logits, targets):
     losses = nn.functional.binary_cross_entropy_with_logits(logits.double(), targets.double())
     means = {"auroc": areas, "average_precision": precisions, "f1_macro": f1}
     found = {name: np.nanmean(some) if not np.isnan(some).all() else math.nan for name, some in means.items()}
+    probabilities = torch.from_numpy(scores).sigmoid().numpy()
+    found["brier_score"] = np.mean((probabilities - true) ** 2)
+    found["calibration_error"] = calibration_error(probabilities.ravel(), true.ravel())
+    found["adaptive_calibration_error"] = adaptive_calibration_error(probabilities.ravel(), true.ravel())
     found |= {"loss": losses.item(), "accuracy": 1 - reference.hamming_loss(true, decisions)}
     if len(labels) > 1:
         found["exact_match"] = reference.accuracy_score(true, decisions)

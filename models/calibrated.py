@@ -1,0 +1,127 @@
+"""A module whose predictions may be calibrated, and averaged over several views of each sample."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+
+from datamodules.augmentation.views import Views
+from models.calibration import Calibration, Conformal, conformal_threshold, fit_temperature
+from models.calibration.calibration import CALIBRATION_KEY
+from models.calibration.conformal import prediction_sets
+from models.errors import TrainingError
+from models.evaluated import Batch, EvaluatedModule
+
+
+class CalibratedModule(EvaluatedModule):
+    """The part of a task that calibrates its predictions, and averages them over views.
+
+    A calibration comes with a checkpoint (`holdout calibrate`) and stays until the module is trained: training, and
+    validation meanwhile, use the network's outputs as they are.
+
+    Attributes:
+        calibration: What was fitted on the validation part; None if nothing was.
+        views: Views of each sample whose outputs are averaged in an evaluation; `forward` shows the sample alone.
+    """
+
+    calibration: Calibration | None = None
+    views: Views | None = None
+
+    @property
+    def temperature(self) -> float:
+        """Divisor of the logits, 1 without a calibration."""
+        return 1.0 if self.calibration is None else self.calibration.temperature
+
+    def take_calibration(self, calibration: Calibration | None) -> None:
+        """Use a calibration from here on, None for none; a test measures its prediction sets or intervals too."""
+        conformal = calibration.conformal if calibration is not None else None
+        metrics = self.conformal_metrics(conformal) if conformal is not None else {}
+        before = self.calibration.conformal if self.calibration is not None else None
+        for name in self.conformal_metrics(before) if before is not None else {}:
+            del self.test_metrics[name]
+        self.test_metrics.add_metrics(metrics)  # type: ignore[arg-type]
+        self.calibration = calibration
+
+    def setup(self, stage: str) -> None:
+        """Forget the calibration before training, which changes the weights that it was fitted for."""
+        super().setup(stage)
+        if stage == "fit":
+            self.take_calibration(None)
+
+    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return predictions and targets of a batch, as the metrics compare them; nothing is recorded."""
+        outputs, targets = self.raw_outputs(batch)
+        return self.to_predictions(outputs), targets
+
+    def raw_outputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the network's outputs for a batch, of several views their mean, and the targets."""
+        if self.views is None:
+            inputs, targets, steps = self.unpack(batch)
+            return self.compute_outputs(inputs, steps), targets
+        images, *rest = batch
+        self.views.check_images(images)
+        seen = [(weight, self.unpack((view, *rest))) for weight, view in self.views.of(images)]
+        outputs = [weight * _exact(self.compute_outputs(inputs, steps)) for weight, (inputs, _, steps) in seen]
+        return torch.stack(outputs).sum(0), seen[0][1][1]
+
+    def scaled(self, logits: Tensor) -> Tensor:
+        """Return logits divided by the temperature."""
+        return logits if self.temperature == 1 else _exact(logits) / self.temperature
+
+    def fit_calibration(self, outputs: Tensor, targets: Tensor, coverage: float = 0.9) -> Calibration:
+        """Return the calibration that fits the outputs of a validation part, without any; it is not taken yet.
+
+        Args:
+            outputs: Of all validation samples, (N, ...), as `validation_step` returns them.
+            targets: (N, ...).
+            coverage: Probability with which prediction sets or intervals hold the truth, in (0, 1).
+
+        Raises:
+            ValueError: There are too few samples for that coverage.
+        """
+        pairs = self.temperature_pairs(outputs, targets)
+        temperature = 1.0 if pairs is None else fit_temperature(*pairs)
+        predictions = outputs if temperature == 1 else _exact(outputs) / temperature
+        threshold = conformal_threshold(self.nonconformity(predictions, targets), coverage)
+        views = "" if self.views is None else self.views.description
+        return Calibration(temperature, Conformal(coverage, threshold), len(targets), views)
+
+    def temperature_pairs(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return the logits (M, C) and labels (M,) that the temperature is fitted on; None if outputs have none."""
+        return None
+
+    def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """Return how badly each target fits its prediction, (N,): the score of conformal prediction.
+
+        Raises:
+            TrainingError: The task does not say so.
+        """
+        raise TrainingError(f"{type(self).__name__} has no scores for prediction sets: define its nonconformity")
+
+    def conformal_metrics(self, conformal: Conformal) -> dict[str, Metric | MetricCollection]:
+        """Return what a test measures of prediction sets or intervals, by name."""
+        return {}
+
+    def set_column(self, probabilities: Tensor, class_names: Sequence[str]) -> dict[str, list[str]]:
+        """Return the column of the prediction sets, names joined by "|", if there are any.
+
+        Args:
+            probabilities: (N, C).
+            class_names: C names.
+        """
+        conformal = self.calibration.conformal if self.calibration is not None else None
+        if conformal is None:
+            return {}
+        sets = prediction_sets(probabilities, conformal.threshold).tolist()
+        return {"prediction_set": ["|".join(itertools.compress(class_names, held)) for held in sets]}
+
+    def calibration_record(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of the calibration; nothing without one."""
+        return {} if self.calibration is None else {CALIBRATION_KEY: self.calibration.to_plain()}
+
+
+def _exact(outputs: Tensor) -> Tensor:
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
