@@ -16,6 +16,7 @@ from callbacks.tensorboard_records import hparams_records, write_points
 from datamodules.atomic_write import WriteError
 
 EVENT_FILES = "events.out.tfevents.*"
+RENAMED = {"epoch": "train/epoch"}  # so that it does not stand before all that was measured
 RESULT_FILES = "events.out.tfevents.*.test"  # at most one in a run's folder
 
 
@@ -43,7 +44,7 @@ class EventLog(OncePerStep, TensorBoardLogger):
     @override
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        new = self.new_metrics(metrics, step)
+        new = {RENAMED.get(name, name): value for name, value in self.new_metrics(metrics, step).items()}
         with self._writing():
             super().log_metrics(new, step)
 

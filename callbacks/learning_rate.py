@@ -20,8 +20,6 @@ class LearningRate(L.Callback):
 
     @override
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer._logger_connector.should_update_logs:
-            return
         rates = learning_rates(trainer.optimizers)
         for logger in trainer.loggers:
             logger.log_metrics(rates, step=trainer.fit_loop.epoch_loop._batches_that_stepped)

@@ -43,6 +43,11 @@ class CSVLogger(RunLogger, loggers.CSVLogger):
             return self._given_dir or "."
         return str(self.folder if self._given_dir is None else Path(self._given_dir, *self.folder.absolute().parts[-2:]))
 
+    @override
+    @rank_zero_only
+    def open(self) -> None:
+        Path(self.log_dir).mkdir(parents=True, exist_ok=True)
+
     @property
     @override
     def experiment(self) -> "MetricsTable":  # type: ignore[override]
@@ -138,7 +143,7 @@ class MetricsTable:
 
     def cut_back(self, rows: int) -> None:
         """Keep the first rows alone."""
-        kept, self._waiting = self._read()[:rows], []
+        kept, self._waiting = self._read()[: max(rows, 0)], []
         if kept:
             self._write(sorted({name for row in kept for name, value in row.items() if value}), kept)
         else:

@@ -61,7 +61,7 @@ LINE_ROWS = (
         lambda match, _: f"several classes are called {match[1]}; give its full path: {match[2].replace(', ', ' or ')}",
     ),
     Row("no class", r"Expected a dot import path string:\s*(.*)$", wordings.no_class),
-    Row("abstract", r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract", wordings.abstract),
+    Row("abstract", r"Expected an instantiatable class, but ([\w.]+)\.(\w+) is abstract", wordings.abstract),
     Row(
         "not a path",
         rf"Unexpected import path format: (.+?){FACTORY_VALUE}",

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,8 +156,16 @@ def wrong_factory(match: re.Match[str], _: Problem) -> str:
 
 def abstract(match: re.Match[str], _: Problem) -> str:
     """Word an abstract class: its subclasses are the choice."""
-    choices = [cls.__name__ for cls in getattr(sys.modules[match[1]], match[2]).__subclasses__()]
+    choices = list(dict.fromkeys(_concrete_names(getattr(sys.modules[match[1]], match[2]))))
     return f"{match[2]} is abstract; choose {', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def _concrete_names(cls: type) -> Iterator[str]:
+    for subclass in cls.__subclasses__():
+        if subclass.__subclasses__():
+            yield from _concrete_names(subclass)
+        else:
+            yield subclass.__name__
 
 
 def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
