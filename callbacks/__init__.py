@@ -13,6 +13,7 @@ from callbacks.gradual_unfreezing import GradualUnfreezing
 from callbacks.history import History
 from callbacks.interruption import StopOnSignal
 from callbacks.last_checkpoint import LastCheckpoint
+from callbacks.learning_rate import LearningRate
 from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
 from callbacks.progress import EpochLines, Header
@@ -41,6 +42,7 @@ __all__ = [
     "Header",
     "History",
     "LastCheckpoint",
+    "LearningRate",
     "Memorization",
     "MisclassifiedGallery",
     "ReliabilityDiagram",

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from callbacks import load_checkpoint
+from callbacks.event_log import EVENT_FILES, log_test
 from callbacks.files import display_path, write_text
 from callbacks.printing import metric_name, say
 from datamodules.printable import FORMULA_STARTS, without_codes
@@ -41,6 +43,21 @@ def evaluate(session: Session) -> None:
         say(f"  {display_path(session.folder)} is read-only: nothing is written")
     elif session.folder is not None:
         write_metrics(session.folder / file, checkpoint, stated(session), metrics)
+        if part == "test":
+            log_test_metrics(session, metrics)
+
+
+def log_test_metrics(session: Session, metrics: Mapping[str, float]) -> None:
+    """Log the metrics of the best epoch's test to TensorBoard, beside those of its validation, if the run logs there.
+
+    Only those that training measures too, as of the validation.
+    """
+    folder, checkpoint = session.folder, session.checkpoint
+    if folder is None or checkpoint is None or checkpoint.name != "best.ckpt" or not any(folder.glob(EVENT_FILES)):
+        return
+    names = [name for name in session.model.train_metrics if f"test/{name}" in metrics]
+    compared = {f"best/test_{name}": metrics[f"test/{name}"] for name in names}
+    log_test(folder, compared, load_checkpoint(checkpoint)["global_step"] - 1)
 
 
 def predict(session: Session) -> None:

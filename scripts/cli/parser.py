@@ -11,6 +11,7 @@ import lightning as L
 import yaml
 from jsonargparse import ActionConfigFile, Namespace, set_loader, set_parsing_settings  # type: ignore[attr-defined]
 from jsonargparse._loaders_dumpers import yaml_load
+from jsonargparse._typehints import ActionTypeHint
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
@@ -92,7 +93,7 @@ class Parser(LightningArgumentParser):
     def parse_object(self, cfg_obj: Any, namespace: Any = None, *args: Any, **kwargs: Any) -> Namespace:
         for key in [key for key in cfg_obj.keys() if str(key).endswith("+")]:  # noqa: SIM118  a Namespace is no mapping
             name, items = key[:-1], cfg_obj[key]
-            if (namespace is None or namespace.get(name) is None) and self._takes_null(name):
+            if (namespace is None or namespace.get(name) in (None, True)) and self._takes_null(name):
                 # jsonargparse takes a value that is not set for an empty list; here it stands for default items.
                 cfg_obj = copy.copy(cfg_obj)
                 cfg_obj[key] = [None, *(items if isinstance(items, list) else [items])]
@@ -101,9 +102,7 @@ class Parser(LightningArgumentParser):
 
     def _takes_null(self, name: str) -> bool:
         """Return whether an argument takes a list of which an item may be None."""
-        kinds = [getattr(action, "_typehint", None) for action in self._actions if action.dest == name]
-        lists = [kind for hint in kinds for kind in (hint, *get_args(hint)) if get_origin(kind) is list]
-        return any(type(None) in get_args(item) for kind in lists for item in get_args(kind))
+        return any(_takes_null_items(action) for action in self._actions if action.dest == name)
 
     def flags(self) -> list[str]:
         """Return the flags that the parser has so far."""
@@ -116,6 +115,22 @@ class Parser(LightningArgumentParser):
             if key and any(f"{place}.".startswith(f"{key[1]}.") for place in places(yaml.safe_load(text))):
                 return f"{path}: "
         return ""
+
+
+class DefaultFirst(ActionTypeHint):
+    """A flag whose list may hold None for default items: `--trainer.logger+` appends to those if nothing is set."""
+
+    @override
+    def _check_type(self, value: Any, append: bool = False, cfg: Any = None, mode: Any = None) -> Any:
+        if append and cfg is not None and cfg.get(self.dest) in (None, True):
+            cfg[self.dest] = [None]
+        return super()._check_type(value, append, cfg, mode)  # type: ignore[no-untyped-call]
+
+
+def _takes_null_items(action: argparse.Action) -> bool:
+    hint = getattr(action, "_typehint", None)
+    lists = [kind for kind in (hint, *get_args(hint)) if get_origin(kind) is list]
+    return any(type(None) in get_args(item) for kind in lists for item in get_args(kind))
 
 
 class RecipeAction(ActionConfigFile):
@@ -176,6 +191,9 @@ def _add_arguments(parser: Parser, job: Job) -> None:
         shown = helps.get(f"--{key}", argparse.SUPPRESS)  # an evaluation accepts them, since a recipe may hold them
         parser.add_argument(f"--{key}", type=callback | None, default=default, help=shown)
     parser.add_lightning_class_args(Trainer, "trainer")
+    for action in parser._actions:
+        if isinstance(action, ActionTypeHint) and _takes_null_items(action):
+            action.__class__ = DefaultFirst
     for source, target in MODEL_LINKS.items():
         parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
     for source, target in NETWORK_LINKS.items():

@@ -15,6 +15,7 @@ from callbacks import (
     Header,
     History,
     LastCheckpoint,
+    LearningRate,
     SaveSplit,
     SilentFailures,
     StopOnSignal,
@@ -25,7 +26,6 @@ from callbacks.lookup import run_folder
 from datamodules.atomic_write import WriteError
 from models.trusted import untrusted
 from scripts.cli.checkpoint_config import CONFIG_KEY, untrusted_settings
-from scripts.cli.hyperparameters import log_hyperparameters
 from scripts.cli.recipe_text import dump_recipe
 
 
@@ -44,7 +44,7 @@ def training_callbacks(
     watched = (checkpoint.monitor, checkpoint.stated_mode) if checkpoint is not None else ("val/loss", None)
     own: list[Callback | None] = [
         early_stopping,
-        LearningRateMonitor("epoch") if config["logger"] else None,
+        LearningRate() if config["logger"] else None,
         History(),
         checkpoint,
         None if checkpoint is None else LastCheckpoint(checkpoint.every_n_train_steps, checkpoint.every_minutes),
@@ -58,11 +58,13 @@ def training_callbacks(
         StopOnSignal(),
     ]
     kinds = {type(callback) for callback in given} - {type(checkpoint), type(early_stopping)}
+    if LearningRateMonitor in kinds:
+        kinds.add(LearningRate)
     return [callback for callback in own if callback is not None and type(callback) not in kinds]
 
 
 class SaveConfig(Callback):
-    """Writes the settings: as `config.yaml` into the run's folder, into checkpoints, and to TensorBoard.
+    """Writes the settings: as `config.yaml` into the run's folder, and into checkpoints.
 
     Lightning's own callback writes before a resume can be refused, and a refused resume must not change the run.
 
@@ -117,7 +119,3 @@ class SaveConfig(Callback):
         if trainer.current_epoch == self._first_epoch and not (folder / "checkpoints").exists():
             with suppress(OSError):  # a logger's folder may not be one
                 (folder / "config.yaml").unlink()
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the hyperparameters once, with the best epoch's metrics."""
-        log_hyperparameters(trainer, yaml.safe_load(self.recipe))

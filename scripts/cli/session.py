@@ -12,13 +12,11 @@ import lightning as L
 import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks import (
     AtomicCheckpointIO,
     CheckpointError,
-    EventLog,
     Header,
     MisclassifiedGallery,
     ReliabilityDiagram,
@@ -33,6 +31,7 @@ from scripts.cli.errors import UsageError
 from scripts.cli.hyperparameters import with_linked_values
 from scripts.cli.invocation import Invocation
 from scripts.cli.jobs import Job
+from scripts.cli.loggers import LogSettings, evaluation_loggers, training_loggers
 from scripts.cli.parser import Parser
 from scripts.cli.resume import changes_of_network, check_same_settings
 from scripts.cli.run_callbacks import training_callbacks
@@ -127,25 +126,20 @@ class Session:
         config["plugins"] = [*_as_list(config["plugins"]), AtomicCheckpointIO()]
         if config["barebones"]:  # measures, logs and keeps nothing
             return build_trainer(config | {"callbacks": [*given, Header(), StopOnSignal()]})
-        if config["logger"] in (None, True):
-            config["logger"] = self._logger()
+        loggers = training_loggers if self.job.name == "fit" else evaluation_loggers
+        config["logger"] = loggers(config["logger"], self.folder, self.settings)
         if config["enable_progress_bar"] is None:
             asked = any(isinstance(callback, ProgressBar) for callback in given)
             config["enable_progress_bar"] = asked or sys.stderr.isatty()
         if config["enable_model_summary"] is None:
             config["enable_model_summary"] = False  # the header has one line for it
         config["callbacks"] = [
+            *([LogSettings(self.settings)] if config["logger"] else []),
             *given,
             *self._progress_bar(config, given),
             *self._callbacks(config, given, built, recipe),
         ]
         return build_trainer(config)
-
-    def _logger(self) -> TensorBoardLogger | bool:
-        """Return the logger of a training; an evaluation writes JSON and no events."""
-        if self.folder is None or self.job.name != "fit":
-            return False
-        return EventLog(self.folder)
 
     @staticmethod
     def _progress_bar(config: dict[str, Any], given: list[Callback]) -> list[Callback]:

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from models.init_args import find_class
 from scripts.cli.choices import class_names, exported, is_abstract, package_names
 from scripts.cli.class_help import flags_below
 from scripts.cli.command_line import missing_file
-from scripts.cli.constructor import class_arguments, constructor_arguments
+from scripts.cli.constructor import class_arguments, constructor_arguments, is_own
 from scripts.cli.flags import did_you_mean, unknown_flag
 from scripts.cli.jobs import JOBS
 from scripts.cli.own_files import own_hint
@@ -160,9 +161,19 @@ def abstract(match: re.Match[str], problem: Problem) -> str:
     name = path.rpartition(".")[2]
     cls = next((cls for cls in exported() if cls.__name__ == name), None) or find_class(path)
     choices = [other.__name__ for other in exported() if cls in other.__mro__[1:] and not is_abstract(other)]
+    if not choices and cls is not None and not is_own(cls):
+        choices = list(dict.fromkeys(_concrete_names(cls)))
     if not choices:
         return f"{name} is for use from Python: a recipe cannot hold what it is made of"
     return f"{name} is abstract; choose {', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def _concrete_names(cls: type) -> Iterator[str]:
+    for subclass in cls.__subclasses__():
+        if subclass.__subclasses__():
+            yield from _concrete_names(subclass)
+        else:
+            yield subclass.__name__
 
 
 def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:

@@ -1,4 +1,9 @@
-"""Command lines that are wrong, by kind: `WORDS => PART OF THE LINE; ANOTHER`; flags alone belong to a fit."""
+"""Command lines that are wrong, by kind: `WORDS => PART OF THE LINE; ANOTHER`; flags alone belong to a fit.
+
+A line that ends in `WITHOUT package` is wrong only where that is not installed.
+"""
+
+from importlib.util import find_spec
 
 from bad_trainers import CALLBACKS, TRAINER
 
@@ -127,7 +132,12 @@ TYPED = (
 )
 
 
+def rows(kind: str) -> list[tuple[str, str, str]]:
+    """Return the command lines of a kind, the parts of their messages, and the package without which they are wrong."""
+    lines = [line.partition(" WITHOUT ") for line in KINDS[kind].strip().splitlines()]
+    return [(*line.partition(" => ")[::2], package) for line, _, package in lines]
+
+
 def cases(kind: str) -> list[tuple[str, list[str]]]:
-    """Return the command lines of a kind, each with the parts that its message must have."""
-    lines = [line.partition(" => ") for line in KINDS[kind].strip().splitlines()]
-    return [(words, said.split("; ")) for words, _, said in lines]
+    """Return the command lines of a kind that are wrong here, each with the parts that its message must have."""
+    return [(words, said.split("; ")) for words, said, package in rows(kind) if not (package and find_spec(package))]
