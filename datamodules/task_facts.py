@@ -9,7 +9,15 @@ from datamodules.samples import UNLABELLED, target_kind
 
 
 class TaskFacts(BatchedDataModule):
-    """The part of `DataModule` that arguments of tasks and networks are filled in from."""
+    """The part of `DataModule` that arguments of tasks and networks are filled in from, and figures their labels.
+
+    Attributes:
+        feature_names: Names of the columns that inputs are made of, with their units; none if they have no names.
+        target_names: Names of the continuous targets, with their units; none if they have no names.
+    """
+
+    feature_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
 
     def _training_targets(self) -> Tensor:
         train = self.ensure_setup().train  # which sets the targets

@@ -55,3 +55,4 @@ class Diabetes(ShippedTable):
     class_names = ()
     input_shape = (10,)
     loader_name = "load_diabetes"
+    target_names = ("progression of diabetes (score)",)

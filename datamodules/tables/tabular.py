@@ -120,6 +120,8 @@ class Tabular(DataModule):
         for note in [*notes, *self.target.notes]:
             rank_zero_warn(note)
         warn_of_answers(path, self.columns, self.target.values, classes=bool(self.class_names))
+        self.feature_names = tuple(column.name for column in self.columns)
+        self.target_names = () if self.class_names else tuple(self.target.names)
         self.encodings: list[ColumnEncoding] = []
         self._encoded: Tensor
 

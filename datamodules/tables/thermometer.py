@@ -19,6 +19,8 @@ class Thermometer(DataModule):
     class_names = ()
     input_shape = (1,)
     maximum = 1.0
+    feature_names = ("reading (unknown unit)",)
+    target_names = ("temperature (°C)",)
 
     @override
     def load(self) -> Samples:
