@@ -22,7 +22,7 @@ MOST_CLASSES = 300  # of which a matrix is collected: it is in each checkpoint
 
 
 class ConfusionMatrix(PredictionsFigure):
-    """Draws what classes are taken for (`confusion_matrix_<part>.png`) and their accuracy (`class_accuracy_<part>.png`).
+    """Draws what each class is taken for, `confusion_matrix_<part>.png`, and `class_accuracy_<part>.png`.
 
     Of validation in the best epoch, when training ends (`val`), and of a test (`test`). For tasks with one class per
     sample, or per step, of up to 300 classes.
@@ -83,7 +83,8 @@ def draw_confusions(counts: Counts, class_names: Sequence[str], title: str) -> F
         size = (11 if number <= 10 else 8) - 2 * (counts.max() >= 1000)
         for true, predicted in zip(*counts.nonzero(), strict=True):
             color = "white" if shares[true, predicted] > 0.5 else "black"
-            axes.text(predicted, true, f"{counts[true, predicted]}", color=color, ha="center", va="center", fontsize=size)
+            count = f"{counts[true, predicted]}"
+            axes.text(predicted, true, count, color=color, ha="center", va="center", fontsize=size)
     return figure
 
 

@@ -23,8 +23,7 @@ from callbacks.figures import (
     style,
 )
 from callbacks.fonts import drawable
-from callbacks.history import History, Row, epochs_done
-from callbacks.history import shared_metrics
+from callbacks.history import History, Row, epochs_done, shared_metrics
 from callbacks.lookup import find_callback, run_folder, run_title
 from callbacks.metric_labels import metric_label
 from models.evaluated import Mode

@@ -40,7 +40,9 @@ class FirstBatch(L.Callback):
         self.count = count
 
     @override
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         first = not trainer.global_step and not batch_idx and not trainer.current_epoch
         folder = run_folder(trainer) if first else None
         if folder is None or not trainer.is_global_zero or not isinstance(pl_module, Task):
@@ -82,10 +84,12 @@ def as_images(task: Task, inputs: Any) -> Tensor | None:
     if not isinstance(inputs, Tensor) or getattr(task.network, "inputs_are_features", False):
         return None
     if given.rows and given.mean is not None:
-        inputs = inputs.unflatten(2, (-1, inputs.shape[1])).transpose(1, 2)  # rows (N, H, C · W) of square images
+        inputs = inputs.view(*inputs.shape[:2], -1, inputs.shape[1]).transpose(
+            1, 2
+        )  # rows (N, H, C · W) of square images
     if inputs.ndim != 4 or inputs.shape[1] not in (1, 3):
         return None
-    images = inputs.float()
+    images: Tensor = inputs.float()
     if given.mean is not None and given.std is not None:
         mean, std = (values.to(images).view(1, -1, 1, 1) for values in (given.mean, given.std))
         images = images * std + mean
@@ -103,11 +107,9 @@ def target_words(targets: Tensor, task: Task, data: Any) -> list[str]:
     if task.takes == "values":
         values = task.to_predictions(targets.to(task.device)).cpu()
         names = target_labels(data, values.shape[1])
-        several = values.shape[1] > 1
-        return [
-            "\n".join(f"{name} {value:.4g}" if several else f"{value:.4g}" for name, value in zip(names, row, strict=True))
-            for row in values[:, :MOST_LINES].tolist()
-        ]
+        heads = [f"{name} " for name in names] if len(names) > 1 else [""]
+        rows = values[:, :MOST_LINES].tolist()
+        return ["\n".join(f"{head}{value:.4g}" for head, value in zip(heads, row, strict=False)) for row in rows]
     names = class_labels(data.class_names, longest=11)
     if targets.ndim == 1:
         return [names[label] for label in targets.tolist()]

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import lightning as L
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from typing_extensions import override
@@ -44,6 +44,7 @@ class FirstFilters(L.Callback):
             return
         checkpoint = find_callback(trainer, Checkpoint)
         best = checkpoint.best_model_path if checkpoint is not None else ""
+        best = best if best and Path(best).is_file() else ""
         weights = load_checkpoint(best)["state_dict"] if best else pl_module.state_dict()
         after = _chosen(weights[name])
         if after.shape != self._before.shape:
@@ -87,12 +88,13 @@ def draw_filters(filters: Mapping[str, Tensor], title: str) -> Figure:
         rows = math.ceil(number / columns)
         figure = new_figure(WIDTH, 0.9 + len(filters) * (0.4 + WIDTH / columns * rows * 0.9), title)
         scale = max(weights.abs().max().item() for weights in filters.values()) or 1.0
-        for part, (moment, weights) in zip(figure.subfigures(len(filters), squeeze=False)[:, 0], filters.items(), strict=True):
+        parts = figure.subfigures(len(filters), squeeze=False)[:, 0]
+        for part, (moment, weights) in zip(parts, filters.items(), strict=True):
             part.suptitle(moment)
             for place, weight in enumerate(weights, start=1):
                 axes = part.add_subplot(rows, columns, place)
                 shades = (weight / (2 * scale) + 0.5).permute(1, 2, 0)
-                axes.imshow(shades.squeeze(-1), cmap="gray", vmin=0, vmax=1)
+                axes.imshow(shades.squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
                 axes.set_xticks([])
                 axes.set_yticks([])
     return figure

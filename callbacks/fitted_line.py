@@ -46,7 +46,7 @@ class FittedLine(L.Callback):
         with torch.no_grad(), trainer.precision_plugin.forward_context():
             curve = pl_module.eval()(grid.to(pl_module.device)).float().cpu()[:, 0]
         pl_module.train(training)
-        feature, target = label((data.feature_names or ("feature",))[0], 40), target_labels(data, 1)[0]
+        feature, target = label((data.feature_names() or ["feature"])[0], 40), target_labels(data, 1)[0]
         gaps = int((~known).sum())
         feature += f"\n({gaps:,} samples without a value are not drawn)" if gaps else ""
         title = f"{run_title(folder)}: fitted line"

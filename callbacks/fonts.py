@@ -72,6 +72,6 @@ def _is_regular(entry: FontEntry) -> bool:
 def _letters(family: str) -> frozenset[str]:
     """Return the letters that a font has; none if its file cannot be read."""
     with suppress(Exception):  # a font that is listed may have been removed
-        path = fontManager.findfont(FontProperties([family]), fallback_to_default=False)
+        path = fontManager.findfont(FontProperties(family=[family]), fallback_to_default=False)
         return frozenset(map(chr, get_font(path).get_charmap()))
     return frozenset()

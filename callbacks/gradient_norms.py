@@ -20,7 +20,7 @@ SMALLEST = 1e-30
 
 
 class GradientNorms(L.Callback):
-    """Draws `figures/gradients.png` when training ends: norms of gradients and of updates by layer, from input to output.
+    """Draws `figures/gradients.png` when training ends: the norms of gradients and updates of each layer.
 
     Layers are matrices and filters, without norms and biases; an update is that of a step, relative to the weights. Of
     recurrent networks also the gradient of the loss with respect to each step of their input: where it falls by orders
@@ -82,7 +82,8 @@ class GradientNorms(L.Callback):
     @override
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         if self._before and trainer.global_step > self._step:
-            changes = [weight.detach() - before for (_, weight), before in zip(self._measured, self._before, strict=True)]
+            pairs = zip(self._measured, self._before, strict=True)
+            changes = [weight.detach() - before for (_, weight), before in pairs]
             self._add("updates", _norms(changes) / _norms(self._before).clamp_min(SMALLEST))
             self._before = []
 

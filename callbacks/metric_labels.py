@@ -7,7 +7,7 @@ from callbacks.figures import label
 
 
 def metric_label(name: str, task: Any, data: Any = None) -> str:
-    """Return a metric's name as an axis shows it, with the target's unit where its name ends in one, as in "height (m)".
+    """Return a metric's name as an axis shows it, with the target's unit if its name ends in one, as "height (m)" does.
 
     An abbreviation is spelt out as the metric's class does: mae is the MeanAbsoluteError.
 
@@ -22,7 +22,7 @@ def metric_label(name: str, task: Any, data: Any = None) -> str:
     words = re.findall("[A-Z][a-z]+", type(metrics[name]).__name__) if metrics is not None and name in metrics else []
     if name != "".join(word[0] for word in words).lower():
         return name.replace("_", " ")
-    names = getattr(data, "target_names", ())
+    names = _target_names(data)
     unit = re.search(r"\([^()]{1,20}\)$", names[0]) if len(names) == 1 else None
     spelt = " ".join(words).lower()
     return f"{spelt} {unit[0]}" if unit else spelt
@@ -30,7 +30,11 @@ def metric_label(name: str, task: Any, data: Any = None) -> str:
 
 def target_labels(data: Any, count: int) -> list[str]:
     """Return labels of a datamodule's continuous targets, `count` of them."""
-    names = list(getattr(data, "target_names", ()) or ())
+    names = _target_names(data)
     if len(names) != count:
         names = ["target"] if count == 1 else [f"target {number}" for number in range(1, count + 1)]
     return [label(name, 40) for name in names]
+
+
+def _target_names(data: Any) -> list[str]:
+    return list(data.target_names()) if hasattr(data, "target_names") else []

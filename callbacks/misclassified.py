@@ -61,7 +61,7 @@ def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title
 
 def show_image(axes: Axes, image: Tensor) -> None:
     """Show an image (C, H, W), float in [0, 1], grey or RGB, without ticks."""
-    pixels = image.permute(1, 2, 0)
+    pixels = image.permute(1, 2, 0).numpy()
     axes.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
     axes.set_axis_off()
 

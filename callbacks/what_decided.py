@@ -114,11 +114,11 @@ def draw_explanations(explanations: Sequence[Explanation], class_names: Sequence
             show_image(axes[0], mistake.image)
             head_image(axes[0], f"{names[mistake.predicted]} {mistake.confidence:.0%}", f"is {names[mistake.actual]}")
             most = gradients.abs().quantile(0.995).item() or 1.0
-            axes[1].imshow(gradients, cmap="RdBu_r", vmin=-most, vmax=most)
+            axes[1].imshow(gradients.numpy(), cmap="RdBu_r", vmin=-most, vmax=most)
             if areas is not None:
-                grey = mistake.image.mean(0)
+                grey = mistake.image.mean(0).numpy()
                 axes[2].imshow(grey, cmap="gray", vmin=0, vmax=1)
-                axes[2].imshow(areas, cmap="jet", alpha=0.45, vmin=0, vmax=areas.max().item() or 1.0)
+                axes[2].imshow(areas.numpy(), cmap="jet", alpha=0.45, vmin=0, vmax=areas.max().item() or 1.0)
             for panel, head in zip(axes[1:], heads[1:], strict=True):
                 panel.set_axis_off()
                 if row == 0:

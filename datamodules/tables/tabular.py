@@ -120,8 +120,6 @@ class Tabular(DataModule):
         for note in [*notes, *self.target.notes]:
             rank_zero_warn(note)
         warn_of_answers(path, self.columns, self.target.values, classes=bool(self.class_names))
-        self.feature_names = tuple(column.name for column in self.columns)
-        self.target_names = () if self.class_names else tuple(self.target.names)
         self.encodings: list[ColumnEncoding] = []
         self._encoded: Tensor
 
@@ -181,6 +179,14 @@ class Tabular(DataModule):
         """Number of inputs that the columns become; it depends on the values in the training part."""
         self.ensure_setup()
         return (sum(encoding.width for encoding in self.encodings),)
+
+    @override
+    def feature_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @override
+    def target_names(self) -> list[str]:
+        return [] if self.class_names else self.target.names
 
     @property
     @override

@@ -19,9 +19,15 @@ class Thermometer(DataModule):
     class_names = ()
     input_shape = (1,)
     maximum = 1.0
-    feature_names = ("reading (unknown unit)",)
-    target_names = ("temperature (°C)",)
 
     @override
     def load(self) -> Samples:
         return Samples(torch.tensor(READINGS).view(-1, 1), torch.tensor(CELSIUS, dtype=torch.float64).view(-1, 1))
+
+    @override
+    def feature_names(self) -> list[str]:
+        return ["reading (unknown unit)"]
+
+    @override
+    def target_names(self) -> list[str]:
+        return ["temperature (°C)"]
