@@ -1,6 +1,5 @@
 """The first training batch as the network sees it: augmented and regularized, with its targets."""
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -11,10 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from typing_extensions import override
 
-from callbacks.figures import WIDTH, class_labels, new_figure, save_figure, style
+from callbacks.figures import class_labels, save_figure, style
+from callbacks.image_grid import Words, image_figure
 from callbacks.lookup import run_folder, run_title
 from callbacks.metric_labels import target_labels
-from callbacks.misclassified import show_image
 from models.losses.weighted import weights_of
 from models.optimization.uncounted_step import uncounted_pass
 from models.random_state import capture_random_state, restore_random_state
@@ -84,9 +83,8 @@ def as_images(task: Task, inputs: Any) -> Tensor | None:
     if not isinstance(inputs, Tensor) or getattr(task.network, "inputs_are_features", False):
         return None
     if given.rows and given.mean is not None:
-        inputs = inputs.view(*inputs.shape[:2], -1, inputs.shape[1]).transpose(
-            1, 2
-        )  # rows (N, H, C · W) of square images
+        side = inputs.shape[1]  # square images (N, C, H, W) as rows (N, H, C · W)
+        inputs = inputs.reshape(len(inputs), side, -1, side).transpose(1, 2)
     if inputs.ndim != 4 or inputs.shape[1] not in (1, 3):
         return None
     images: Tensor = inputs.float()
@@ -137,11 +135,6 @@ def draw_batch(images: Tensor, words: Sequence[str], title: str, columns: int = 
         title: Title over the images.
         columns: Images per row.
     """
-    rows, lines = math.ceil(len(images) / columns), max(text.count("\n") + 1 for text in words)
     with style(title, *words):
-        figure = new_figure(WIDTH, (WIDTH / columns + 0.19 * lines + 0.12) * rows + 0.5, title)
-        for number, (image, text) in enumerate(zip(images, words, strict=True), start=1):
-            axes = figure.add_subplot(rows, columns, number)
-            show_image(axes, image)
-            axes.text(0.5, -0.04, text, ha="center", va="top", transform=axes.transAxes, fontsize=11)
-    return figure
+        lines = [Words(text.split("\n"), ["black"] * (text.count("\n") + 1)) for text in words]
+        return image_figure(title, list(images), lines, columns, words_above=False)

@@ -13,6 +13,7 @@ from typing_extensions import override
 from callbacks.checkpoint_io import load_checkpoint
 from callbacks.checkpoints import Checkpoint
 from callbacks.figures import WIDTH, new_figure, save_figure, style
+from callbacks.image_grid import GAP, LINE, grid_axes, show_at
 from callbacks.lookup import find_callback, run_folder, run_title
 
 MOST_FILTERS = 64
@@ -83,18 +84,18 @@ def draw_filters(filters: Mapping[str, Tensor], title: str) -> Figure:
         title: Title over all.
     """
     with style(title):
-        number = len(next(iter(filters.values())))
+        number, _, height, width = next(iter(filters.values())).shape
         columns = 8 if number > 16 else min(number, 4)
         rows = math.ceil(number / columns)
-        figure = new_figure(WIDTH, 0.9 + len(filters) * (0.4 + WIDTH / columns * rows * 0.9), title)
+        step = height / width + GAP
+        head = LINE * 1.6 * columns * (1 + GAP) / WIDTH  # in widths of a filter
+        part = head + rows * step
+        figure = new_figure(WIDTH, len(filters) * part * WIDTH / (columns * (1 + GAP)) + 0.4, title)
+        axes = grid_axes(figure, columns * (1 + GAP), len(filters) * part)
         scale = max(weights.abs().max().item() for weights in filters.values()) or 1.0
-        parts = figure.subfigures(len(filters), squeeze=False)[:, 0]
-        for part, (moment, weights) in zip(parts, filters.items(), strict=True):
-            part.suptitle(moment)
-            for place, weight in enumerate(weights, start=1):
-                axes = part.add_subplot(rows, columns, place)
-                shades = (weight / (2 * scale) + 0.5).permute(1, 2, 0)
-                axes.imshow(shades.squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
-                axes.set_xticks([])
-                axes.set_yticks([])
+        for number, (moment, weights) in enumerate(filters.items()):
+            axes.text(columns * (1 + GAP) / 2, number * part + head / 2, moment, ha="center", va="center")
+            for place, weight in enumerate(weights / (2 * scale) + 0.5):
+                left, top = place % columns * (1 + GAP), number * part + head + place // columns * step
+                show_at(axes, weight, left, top)
     return figure

@@ -1,25 +1,22 @@
 """A gallery of the most confident mistakes on the test images."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import lightning as L
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 from typing_extensions import override
 
 from callbacks.figures import (
     RIGHT_COLOR,
-    WIDTH,
     WRONG_COLOR,
     class_labels,
-    new_figure,
     save_figure,
     style,
 )
+from callbacks.image_grid import Words, image_figure
 from datamodules.samples import target_kind
 
 
@@ -48,28 +45,16 @@ def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title
         title: Title over the images.
         columns: Images per row.
     """
-    rows = math.ceil(len(mistakes) / columns)
     with style(title, *class_names):
         names = class_labels(class_names, longest=11)
-        figure = new_figure(WIDTH, WIDTH / columns * 1.3 * rows + 0.7, title)
-        for number, mistake in enumerate(mistakes, start=1):
-            axes = figure.add_subplot(rows, columns, number)
-            show_image(axes, mistake.image)
-            head_image(axes, f"{names[mistake.predicted]} {mistake.confidence:.0%}", f"is {names[mistake.actual]}")
-    return figure
+        words = [mistake_words(mistake, names) for mistake in mistakes]
+        return image_figure(title, [mistake.image for mistake in mistakes], words, columns, words_above=True)
 
 
-def show_image(axes: Axes, image: Tensor) -> None:
-    """Show an image (C, H, W), float in [0, 1], grey or RGB, without ticks."""
-    pixels = image.permute(1, 2, 0).numpy()
-    axes.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
-    axes.set_axis_off()
-
-
-def head_image(axes: Axes, predicted: str, actual: str) -> None:
-    """Write what was predicted, and below it what is true, over an image."""
-    for height, text, color in ((1.17, predicted, WRONG_COLOR), (1.02, actual, RIGHT_COLOR)):
-        axes.text(0.5, height, text, color=color, ha="center", va="bottom", transform=axes.transAxes, fontsize=11)
+def mistake_words(mistake: Mistake, names: Sequence[str]) -> Words:
+    """Return what was predicted, with its probability, and what is true, as words at an image."""
+    lines = (f"{names[mistake.predicted]} {mistake.confidence:.0%}", f"is {names[mistake.actual]}")
+    return Words(lines, (WRONG_COLOR, RIGHT_COLOR))
 
 
 class MisclassifiedGallery(L.Callback):

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import lightning as L
+import matplotlib
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from typing_extensions import override
 
-from callbacks.figures import WIDTH, class_labels, new_figure, save_figure, style
-from callbacks.misclassified import MisclassifiedGallery, Mistake, head_image, show_image
+from callbacks.figures import class_labels, save_figure, style
+from callbacks.image_grid import Words, image_figure
+from callbacks.misclassified import MisclassifiedGallery, Mistake, mistake_words
 from datamodules.optional import need
 
 STEPS = 50  # points on the way from the baseline to the image
@@ -29,6 +31,21 @@ class Explanation(NamedTuple):
     mistake: Mistake
     gradients: Tensor
     areas: Tensor | None
+
+    def pictures(self) -> list[Tensor]:
+        """Return the gradients, red where above 0 and blue where below, and the areas over the image, (3, H, W)."""
+        most = self.gradients.abs().quantile(0.995).item() or 1.0  # a single pixel must not make the others pale
+        pictures = [_colored("RdBu_r", self.gradients / (2 * most) + 0.5)]
+        if self.areas is not None:
+            heat = _colored("jet", self.areas / (self.areas.max().item() or 1.0))
+            pictures.append(0.5 * heat + 0.5 * self.mistake.image.mean(0))
+        return pictures
+
+
+def _colored(name: str, values: Tensor) -> Tensor:
+    """Return values in [0, 1], (H, W), in the colours of a map of matplotlib, (3, H, W)."""
+    colors = matplotlib.colormaps[name](values.clamp(0, 1).numpy())[..., :3]
+    return torch.from_numpy(colors).permute(2, 0, 1)
 
 
 class WhatDecided(MisclassifiedGallery):
@@ -103,25 +120,15 @@ def draw_explanations(explanations: Sequence[Explanation], class_names: Sequence
         class_names: Names of the C classes.
         title: Title over the rows.
     """
-    columns = 3 if explanations[0].areas is not None else 2
-    heads = ("image", "integrated\ngradients", "Grad-CAM")[:columns]
+    columns = 2 if explanations[0].areas is None else 3
     with style(title, *class_names):
         names = class_labels(class_names, longest=14)
-        cell = WIDTH / 3
-        figure = new_figure(WIDTH, (cell + 0.45) * len(explanations) + 1.4, title)
-        for row, (mistake, gradients, areas) in enumerate(explanations):
-            axes = [figure.add_subplot(len(explanations), columns, row * columns + k + 1) for k in range(columns)]
-            show_image(axes[0], mistake.image)
-            head_image(axes[0], f"{names[mistake.predicted]} {mistake.confidence:.0%}", f"is {names[mistake.actual]}")
-            most = gradients.abs().quantile(0.995).item() or 1.0
-            axes[1].imshow(gradients.numpy(), cmap="RdBu_r", vmin=-most, vmax=most)
-            if areas is not None:
-                grey = mistake.image.mean(0).numpy()
-                axes[2].imshow(grey, cmap="gray", vmin=0, vmax=1)
-                axes[2].imshow(areas.numpy(), cmap="jet", alpha=0.45, vmin=0, vmax=areas.max().item() or 1.0)
-            for panel, head in zip(axes[1:], heads[1:], strict=True):
-                panel.set_axis_off()
-                if row == 0:
-                    panel.set_title(head)
+        images, words = [], []
+        for explanation in explanations:
+            images += [explanation.mistake.image, *explanation.pictures()]
+            heads = [Words(text, ("black",) * 2) for text in (("integrated", "gradients"), ("Grad-CAM", ""))]
+            words += [mistake_words(explanation.mistake, names), *heads[: columns - 1]]
+        images = [image.expand(3, -1, -1) for image in images]
+        figure = image_figure(title, images, words, columns, words_above=True)
         figure.supxlabel("red: for the predicted class, blue: against it", fontsize=11)
     return figure
