@@ -10,18 +10,27 @@ import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 
 from callbacks import (
+    ConfusionMatrix,
     Curves,
     EpochLines,
+    FirstBatch,
+    FirstFilters,
+    FittedLine,
+    GradientNorms,
     Header,
     History,
     LastCheckpoint,
     LearningRate,
+    MisclassifiedGallery,
+    PredictedAgainstTrue,
+    ReliabilityDiagram,
     SaveSplit,
     SilentFailures,
     StopOnSignal,
     Summary,
 )
 from callbacks.files import display_path, write_text
+from callbacks.fitted_line import has_line
 from callbacks.lookup import run_folder
 from datamodules.atomic_write import WriteError
 from models.trusted import untrusted
@@ -30,7 +39,7 @@ from scripts.cli.recipe_text import dump_recipe
 
 
 def training_callbacks(
-    config: dict[str, Any], given: list[Callback], early_stopping: Any, checkpoint: Any, recipe: str
+    config: dict[str, Any], given: list[Callback], early_stopping: Any, checkpoint: Any, recipe: str, data: Any
 ) -> list[Callback]:
     """Return the callbacks that stop, keep, record and report a training.
 
@@ -40,6 +49,7 @@ def training_callbacks(
         early_stopping: The callback that stops early, or None.
         checkpoint: The callback that keeps the best epoch, or None.
         recipe: The run's settings as YAML.
+        data: The datamodule, set up.
     """
     watched = (checkpoint.monitor, checkpoint.stated_mode) if checkpoint is not None else ("val/loss", None)
     own: list[Callback | None] = [
@@ -54,6 +64,12 @@ def training_callbacks(
         None if config["enable_progress_bar"] else EpochLines(),
         None if config["fast_dev_run"] else SaveConfig(recipe),
         Curves(*watched),
+        FirstBatch(),
+        FirstFilters(),
+        GradientNorms(),
+        ConfusionMatrix(*watched),
+        PredictedAgainstTrue(*watched),
+        FittedLine() if has_line(data) else None,
         Summary(*watched),  # the last to write: a run without its summary is ended once more
         StopOnSignal(),
     ]
@@ -61,6 +77,13 @@ def training_callbacks(
     if LearningRateMonitor in kinds:
         kinds.add(LearningRate)
     return [callback for callback in own if callback is not None and type(callback) not in kinds]
+
+
+def test_callbacks(given: list[Callback]) -> list[Callback]:
+    """Return the callbacks that draw what a test finds, besides the user's, one of which replaces ours of its class."""
+    kinds = {type(callback) for callback in given}
+    own: list[Callback] = [MisclassifiedGallery(), ConfusionMatrix(), ReliabilityDiagram(), PredictedAgainstTrue()]
+    return [callback for callback in own if type(callback) not in kinds]
 
 
 class SaveConfig(Callback):

@@ -14,15 +14,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
 from lightning.pytorch.utilities import rank_zero_warn
 
-from callbacks import (
-    AtomicCheckpointIO,
-    CheckpointError,
-    Header,
-    MisclassifiedGallery,
-    ReliabilityDiagram,
-    StopOnSignal,
-    ValidationOutputs,
-)
+from callbacks import AtomicCheckpointIO, CheckpointError, Header, StopOnSignal, ValidationOutputs
 from datamodules import DataModule
 from models import Task
 from models.networks.weight_files import skip_initial_weights
@@ -34,7 +26,7 @@ from scripts.cli.jobs import Job
 from scripts.cli.loggers import LogSettings, evaluation_loggers, training_loggers
 from scripts.cli.parser import Parser
 from scripts.cli.resume import changes_of_network, check_same_settings
-from scripts.cli.run_callbacks import training_callbacks
+from scripts.cli.run_callbacks import test_callbacks, training_callbacks
 from scripts.cli.runs import new_run_folder, run_folder_of
 from scripts.cli.trainer import Trainer, build_trainer
 
@@ -150,7 +142,7 @@ class Session:
         self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str
     ) -> list[Callback]:
         if self.job.name == "test" and self.folder is not None and os.access(self.folder, os.W_OK):
-            return [MisclassifiedGallery(), ReliabilityDiagram()]
+            return test_callbacks(given)
         if self.job.name == "calibrate":
             return [ValidationOutputs()]
         if self.job.name != "fit":
@@ -158,7 +150,7 @@ class Session:
         checkpoint = built.checkpoint if config["enable_checkpointing"] is not False else None
         if checkpoint is None and not any(isinstance(callback, Checkpoint) for callback in given):
             config["enable_checkpointing"] = False  # else Lightning adds a checkpoint of its own
-        return training_callbacks(config, given, built.early_stopping, checkpoint, recipe)
+        return training_callbacks(config, given, built.early_stopping, checkpoint, recipe, self.data)
 
 
 def _first_reason(message: str) -> str:
