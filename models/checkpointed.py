@@ -27,8 +27,8 @@ class CheckpointedModule(EvaluatedModule):
             checkpoint_path: The file.
             args: Arguments of Lightning's method.
             trust: Import whatever classes the checkpoint names, which runs their modules' code; by default only those
-                of this project, torch, torchvision, torchmetrics and lightning, and networks, optimizers and schedules
-                that are imported already.
+                of this project, torch, torchvision, torchmetrics and lightning, networks, optimizers and schedules
+                that are imported already, and those that this user trained with (`models.own_runs`).
             kwargs: Arguments of Lightning's method; `network`, if it was made in a notebook by a class not of ours.
 
         Raises:

@@ -78,9 +78,9 @@ def resolve(line: CommandLine) -> Invocation:
     if on_checkpoint and checkpoint is not None and recipe is None:
         recipes[str(checkpoint)] = dump_recipe(read_config(checkpoint))
         arguments = [f"--config={checkpoint}", *arguments]
-    elif recipe is None and folder is not None:
+    elif recipe is None and checkpoint is not None and folder is not None:
         path = folder / "config.yaml"
-        recipes[str(path)] = read_run_recipe(path)
+        recipes[str(path)] = read_run_recipe(path, checkpoint)
         arguments = [f"--config={path}", *arguments]
     elif recipe is None and checkpoint is not None:
         recipes[str(checkpoint)] = read_stored_recipe(checkpoint)
