@@ -19,6 +19,7 @@ NETWORK_LINKS = {
     "category_blocks": "category_blocks",
     "num_tokens": "num_tokens",
 }
+METRIC_LINKS = {name: name for name in ("num_classes", "num_labels", "num_outputs")}  # by the task
 
 
 def with_linked_values(model: dict[str, Any], datamodule: L.LightningDataModule) -> dict[str, Any]:

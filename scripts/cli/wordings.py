@@ -17,11 +17,13 @@ LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of num
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
 
 FACTORY_VALUE = r"(?:\. Got value: Namespace\(.*)?$"  # the value of the whole factory, after the value at fault
+FACTORY_CLASS = re.compile(r"class_path='([\w.]+)'")
 GIVEN_VALUE = re.compile(rf"Given value: (.*?){FACTORY_VALUE}", re.MULTILINE)
 UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
 WANTED_CLASS = re.compile(r"Import path does not correspond to a subclass of (\w+)")
 CLASS_IN_UNION = re.compile(r"\.[A-Z]\w*'?[>\]]")
 LISTED_CLASS = re.compile(r"list\[(?:\w+\.)+([A-Z]\w*)\]")
+LIST = re.compile(r"list\[(?:[\w.]+\.)?(\w+?)(?:Factory)?\]")
 FUNCTION_NETWORK = re.compile(r"torchvision\.models\.(\w+)$")
 
 
@@ -68,10 +70,12 @@ def unknown_key(match: re.Match[str], problem: Problem) -> str:
 
 def unknown_argument(match: re.Match[str], problem: Problem) -> str:
     """Word an argument that a class does not have."""
-    factory = re.search(r"class_path='([\w.]+)'", match.string)
+    factory = FACTORY_CLASS.search(match.string)
     owner = factory[1] if factory else problem.class_path
     options = class_arguments(owner)
     argument = match[1].split(".")[0]
+    if argument in options:
+        return f"{argument} is filled in from the data; leave it out"
     if argument == "class_path":
         return "the arguments of an item go under its init_args"
     if not options and LISTED_CLASS.search(problem.message):
@@ -108,7 +112,8 @@ def no_class_in_module(match: re.Match[str], _: Problem) -> str:
     """Word a class that its module does not have; the user's own module suggests from its classes alone."""
     module, name = match.groups()
     packages = (package.rsplit(".", 1)[-1] for package in package_names())
-    closest = own_hint(f"{module}.{name}") or did_you_mean(name, (*class_names(), *packages))
+    there = [own for own in vars(sys.modules.get(module, sys)) if own[0].isupper()]
+    closest = own_hint(f"{module}.{name}") or did_you_mean(name, (*there, *class_names(), *packages))
     return f"there is no class {module}.{name}{closest}"
 
 
@@ -161,10 +166,12 @@ def abstract(match: re.Match[str], _: Problem) -> str:
 
 def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
     """Word arguments that a class needs."""
-    if not problem.class_path:
+    factory = FACTORY_CLASS.search(match.string)
+    owner = factory[1] if factory else problem.class_path
+    if not owner:
         return None
-    known = match[1].split(",")[0] in class_arguments(problem.class_path)
-    return f"{problem.class_name} needs {match[1]}" if known else f"needs {match[1]}"
+    known = match[1].split(",")[0] in class_arguments(owner)
+    return f"{owner.rsplit('.', 1)[-1]} needs {match[1]}" if known else f"needs {match[1]}"
 
 
 def wrong_value(match: re.Match[str], _: Problem) -> str | None:
@@ -197,5 +204,7 @@ def _type_words(annotation: str) -> str:
     if choices := re.findall(r"Literal\[(.+?)\]", annotation):
         return "one of " + ", ".join(dict.fromkeys(", ".join(choices).replace("'", "").split(", ")))
     words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
-    listed = re.sub(r"list\[(?:[\w.]+\.)?(\w+)\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words)
+    listed = re.sub(
+        r"list\[(?:[\w.]+\.)?(\w+?)(?:Factory)?\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words
+    )
     return " or ".join(TYPES.get(word.strip(), word.strip()) for word in listed.split(", "))
