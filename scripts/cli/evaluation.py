@@ -92,7 +92,8 @@ def report_metrics(checkpoint: Path | None, weights: str | None, data: str, metr
     named = {metric_name(name): value for name, value in metrics.items()}
     width = max(map(len, named))
     noted = [f"weights: {weights}"] if weights else []
-    say(f"{checkpoint}: {data}", *noted, *(f"  {name:<{width}}  {value:.4f}" for name, value in named.items()))
+    measured = "given weights" if checkpoint is None else checkpoint
+    say(f"{measured}: {data}", *noted, *(f"  {name:<{width}}  {value:.4f}" for name, value in named.items()))
 
 
 def write_metrics(path: Path, checkpoint: Path | None, weights: str | None, metrics: Mapping[str, float]) -> None:

@@ -11,6 +11,7 @@ from scripts.cli.checkpoint_config import read_config, read_run_recipe, read_sto
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
+from scripts.cli.given_weights import names_weights, take_weights
 from scripts.cli.jobs import JOBS
 from scripts.cli.recipe_text import dump_recipe
 from scripts.cli.runs import (
@@ -30,8 +31,10 @@ class Invocation:
         arguments: The arguments for the parser: a checkpoint's recipe comes first, so that flags win over it.
         name: Name of the run: the recipe's file name without ending, unless `--name` says otherwise.
         runs_dir: Folder of all runs.
-        checkpoint: The checkpoint's file, with "last" and "best" resolved.
+        checkpoint: The checkpoint's file, with "last" and "best" resolved; None for a new run, or for an evaluation of
+            weights that no run made.
         recipes: The text behind each `-c` of `arguments`.
+        weights: File of weights to measure, for a network that takes none itself.
     """
 
     arguments: list[str]
@@ -39,6 +42,7 @@ class Invocation:
     runs_dir: Path = Path("runs")
     checkpoint: Path | None = None
     recipes: dict[str, str] = field(default_factory=dict)
+    weights: str | None = None
 
 
 def resolve(line: CommandLine) -> Invocation:
@@ -73,8 +77,11 @@ def resolve(line: CommandLine) -> Invocation:
     folder = run_folder_of(checkpoint) if checkpoint else None
     name = name or (folder.absolute().parent.name if folder else "run")
     on_checkpoint = JOBS[line.job].needs_checkpoint
-    if on_checkpoint and checkpoint is None:
-        raise UsageError(f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")
+    if on_checkpoint and checkpoint is None and not (recipe and names_weights(line)):
+        raise UsageError(
+            f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt; or, for weights "
+            f"that no run made, a recipe and their file: -c RECIPE --model.network.weights FILE"
+        )
     if on_checkpoint and checkpoint is not None and recipe is None:
         recipes[str(checkpoint)] = dump_recipe(read_config(checkpoint))
         arguments = [f"--config={checkpoint}", *arguments]
@@ -88,11 +95,12 @@ def resolve(line: CommandLine) -> Invocation:
     elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
         own = "data of your own (--data.path TABLE --data.target COLUMN; --data ImageFolder --data.data_dir FOLDER)"
         raise UsageError(f"{line.job} needs a recipe: -c FILE, or {own}{_recipes_there_are()}")
+    arguments, weights = take_weights(line, arguments) if on_checkpoint and checkpoint is None else (arguments, None)
     if line.job == "fit" and checkpoint and meant and (kept := folder_to_resume(meant, name, named_dir)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
     if wanted == "auto" and meant is None and (begun := folder_to_start_again(runs_dir, name)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(begun))
-    return Invocation(arguments, name, runs_dir, checkpoint, recipes)
+    return Invocation(arguments, name, runs_dir, checkpoint, recipes, weights)
 
 
 def _whole(last: Path, wanted: str | None) -> Path | None:

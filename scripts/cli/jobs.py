@@ -42,7 +42,8 @@ class Job:
         run: "module:function"; the module is imported when the job runs, the function called as `run(job, arguments)`
             with the words after the job's name.
         checkpoint_help: Help of `--ckpt_path`, "" if the job takes no checkpoint.
-        needs_checkpoint: Whether it runs on a checkpoint only, whose recipe it then takes.
+        needs_checkpoint: Whether it runs on a checkpoint, whose recipe it then takes, or else on weights that a recipe
+            names (`--model.network.weights`).
         options: Its options. A job without any answers `--help` and refuses unknown flags itself.
         ignored: Options that it accepts, because a recipe may set them, and does not use.
     """

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from callbacks import AtomicCheckpointIO, CheckpointError, EventLog, Header, MisclassifiedGallery, StopOnSignal
 from datamodules import DataModule
 from models import Task
-from models.networks.weight_files import skip_initial_weights
+from models.networks.weight_files import load_weights, skip_initial_weights, whole_initial_weights
 from scripts.cli.building import BUILT, build_object
 from scripts.cli.errors import UsageError
 from scripts.cli.hyperparameters import with_linked_values
@@ -49,6 +49,7 @@ class Session:
 
     Attributes:
         checkpoint: The checkpoint to resume or to measure, if any.
+        given_weights: Weights to measure that no run made: their file or name; None for a training or a checkpoint.
         folder: The run's folder; None if nothing is to be kept or the checkpoint lies outside a run.
         settings: All settings, as plain values.
         trainer: The trainer, with this project's callbacks.
@@ -72,8 +73,7 @@ class Session:
         elif self.checkpoint is not None:
             self._network_changes = changes_of_network(self.checkpoint, self.settings)
         try:
-            # The checkpoint's weights replace those that the network begins with, whose file may be gone.
-            with nullcontext() if self.checkpoint is None else skip_initial_weights():
+            with self._initial_weights():
                 builders: dict[type[Any], Any] = dict.fromkeys(BUILT, build_object)
                 if data is not None:
                     builders[DataModule] = lambda *_, **__: data
@@ -82,10 +82,24 @@ class Session:
             self.data: DataModule = built.data
             self.folder = self._folder(invocation, built.trainer.fast_dev_run, built.trainer.barebones)
             self.trainer = self._trainer(built, recipe)
+            self.given_weights = self._load_given(invocation.weights)
         except (ValueError, TypeError) as error:
             parser.error(str(error), error)
         hyperparameters = with_linked_values(self.settings["model"], self.data)
         self.model.save_hyperparameters(hyperparameters, logger=False)
+
+    def _load_given(self, file: str | None) -> str | None:
+        """Load weights that no run made into a network that takes no file itself; return what is measured, if any."""
+        if self.checkpoint is not None or self.job.name == "fit":
+            return None
+        if file is not None:
+            load_weights(self.model.network, file, {})
+        return file or str(self.settings["model"]["init_args"]["network"]["init_args"]["weights"])
+
+    def _initial_weights(self) -> AbstractContextManager[None]:
+        if self.checkpoint is not None:
+            return skip_initial_weights()  # the checkpoint's replace them, and their file may be gone
+        return nullcontext() if self.job.name == "fit" else whole_initial_weights()
 
     @contextmanager
     def fitting_weights(self) -> Iterator[None]:

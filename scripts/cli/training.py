@@ -26,6 +26,7 @@ from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
+from scripts.cli.measured_weights import tell_given_weights
 from scripts.cli.parser import parse
 from scripts.cli.quiet import quiet
 from scripts.cli.run_lock import locked
@@ -77,6 +78,8 @@ def run(job: Job, words: list[str]) -> None:
     session: Session | None = None
     try:
         session = prepare(job, words)
+        if job.name != "fit" and session.checkpoint is None:
+            tell_given_weights(session)
         if job.name == "fit":
             _fit_until_signal(session)
         elif job.name == "predict":
@@ -144,8 +147,9 @@ def prepare(job: Job, words: list[str]) -> Session:
     check_command_line(line)
     invocation = resolve(line)
     parser, config = parse(job, invocation)
-    if job.name == "predict" and invocation.checkpoint is not None:
-        check_writable(predictions_path(config.output, run_folder_of(invocation.checkpoint)))
+    if job.name == "predict":
+        folder = None if invocation.checkpoint is None else run_folder_of(invocation.checkpoint)
+        check_writable(predictions_path(config.output, folder))
     return Session(job, invocation, parser, config, data)
 
 
