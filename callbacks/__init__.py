@@ -18,6 +18,7 @@ from callbacks.misclassified import MisclassifiedGallery
 from callbacks.progress import EpochLines, Header
 from callbacks.save_split import SaveSplit
 from callbacks.silent_failures import SilentFailures
+from callbacks.stock_metrics import StockMetrics
 from callbacks.summary import Summary
 from callbacks.weight_averaging import EMA, SWA
 
@@ -43,6 +44,7 @@ __all__ = [
     "MisclassifiedGallery",
     "SaveSplit",
     "SilentFailures",
+    "StockMetrics",
     "StopOnSignal",
     "Summary",
     "load_checkpoint",

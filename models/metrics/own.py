@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -94,7 +94,7 @@ class OwnMetric(MetricInputTransformer):
 
 
 def make_metrics(
-    given: Sequence[MetricFactory], prepare: Prepare, taken: Iterable[str], **sizes: int
+    given: Sequence[MetricFactory], prepare: Prepare, taken: Iterable[Hashable], **sizes: int
 ) -> dict[str, OwnMetric]:
     """Return the metrics that a user chose by the names that they are logged by.
 

@@ -164,7 +164,8 @@ def package_names() -> list[str]:
 
 def loaded(base: type) -> Iterator[type]:
     """Yield the public subclasses of a class that are imported: their short names are enough in a recipe."""
-    for cls in base.__subclasses__():
+    below: list[type] = base.__subclasses__()
+    for cls in below:
         if not cls.__name__.startswith("_"):
             yield cls
         yield from loaded(cls)

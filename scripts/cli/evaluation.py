@@ -21,6 +21,7 @@ from datamodules.printable import FORMULA_STARTS, without_codes
 from datamodules.samples import labelled_steps
 from scripts.cli.errors import UsageError
 from scripts.cli.session import Session
+from scripts.cli.stock import describe
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
 
@@ -31,11 +32,14 @@ def evaluate(session: Session) -> None:
     part, file = EVALUATED_PARTS[session.job.name]
     measure = trainer.validate if part == "val" else trainer.test
     with session.fitting_weights():
-        metrics = measure(session.model, datamodule=session.data, ckpt_path=checkpoint, verbose=False)[0]
+        measured = measure(session.model, datamodule=session.data, ckpt_path=checkpoint, verbose=False)
+    metrics = {name: value for of_loader in measured for name, value in of_loader.items()}
+    if not metrics:
+        raise UsageError(f"{type(session.model).__name__} logs nothing in its {part} step: call self.log there")
     if not trainer.is_global_zero:
         return
     weights = weights_note(checkpoint)
-    report_metrics(checkpoint, weights, session.data.describe(), metrics)
+    report_metrics(checkpoint, weights, describe(session.data), metrics)
     limit = session.settings["trainer"][f"limit_{part}_batches"]
     if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
         say(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")

@@ -1,18 +1,22 @@
 """The run, the checkpoint and the recipe that a command line means."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import lightning as L
 from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.checkpoint_io import CheckpointError
+from models.bounded_yaml import load_yaml
 from scripts.cli.checkpoint_config import read_config, read_run_recipe, read_stored_recipe
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.given_weights import names_weights, take_weights
 from scripts.cli.jobs import JOBS
+from scripts.cli.named import named_class
 from scripts.cli.recipe_text import dump_recipe
 from scripts.cli.runs import (
     find_checkpoint,
@@ -35,6 +39,7 @@ class Invocation:
             weights that no run made.
         recipes: The text behind each `-c` of `arguments`.
         weights: File of weights to measure, for a network that takes none itself.
+        data_class: The class of the data, if it is named and found.
     """
 
     arguments: list[str]
@@ -43,6 +48,7 @@ class Invocation:
     checkpoint: Path | None = None
     recipes: dict[str, str] = field(default_factory=dict)
     weights: str | None = None
+    data_class: type | None = None
 
 
 def resolve(line: CommandLine) -> Invocation:
@@ -68,7 +74,7 @@ def resolve(line: CommandLine) -> Invocation:
     named_dir = Path(line.values["--runs_dir"]) if line.values.get("--runs_dir") else None  # type: ignore[arg-type]
     runs_dir = Path(named_dir or written.get("runs_dir") or "runs")
     if line.asks_help or "--print_config" in line.values:
-        return Invocation(arguments, name or "run", runs_dir, None, recipes)
+        return Invocation(arguments, name or "run", runs_dir, None, recipes, data_class=_data_class(line))
     best_or_last = "last" if line.job == "fit" else "best"
     if wanted == "auto" and line.job != "fit":
         raise UsageError(f"--ckpt_path auto is for fit; give best or last to {line.job}")
@@ -100,7 +106,14 @@ def resolve(line: CommandLine) -> Invocation:
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
     if wanted == "auto" and meant is None and (begun := folder_to_start_again(runs_dir, name)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(begun))
-    return Invocation(arguments, name, runs_dir, checkpoint, recipes, weights)
+    return Invocation(arguments, name, runs_dir, checkpoint, recipes, weights, _data_class(line, recipes))
+
+
+def _data_class(line: CommandLine, recipes: Mapping[str, str] | None = None) -> type | None:
+    """Return the class of the data that the command line, or else a checkpoint's recipe, names."""
+    first = next((text for path, text in (recipes or {}).items() if path not in line.recipes), "")
+    content = load_yaml(first) if first else None
+    return named_class(line, L.LightningDataModule, "data", begin=content if isinstance(content, dict) else None)
 
 
 def _whole(last: Path, wanted: str | None) -> Path | None:

@@ -76,8 +76,8 @@ MONITORS = (
     Option("--checkpoint", "SETTINGS", "which epoch is the best; null keeps none", "callbacks.Checkpoint"),
 )
 CLASSES = (
-    Option("--model", "CLASS", "the task", "models.Task"),
-    Option("--data", "CLASS", "the dataset", "datamodules.DataModule"),
+    Option("--model", "CLASS", "the task", "lightning.LightningModule"),
+    Option("--data", "CLASS", "the dataset", "lightning.LightningDataModule"),
     Option("--trainer", "SETTINGS", "Lightning's Trainer", "scripts.cli.trainer.Trainer"),
 )
 TRAINING = "scripts.cli.training:run"

@@ -17,6 +17,7 @@ from callbacks import (
     LastCheckpoint,
     SaveSplit,
     SilentFailures,
+    StockMetrics,
     StopOnSignal,
     Summary,
 )
@@ -31,7 +32,7 @@ from scripts.cli.recipe_text import dump_recipe
 
 
 def training_callbacks(
-    config: dict[str, Any], given: list[Callback], early_stopping: Any, checkpoint: Any, recipe: str
+    config: dict[str, Any], given: list[Callback], early_stopping: Any, checkpoint: Any, recipe: str, stock: bool
 ) -> list[Callback]:
     """Return the callbacks that stop, keep, record and report a training.
 
@@ -41,9 +42,11 @@ def training_callbacks(
         early_stopping: The callback that stops early, or None.
         checkpoint: The callback that keeps the best epoch, or None.
         recipe: The run's settings as YAML.
+        stock: Whether the module is not this project's.
     """
     watched = (checkpoint.monitor, checkpoint.stated_mode) if checkpoint is not None else ("val/loss", None)
     own: list[Callback | None] = [
+        StockMetrics() if stock else None,
         early_stopping,
         LearningRateMonitor("epoch") if config["logger"] else None,
         History(),

@@ -45,7 +45,7 @@ class Session:
         invocation: The command line, resolved.
         parser: The job's parser.
         config: All settings, parsed.
-        data: The datamodule, if it has been built by these settings already; as an attribute always.
+        data: The datamodule, if it has been built by these settings already.
 
     Attributes:
         checkpoint: The checkpoint to resume or to measure, if any.
@@ -53,7 +53,8 @@ class Session:
         folder: The run's folder; None if nothing is to be kept or the checkpoint lies outside a run.
         settings: All settings, as plain values.
         trainer: The trainer, with this project's callbacks.
-        model: The task.
+        model: The task; or another module of Lightning, which trains and is measured.
+        data: The datamodule, likewise.
 
     Raises:
         UsageError: A class refuses its arguments.
@@ -76,7 +77,7 @@ class Session:
             with self._initial_weights():
                 builders: dict[type[Any], Any] = dict.fromkeys(BUILT, build_object)
                 if data is not None:
-                    builders[DataModule] = lambda *_, **__: data
+                    builders[L.LightningDataModule] = lambda *_, **__: data
                 built = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
             self.model: Task = built.model
             self.data: DataModule = built.data
@@ -85,12 +86,14 @@ class Session:
             self.given_weights = self._load_given(invocation.weights)
         except (ValueError, TypeError) as error:
             parser.error(str(error), error)
-        hyperparameters = with_linked_values(self.settings["model"], self.data)
-        self.model.save_hyperparameters(hyperparameters, logger=False)
+        built.model._log_hyperparams = built.data._log_hyperparams = False  # the command logs all settings
+        if isinstance(built.model, Task):
+            hyperparameters = with_linked_values(self.settings["model"], self.data)
+            self.model.save_hyperparameters(hyperparameters, logger=False)
 
     def _load_given(self, file: str | None) -> str | None:
         """Load weights that no run made into a network that takes no file itself; return what is measured, if any."""
-        if self.checkpoint is not None or self.job.name == "fit":
+        if self.checkpoint is not None or not self.job.needs_checkpoint:
             return None
         if file is not None:
             load_weights(self.model.network, file, {})
@@ -99,7 +102,7 @@ class Session:
     def _initial_weights(self) -> AbstractContextManager[None]:
         if self.checkpoint is not None:
             return skip_initial_weights()  # the checkpoint's replace them, and their file may be gone
-        return nullcontext() if self.job.name == "fit" else whole_initial_weights()
+        return whole_initial_weights() if self.job.needs_checkpoint else nullcontext()
 
     @contextmanager
     def fitting_weights(self) -> Iterator[None]:
@@ -159,14 +162,16 @@ class Session:
     def _callbacks(
         self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str
     ) -> list[Callback]:
-        if self.job.name == "test" and self.folder is not None and os.access(self.folder, os.W_OK):
+        ours = isinstance(built.model, Task) and isinstance(built.data, DataModule)
+        if self.job.name == "test" and ours and self.folder is not None and os.access(self.folder, os.W_OK):
             return [MisclassifiedGallery()]
         if self.job.name != "fit":
             return []
         checkpoint = built.checkpoint if config["enable_checkpointing"] is not False else None
         if checkpoint is None and not any(isinstance(callback, Checkpoint) for callback in given):
             config["enable_checkpointing"] = False  # else Lightning adds a checkpoint of its own
-        return training_callbacks(config, given, built.early_stopping, checkpoint, recipe)
+        stock = not isinstance(built.model, Task)
+        return training_callbacks(config, given, built.early_stopping, checkpoint, recipe, stock)
 
 
 def _first_reason(message: str) -> str:

@@ -32,6 +32,7 @@ from scripts.cli.quiet import quiet
 from scripts.cli.run_lock import locked
 from scripts.cli.runs import remove_empty_run, run_folder_of
 from scripts.cli.session import Session
+from scripts.cli.stock import check_predicts, notes
 
 USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, TrainingError)
 
@@ -78,7 +79,9 @@ def run(job: Job, words: list[str]) -> None:
     session: Session | None = None
     try:
         session = prepare(job, words)
-        if job.name != "fit" and session.checkpoint is None:
+        if session.trainer.is_global_zero and (lines := notes(session.model, session.data)):
+            say(*lines)
+        if session.given_weights is not None:
             tell_given_weights(session)
         if job.name == "fit":
             _fit_until_signal(session)
@@ -150,7 +153,10 @@ def prepare(job: Job, words: list[str]) -> Session:
     if job.name == "predict":
         folder = None if invocation.checkpoint is None else run_folder_of(invocation.checkpoint)
         check_writable(predictions_path(config.output, folder))
-    return Session(job, invocation, parser, config, data)
+    session = Session(job, invocation, parser, config, data)
+    if job.name == "predict":
+        check_predicts(session.model, session.data)
+    return session
 
 
 def _fit(session: Session) -> None:

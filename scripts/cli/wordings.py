@@ -10,6 +10,7 @@ from scripts.cli.class_help import flags_below
 from scripts.cli.command_line import missing_file
 from scripts.cli.constructor import class_arguments, constructor_arguments
 from scripts.cli.flags import did_you_mean, unknown_flag
+from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.jobs import JOBS
 from scripts.cli.own_files import own_hint
 
@@ -17,6 +18,7 @@ LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of num
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
 
 FACTORY_VALUE = r"(?:\. Got value: Namespace\(.*)?$"  # the value of the whole factory, after the value at fault
+FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
 FACTORY_CLASS = re.compile(r"class_path='([\w.]+)'")
 GIVEN_VALUE = re.compile(rf"Given value: (.*?){FACTORY_VALUE}", re.MULTILINE)
 UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
@@ -170,8 +172,11 @@ def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
     owner = factory[1] if factory else problem.class_path
     if not owner:
         return None
-    known = match[1].split(",")[0] in class_arguments(owner)
-    return f"{owner.rsplit('.', 1)[-1]} needs {match[1]}" if known else f"needs {match[1]}"
+    names = match[1].split(", ")
+    known = names[0] in class_arguments(owner)
+    stated = [name for name in names if name in FROM_DATA]
+    hint = f"; give it in the recipe, or state {stated[0]} in the class of the data" if stated else ""
+    return f"{owner.rsplit('.', 1)[-1]} needs {match[1]}{hint}" if known else f"needs {match[1]}"
 
 
 def wrong_value(match: re.Match[str], _: Problem) -> str | None:
