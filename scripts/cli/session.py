@@ -45,7 +45,8 @@ class Session:
         invocation: The command line, resolved.
         parser: The job's parser.
         config: All settings, parsed.
-        data: The datamodule, if it has been built by these settings already.
+        data: The datamodule, if it has been built by these settings already; as an attribute always. It may be another
+            of Lightning's than ours.
 
     Attributes:
         checkpoint: The checkpoint to resume or to measure, if any.
@@ -53,8 +54,7 @@ class Session:
         folder: The run's folder; None if nothing is to be kept or the checkpoint lies outside a run.
         settings: All settings, as plain values.
         trainer: The trainer, with this project's callbacks.
-        model: The task; or another module of Lightning, which trains and is measured.
-        data: The datamodule, likewise.
+        model: The task; or another module of Lightning's, which is trained and measured.
 
     Raises:
         UsageError: A class refuses its arguments.

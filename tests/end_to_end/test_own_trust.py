@@ -111,6 +111,7 @@ def test_the_printed_line_works_and_no_job_needs_a_recipe(desk, trained) -> None
     assert "resumed after epoch 1" in done
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_finds_the_file_in_the_working_folder(desk) -> None:
     assert "test/accuracy" in desk.run("test", "--ckpt_path", "runs/digits/version_0").stdout
 
