@@ -25,6 +25,7 @@ from callbacks.regression_figures import PredictedAgainstTrue
 from callbacks.reliability import ReliabilityDiagram
 from callbacks.save_split import SaveSplit
 from callbacks.silent_failures import SilentFailures
+from callbacks.stock_metrics import StockMetrics
 from callbacks.summary import Summary
 from callbacks.validation_outputs import ValidationOutputs
 from callbacks.weight_averaging import EMA, SWA
@@ -59,6 +60,7 @@ __all__ = [
     "ReliabilityDiagram",
     "SaveSplit",
     "SilentFailures",
+    "StockMetrics",
     "StopOnSignal",
     "Summary",
     "ValidationOutputs",

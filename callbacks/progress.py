@@ -22,7 +22,8 @@ class Header(L.Callback):
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
-        network = type(getattr(pl_module, "network", pl_module)).__name__
+        network = getattr(pl_module, "network", None)
+        of_network = "" if network is None else f" of {type(network).__name__}"
         counts = dict.fromkeys((True, False), 0)
         for parameter in pl_module.parameters():
             counts[parameter.requires_grad] += parameter.numel()
@@ -30,7 +31,7 @@ class Header(L.Callback):
         datamodule: Any = getattr(trainer, "datamodule", None)
         if hasattr(datamodule, "describe"):
             say(f"data   {type(datamodule).__name__}: {datamodule.describe()}")
-        task = f"{type(pl_module).__name__} of {network}, {sum(counts.values()):,} parameters{frozen}"
+        task = f"{type(pl_module).__name__}{of_network}, {sum(counts.values()):,} parameters{frozen}"
         say(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}")
         if folder is not None:
             say(f"run    {display_path(folder)}{_resumed(trainer)}")

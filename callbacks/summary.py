@@ -19,6 +19,7 @@ from callbacks.environment import describe_environment
 from callbacks.files import display_path, write_text
 from callbacks.generalization_gap import gaps
 from callbacks.history import History, Row, epochs_done, moment, shared_metrics
+from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.lookup import callbacks_of, find_callback, run_folder
 from callbacks.monitor import at_epoch_end
 from callbacks.printing import metric_lines, say
@@ -79,14 +80,14 @@ class Summary(BestEpochCallback):
             summary |= added
         if folder is not None:
             write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-        if best is None:
+        if best is None and not any(name.startswith("val/") for row in history.in_order() for name in row):
             say(f"trained {round(summary['epochs'], 2):g} epochs; nothing was validated")
             return
-        lines = result_lines(summary)
-        for added in ask_callbacks(trainer, "summary_lines", best, check=_check_lines):
+        lines = unmonitored_lines(summary) if best is None else result_lines(summary)
+        for added in () if best is None else ask_callbacks(trainer, "summary_lines", best, check=_check_lines):
             lines += added
-        checkpoint = find_callback(trainer, Checkpoint)
-        path = display_path(checkpoint.best_model_path) if checkpoint is not None and checkpoint.best_model_path else ""
+        kept = find_callback(trainer, Checkpoint if best is not None else LastCheckpoint)
+        path = display_path(kept.best_model_path) if kept is not None and kept.best_model_path else ""
         lines += file_lines(path, run_folder(trainer))
         for added in ask_callbacks(trainer, "command_lines", path, check=_check_lines) if path else ():
             lines += added
@@ -179,6 +180,14 @@ def result_lines(summary: dict[str, Any]) -> list[str]:
         lines += metric_lines({name: value for name, value in best.items() if name.startswith(f"{part}/")})
     lines += metric_lines(gap, f"gap to {summary['gap_to']}: ", "+")
     lines += [BELOW_ZERO] if gap and min(gap.values()) < 0 and summary["gap_to"] == TRAINING else []
+    return lines
+
+
+def unmonitored_lines(summary: dict[str, Any]) -> list[str]:
+    """Return the printed lines about a training whose monitored metric was never measured: its last metrics."""
+    lines = [f"trained {round(summary['epochs'], 2):g} epochs; {summary['monitor']} was not measured"]
+    for part in ("val", "train"):
+        lines += metric_lines({name: value for name, value in summary["last"].items() if name.startswith(f"{part}/")})
     return lines
 
 

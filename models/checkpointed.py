@@ -42,8 +42,8 @@ class CheckpointedModule(CalibratedModule):
             args: Arguments of Lightning's method, of which `map_location` is the first: the device to load onto. By
                 default that is the CPU, wherever the weights were saved from; `model.cuda()` moves them.
             trust: Import whatever classes the checkpoint names, which runs their modules' code; by default only those
-                of this project, torch, torchvision, torchmetrics and lightning, and networks, optimizers and schedules
-                that are imported already.
+                of this project, torch, torchvision, torchmetrics and lightning, networks, optimizers and schedules
+                that are imported already, and those that this user trained with (`models.own_runs`).
             kwargs: Arguments of Lightning's method; `network`, if it was made in a notebook by a class not of ours.
 
         Raises:

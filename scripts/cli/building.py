@@ -4,6 +4,7 @@ import inspect
 import re
 from typing import Any
 
+import lightning as L
 from lightning.fabric.plugins import CheckpointIO, ClusterEnvironment
 from lightning.fabric.plugins import Precision as PrecisionPlugin
 from lightning.pytorch.accelerators import Accelerator
@@ -20,12 +21,12 @@ from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 
 # What `build_object` builds.
 BUILT: tuple[type[Any], ...] = (
-    *(nn.Module, DataModule, Views, Callback, Logger, Profiler, Strategy),
+    *(nn.Module, L.LightningDataModule, Views, Callback, Logger, Profiler, Strategy),
     *(Accelerator, CheckpointIO, ClusterEnvironment, PrecisionPlugin),
 )
 FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
 # Attributes that only `super().__init__()` sets.
-SET_BY_BASE = ((nn.Module, "_modules"), (DataModule, "batch_size"))
+SET_BY_BASE = ((nn.Module, "_modules"), (L.LightningDataModule, "prepare_data_per_node"), (DataModule, "batch_size"))
 UNREADY = "its __init__ must call super().__init__() first"
 
 

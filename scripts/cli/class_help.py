@@ -9,6 +9,7 @@ from scripts.cli.choices import (
     all_slots,
     arguments_below,
     exported,
+    loaded,
     namespace,
     path_of,
     root_slot,
@@ -18,12 +19,13 @@ from scripts.cli.constructor import Argument, first_line
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
 from scripts.cli.help_text import Row, columns, paragraph
-from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
+from scripts.cli.hyperparameters import METRIC_LINKS, MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.jobs import Job, Option
 from scripts.cli.own_files import own_hint
 from scripts.cli.start_up_cache import VERSIONED
 
-FROM_DATA = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS}  # arguments that the data fills in
+# Arguments that the data fills in.
+FROM_DATA = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS, "model.metrics": METRIC_LINKS}
 MAX_SUMMARY = 8  # arguments that the help of a job names for one option
 
 
@@ -140,7 +142,8 @@ def _find(slot: Slot, name: str) -> type | None:
         return find_class(name)
     fitting = {cls.__name__: cls for cls in (*slot.own, *slot.bases)} | dict(slot.others)
     fitting |= {cls.__name__: cls for cls in slot.own}
-    return fitting.get(name) or next((cls for cls in exported() if cls.__name__ == name), None)
+    others = (*exported(), *(cls for base in slot.foreign_bases for cls in loaded(base)))
+    return fitting.get(name) or next((cls for cls in others if cls.__name__ == name), None)
 
 
 def _choice_page(key: str, slot: Slot, argument: Argument | None) -> str:
@@ -169,7 +172,7 @@ def _others_line(key: str, slot: Slot) -> str:
 
 def _how_to_choose(key: str, slot: Slot) -> str:
     example = next(iter(slot.own), None) or next(iter(slot.others.values()), slot.bases[0])
-    name = example.__name__
+    name = example.__name__ if slot.own or slot.is_specific else "my_package.MyClass"
     add = f"--{key}+ {name}" if slot.several else f"--{key} {name}"
     return f"Choose: {add}\nIts arguments: --{key}.help {name}"
 

@@ -22,6 +22,7 @@ from datamodules.samples import labelled_steps
 from scripts.cli.errors import UsageError
 from scripts.cli.notes import notes, stated
 from scripts.cli.session import Session
+from scripts.cli.stock import describe
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
 
@@ -32,10 +33,13 @@ def evaluate(session: Session) -> None:
     part, file = EVALUATED_PARTS[session.job.name]
     measure = trainer.validate if part == "val" else trainer.test
     with session.fitting_weights():
-        metrics = measure(session.model, datamodule=session.data, ckpt_path=checkpoint, verbose=False)[0]
+        measured = measure(session.model, datamodule=session.data, ckpt_path=checkpoint, verbose=False)
+    metrics = {name: value for of_loader in measured for name, value in of_loader.items()}
+    if not metrics:
+        raise UsageError(f"{type(session.model).__name__} logs nothing in its {part} step: call self.log there")
     if not trainer.is_global_zero:
         return
-    report_metrics(checkpoint, notes(session), session.data.describe(), metrics)
+    report_metrics(checkpoint, notes(session), describe(session.data), metrics)
     limit = session.settings["trainer"][f"limit_{part}_batches"]
     if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
         say(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
@@ -106,7 +110,8 @@ def report_metrics(checkpoint: Path | None, noted: Sequence[str], data: str, met
     """Print metrics, one a line, below the checkpoint, the data, and notes on what was measured."""
     named = {metric_name(name): value for name, value in metrics.items()}
     width = max(map(len, named))
-    say(f"{checkpoint}: {data}", *noted, *(f"  {name:<{width}}  {value:.4f}" for name, value in named.items()))
+    measured = "given weights" if checkpoint is None else checkpoint
+    say(f"{measured}: {data}", *noted, *(f"  {name:<{width}}  {value:.4f}" for name, value in named.items()))
 
 
 def write_metrics(path: Path, checkpoint: Path | None, facts: Mapping[str, Any], metrics: Mapping[str, float]) -> None:

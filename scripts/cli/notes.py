@@ -5,7 +5,7 @@ from typing import Any
 
 from callbacks import load_checkpoint
 from callbacks.weight_averaging import WEIGHTS_KEY
-from models import Regressor
+from models import Regressor, Task
 from models.calibrated import CalibratedModule
 from scripts.cli.session import Session
 
@@ -13,6 +13,8 @@ from scripts.cli.session import Session
 def notes(session: Session) -> list[str]:
     """Return a line on each, for people."""
     facts, task = stated(session), session.model
+    if not isinstance(task, Task):
+        return []
     lines = [f"weights: {facts['weights']}"] if "weights" in facts else []
     lines += [f"test-time augmentation: {task.views.description}"] if task.views is not None else []
     if task.calibration is not None:
@@ -29,6 +31,8 @@ def notes(session: Session) -> list[str]:
 def stated(session: Session) -> dict[str, Any]:
     """Return the same as plain values, for JSON; nothing is in it that there is not."""
     weights, task = weights_note(session.checkpoint), session.model
+    if not isinstance(task, Task):
+        return {}
     return {
         **({"weights": weights} if weights else {}),
         **({"test_time_augmentation": task.views.description} if task.views is not None else {}),

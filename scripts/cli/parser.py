@@ -20,14 +20,12 @@ import models.losses
 import models.networks
 import models.regularizers  # noqa: F401  short class names resolve among imported modules
 from callbacks import Checkpoint, EarlyStopping
-from datamodules import DataModule
-from models import Task
 from models.bounded_yaml import load_yaml
 from models.init_args import find_class
 from models.own_code import with_place
 from scripts.cli.command_line import places
 from scripts.cli.errors import UsageError
-from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
+from scripts.cli.hyperparameters import links
 from scripts.cli.invocation import Invocation
 from scripts.cli.jobs import Job
 from scripts.cli.messages import explain_parser_error
@@ -159,7 +157,7 @@ def parse(job: Job, invocation: Invocation) -> tuple[Parser, Namespace]:
         description=job.help,
         dump_header=[f"lightning.pytorch=={L.__version__}"],
     )
-    _add_arguments(parser, job)
+    _add_arguments(parser, job, invocation.data_class)
     config = parser.parse_args(invocation.arguments)
     config.pop("ckpt_path", None)
     for key, value in config.items():
@@ -180,12 +178,12 @@ def plain_texts(value: Any) -> Any:
     return value
 
 
-def _add_arguments(parser: Parser, job: Job) -> None:
+def _add_arguments(parser: Parser, job: Job, data_class: type | None) -> None:
     helps = {option.flag: option.help for option in job.options}
     parser.add_argument("-c", "--config", action=RecipeAction, help=helps["--config"])
     parser.add_argument("--seed_everything", type=bool | int, default=0, help=helps["--seed_everything"])
-    parser.add_lightning_class_args(Task, "model", subclass_mode=True)
-    parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
+    parser.add_lightning_class_args(L.LightningModule, "model", subclass_mode=True)
+    parser.add_lightning_class_args(L.LightningDataModule, "data", subclass_mode=True)
     for key, callback in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
         default = {"class_path": f"callbacks.{callback.__name__}", "init_args": {"monitor": "val/loss"}}
         shown = helps.get(f"--{key}", argparse.SUPPRESS)  # an evaluation accepts them, since a recipe may hold them
@@ -194,10 +192,8 @@ def _add_arguments(parser: Parser, job: Job) -> None:
     for action in parser._actions:
         if isinstance(action, ActionTypeHint) and _takes_null_items(action):
             action.__class__ = DefaultFirst
-    for source, target in MODEL_LINKS.items():
-        parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
-    for source, target in NETWORK_LINKS.items():
-        parser.link_arguments(f"data.{source}", f"model.init_args.network.init_args.{target}", apply_on="instantiate")
+    for place, source in links(data_class).items():
+        parser.link_arguments(f"data.{source}", place, apply_on="instantiate")
     parser.add_argument("--ckpt_path", type=str | None, default=argparse.SUPPRESS, help=job.checkpoint_help)
     parser.add_argument("--runs_dir", type=str, default="runs", help=helps["--runs_dir"])
     for option in job.options:

@@ -44,7 +44,7 @@ def check_same_settings(path: Path, settings: dict[str, Any]) -> None:
 
 def changes_of_network(path: Path, settings: dict[str, Any]) -> list[str]:
     """Return in what the network differs from the one that a checkpoint was trained in."""
-    return _changed(path, settings, lambda some: {"model": {"network": some["model"]["init_args"]["network"]}})
+    return _changed(path, settings, lambda some: {"model": {"network": some["model"]["init_args"].get("network")}})
 
 
 def _changed(path: Path, settings: dict[str, Any], select: Callable[[dict[str, Any]], dict[str, Any]]) -> list[str]:

@@ -26,6 +26,7 @@ from callbacks import (
     ReliabilityDiagram,
     SaveSplit,
     SilentFailures,
+    StockMetrics,
     StopOnSignal,
     Summary,
 )
@@ -33,13 +34,20 @@ from callbacks.files import display_path, write_text
 from callbacks.fitted_line import has_line
 from callbacks.lookup import run_folder
 from datamodules.atomic_write import WriteError
+from models.own_runs import SIGNED_KEY, sign
 from models.trusted import untrusted
 from scripts.cli.checkpoint_config import CONFIG_KEY, untrusted_settings
 from scripts.cli.recipe_text import dump_recipe
 
 
 def training_callbacks(
-    config: dict[str, Any], given: list[Callback], early_stopping: Any, checkpoint: Any, recipe: str, data: Any
+    config: dict[str, Any],
+    given: list[Callback],
+    early_stopping: Any,
+    checkpoint: Any,
+    recipe: str,
+    data: Any,
+    stock: bool,
 ) -> list[Callback]:
     """Return the callbacks that stop, keep, record and report a training.
 
@@ -50,9 +58,11 @@ def training_callbacks(
         checkpoint: The callback that keeps the best epoch, or None.
         recipe: The run's settings as YAML.
         data: The datamodule, set up.
+        stock: Whether the module is not this project's.
     """
     watched = (checkpoint.monitor, checkpoint.stated_mode) if checkpoint is not None else ("val/loss", None)
     own: list[Callback | None] = [
+        StockMetrics() if stock else None,
         early_stopping,
         LearningRate() if config["logger"] else None,
         History(),
@@ -100,18 +110,22 @@ class SaveConfig(Callback):
         self._first_epoch = 0
 
     def command_lines(self, checkpoint: str) -> list[str]:
-        """Return the command that tests a checkpoint; with its recipe, if that names classes that are not trusted."""
+        """Return the command that tests a checkpoint; with its recipe, if that names classes of unknown packages.
+
+        Where this user's key has signed the names the checkpoint is enough.
+        """
         path = Path(checkpoint)
         recipe = path.parents[1] / "config.yaml"
         settings = yaml.safe_load(self.recipe)
         trusted = next(untrusted({part: settings[part] for part in ("model", "data")}), None) is None
-        given = "" if trusted else f"-c {shlex.quote(str(recipe))} "
+        given = "" if trusted or _signed(settings) else f"-c {shlex.quote(str(recipe))} "
         return [f"test it     holdout test {given}--ckpt_path {shlex.quote(checkpoint)}"]
 
     def recipe_flag(self, checkpoint: Path) -> str:
         """Return "-c RECIPE " if a checkpoint is resumed with its recipe alone, which names what is not trusted."""
-        named = next(untrusted_settings(yaml.safe_load(self.recipe)), None)
-        return f"-c {shlex.quote(display_path(checkpoint.parents[1] / 'config.yaml'))} " if named is not None else ""
+        settings = yaml.safe_load(self.recipe)
+        trusted = next(untrusted_settings(settings), None) is None or _signed(settings)
+        return "" if trusted else f"-c {shlex.quote(display_path(checkpoint.parents[1] / 'config.yaml'))} "
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file."""
@@ -121,7 +135,9 @@ class SaveConfig(Callback):
             write_text(folder / "config.yaml", self.recipe)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the recipe into the checkpoint. "auto" becomes the precision chosen, so that evaluations use it too.
+        """Put the recipe into the checkpoint, and the signature of what a stranger's must not name.
+
+        The precision "auto" becomes the one chosen, so that evaluations use it too.
 
         Raises:
             WriteError: The run's folder was removed.
@@ -133,6 +149,8 @@ class SaveConfig(Callback):
         if settings["trainer"]["precision"] == "auto":
             settings["trainer"]["precision"] = str(trainer.precision)
         checkpoint[CONFIG_KEY] = dump_recipe(settings)
+        if signature := _signed(settings):
+            checkpoint[SIGNED_KEY] = signature
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Remove the file of a run that failed in its first epoch, before any checkpoint."""
@@ -142,3 +160,9 @@ class SaveConfig(Callback):
         if trainer.current_epoch == self._first_epoch and not (folder / "checkpoints").exists():
             with suppress(OSError):  # a logger's folder may not be one
                 (folder / "config.yaml").unlink()
+
+
+def _signed(settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the signature of all in a run's settings that a stranger's must not bring; None if nothing is signed."""
+    names = list(untrusted_settings(settings))
+    return sign(names) if names else None

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from callbacks import AtomicCheckpointIO, CheckpointError, Header, StopOnSignal, ValidationOutputs
 from datamodules import DataModule
 from models import Task
-from models.networks.weight_files import skip_initial_weights
+from models.networks.weight_files import load_weights, skip_initial_weights, whole_initial_weights
 from scripts.cli.building import BUILT, build_object
 from scripts.cli.errors import UsageError
 from scripts.cli.hyperparameters import with_linked_values
@@ -45,14 +45,16 @@ class Session:
         invocation: The command line, resolved.
         parser: The job's parser.
         config: All settings, parsed.
-        data: The datamodule, if it has been built by these settings already; as an attribute always.
+        data: The datamodule, if it has been built by these settings already; as an attribute always. It may be another
+            of Lightning's than ours.
 
     Attributes:
         checkpoint: The checkpoint to resume or to measure, if any.
+        given_weights: Weights to measure that no run made: their file or name; None for a training or a checkpoint.
         folder: The run's folder; None if nothing is to be kept or the checkpoint lies outside a run.
         settings: All settings, as plain values.
         trainer: The trainer, with this project's callbacks.
-        model: The task.
+        model: The task; or another module of Lightning's, which is trained and measured.
 
     Raises:
         UsageError: A class refuses its arguments.
@@ -72,21 +74,40 @@ class Session:
         elif self.checkpoint is not None:
             self._network_changes = changes_of_network(self.checkpoint, self.settings)
         try:
-            # The checkpoint's weights replace those that the network begins with, whose file may be gone.
-            with nullcontext() if self.checkpoint is None else skip_initial_weights():
+            with self._initial_weights():
                 builders: dict[type[Any], Any] = dict.fromkeys(BUILT, build_object)
                 if data is not None:
-                    builders[DataModule] = lambda *_, **__: data
+                    builders[L.LightningDataModule] = lambda *_, **__: data
                 built = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
             self.model: Task = built.model
-            self.model.views = getattr(built, "test_time_augmentation", None)
+            views = getattr(built, "test_time_augmentation", None)
+            if isinstance(self.model, Task):
+                self.model.views = views
+            elif views is not None:
+                raise ValueError(f"--test_time_augmentation: {type(self.model).__name__} is not a task of this project")
             self.data: DataModule = built.data
             self.folder = self._folder(invocation, built.trainer.fast_dev_run, built.trainer.barebones)
             self.trainer = self._trainer(built, recipe)
+            self.given_weights = self._load_given(invocation.weights)
         except (ValueError, TypeError) as error:
             parser.error(str(error), error)
-        hyperparameters = with_linked_values(self.settings["model"], self.data)
-        self.model.save_hyperparameters(hyperparameters, logger=False)
+        built.model._log_hyperparams = built.data._log_hyperparams = False  # the command logs all settings
+        if isinstance(built.model, Task):
+            hyperparameters = with_linked_values(self.settings["model"], self.data)
+            self.model.save_hyperparameters(hyperparameters, logger=False)
+
+    def _load_given(self, file: str | None) -> str | None:
+        """Load weights that no run made into a network that takes no file itself; return what is measured, if any."""
+        if self.checkpoint is not None or not self.job.needs_checkpoint:
+            return None
+        if file is not None:
+            load_weights(self.model.network, file, {})
+        return file or str(self.settings["model"]["init_args"]["network"]["init_args"]["weights"])
+
+    def _initial_weights(self) -> AbstractContextManager[None]:
+        if self.checkpoint is not None:
+            return skip_initial_weights()  # the checkpoint's replace them, and their file may be gone
+        return whole_initial_weights() if self.job.needs_checkpoint else nullcontext()
 
     @contextmanager
     def fitting_weights(self) -> Iterator[None]:
@@ -141,7 +162,8 @@ class Session:
     def _callbacks(
         self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str
     ) -> list[Callback]:
-        if self.job.name == "test" and self.folder is not None and os.access(self.folder, os.W_OK):
+        ours = isinstance(built.model, Task) and isinstance(built.data, DataModule)
+        if self.job.name == "test" and ours and self.folder is not None and os.access(self.folder, os.W_OK):
             return test_callbacks(given)
         if self.job.name == "calibrate":
             return [ValidationOutputs()]
@@ -150,7 +172,8 @@ class Session:
         checkpoint = built.checkpoint if config["enable_checkpointing"] is not False else None
         if checkpoint is None and not any(isinstance(callback, Checkpoint) for callback in given):
             config["enable_checkpointing"] = False  # else Lightning adds a checkpoint of its own
-        return training_callbacks(config, given, built.early_stopping, checkpoint, recipe, self.data)
+        stock = not isinstance(built.model, Task)
+        return training_callbacks(config, given, built.early_stopping, checkpoint, recipe, self.data, stock)
 
 
 def _first_reason(message: str) -> str:

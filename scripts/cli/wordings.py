@@ -12,6 +12,7 @@ from scripts.cli.class_help import flags_below
 from scripts.cli.command_line import missing_file
 from scripts.cli.constructor import class_arguments, constructor_arguments, is_own
 from scripts.cli.flags import did_you_mean, unknown_flag
+from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.jobs import JOBS
 from scripts.cli.own_files import own_hint
 
@@ -19,11 +20,14 @@ LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of num
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
 
 FACTORY_VALUE = r"(?:\. Got value: Namespace\(.*)?$"  # the value of the whole factory, after the value at fault
+FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
+FACTORY_CLASS = re.compile(r"class_path='([\w.]+)'")
 GIVEN_VALUE = re.compile(rf"Given value: (.*?){FACTORY_VALUE}", re.MULTILINE)
 UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
 WANTED_CLASS = re.compile(r"Import path does not correspond to a subclass of (\w+)")
 CLASS_IN_UNION = re.compile(r"\.[A-Z]\w*'?[>\]]")
 LISTED_CLASS = re.compile(r"list\[(?:\w+\.)+([A-Z]\w*)\]")
+LIST = re.compile(r"list\[(?:[\w.]+\.)?(\w+?)(?:Factory)?\]")
 FUNCTION_NETWORK = re.compile(r"torchvision\.models\.(\w+)$")
 
 
@@ -70,10 +74,12 @@ def unknown_key(match: re.Match[str], problem: Problem) -> str:
 
 def unknown_argument(match: re.Match[str], problem: Problem) -> str:
     """Word an argument that a class does not have."""
-    factory = re.search(r"class_path='([\w.]+)'", match.string)
+    factory = FACTORY_CLASS.search(match.string)
     owner = factory[1] if factory else problem.class_path
     options = class_arguments(owner)
     argument = match[1].split(".")[0]
+    if argument in options:
+        return f"{argument} is filled in from the data; leave it out"
     if argument == "class_path":
         return "the arguments of an item go under its init_args"
     if not options and LISTED_CLASS.search(problem.message):
@@ -110,7 +116,8 @@ def no_class_in_module(match: re.Match[str], _: Problem) -> str:
     """Word a class that its module does not have; the user's own module suggests from its classes alone."""
     module, name = match.groups()
     packages = (package.rsplit(".", 1)[-1] for package in package_names())
-    closest = own_hint(f"{module}.{name}") or did_you_mean(name, (*class_names(), *packages))
+    there = [own for own in vars(sys.modules.get(module, sys)) if own[0].isupper()]
+    closest = own_hint(f"{module}.{name}") or did_you_mean(name, (*there, *class_names(), *packages))
     return f"there is no class {module}.{name}{closest}"
 
 
@@ -178,10 +185,15 @@ def _concrete_names(cls: type) -> Iterator[str]:
 
 def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
     """Word arguments that a class needs."""
-    if not problem.class_path:
+    factory = FACTORY_CLASS.search(match.string)
+    owner = factory[1] if factory else problem.class_path
+    if not owner:
         return None
-    known = match[1].split(",")[0] in class_arguments(problem.class_path)
-    return f"{problem.class_name} needs {match[1]}" if known else f"needs {match[1]}"
+    names = match[1].split(", ")
+    known = names[0] in class_arguments(owner)
+    stated = [name for name in names if name in FROM_DATA]
+    hint = f"; give it in the recipe, or state {stated[0]} in the class of the data" if stated else ""
+    return f"{owner.rsplit('.', 1)[-1]} needs {match[1]}{hint}" if known else f"needs {match[1]}"
 
 
 def wrong_value(match: re.Match[str], _: Problem) -> str | None:
@@ -214,5 +226,7 @@ def _type_words(annotation: str) -> str:
     if choices := re.findall(r"Literal\[(.+?)\]", annotation):
         return "one of " + ", ".join(dict.fromkeys(", ".join(choices).replace("'", "").split(", ")))
     words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
-    listed = re.sub(r"list\[(?:[\w.]+\.)?(\w+)\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words)
+    listed = re.sub(
+        r"list\[(?:[\w.]+\.)?(\w+?)(?:Factory)?\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words
+    )
     return " or ".join(TYPES.get(word.strip(), word.strip()) for word in listed.split(", "))
