@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.cli.choices import class_names, package_names
 from scripts.cli.class_help import flags_below
@@ -160,7 +161,7 @@ def abstract(match: re.Match[str], _: Problem) -> str:
     return f"{match[2]} is abstract; choose {', '.join(choices[:-1])} or {choices[-1]}"
 
 
-def _concrete_names(cls: type) -> Iterator[str]:
+def _concrete_names(cls: type[Any]) -> Iterator[str]:
     for subclass in cls.__subclasses__():
         if subclass.__subclasses__():
             yield from _concrete_names(subclass)
