@@ -39,9 +39,9 @@ class CSVLogger(RunLogger, loggers.CSVLogger):
     @property
     @override
     def log_dir(self) -> str:
-        if self.folder is None:
-            return self._given_dir or "."
-        return str(self.folder if self._given_dir is None else Path(self._given_dir, *self.folder.absolute().parts[-2:]))
+        if self.folder is None or self._given_dir is None:
+            return self._given_dir or str(self.folder or "")
+        return str(Path(self._given_dir, *self.folder.absolute().parts[-2:]))
 
     @override
     @rank_zero_only

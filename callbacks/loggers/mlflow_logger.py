@@ -54,7 +54,7 @@ class MLFlowLogger(RemoteLogger, loggers.MLFlowLogger):
         # Lightning's constructor connects to the server: it is called when the logger is opened.
         self.is_waiting = True
         self.logged_steps: dict[str, int | None] = {}
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "experiment_name": experiment_name, "run_name": run_name, "tracking_uri": tracking_uri, "tags": tags,
             "run_id": run_id, "artifact_location": artifact_location, "log_model": log_model, "prefix": prefix,
         }  # fmt: skip

@@ -4,7 +4,7 @@ import os
 import shlex
 import uuid
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from lightning.pytorch import loggers
 from lightning.pytorch.utilities import rank_zero_only
@@ -44,7 +44,7 @@ class WandbLogger(RemoteLogger, loggers.WandbLogger):
         group: str | None = None,
         tags: list[str] | None = None,
         notes: str | None = None,
-        id: str | None = None,  # noqa: A002  W&B's name for it
+        id: str | None = None,
         offline: bool = False,
         log_model: Literal["all"] | bool = False,
         prefix: str = "",

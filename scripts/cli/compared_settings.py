@@ -109,7 +109,8 @@ def _columns(name: str, value: Any, argument: Argument) -> Iterator[tuple[str, P
     if isinstance(value, dict) and "class_path" in value:
         yield from _object(name, value).items()
     elif isinstance(value, dict) and is_dataclass(argument.annotation):  # SplitOptions
-        for field in constructor_arguments(argument.annotation):
+        dataclass: Any = argument.annotation
+        for field in constructor_arguments(dataclass):
             yield from _columns(f"{name}.{field.name}", value.get(field.name), field)
     elif isinstance(value, list) and any(map(_is_object, value)):
         yield name, " + ".join(map(_label, filter(_is_object, value)))

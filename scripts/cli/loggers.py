@@ -13,7 +13,6 @@ from callbacks.history import History, epochs_done, shared_metrics
 from callbacks.loggers.run_folder_logger import RunFolderLogger
 from callbacks.loggers.run_logger import RemoteLogger, RunLogger
 from callbacks.lookup import find_callback
-from callbacks.printing import say
 from callbacks.summary import Summary
 from scripts.cli.compared_settings import compared_settings, run_title
 from scripts.cli.errors import UsageError
@@ -40,7 +39,9 @@ def training_loggers(given: Any, folder: Path | None, settings: dict[str, Any]) 
         return found or False
     what = run_title(settings)
     if None in wanted or True in wanted:
-        found.insert(0, EventLog(folder, f"{folder.parent.name}/{folder.name} {what} in {display_path(folder.parents[1])}"))
+        # TensorBoard makes one row of runs of the same name: two folders of runs may each have a digits/version_0.
+        place = f"{folder.parent.name}/{folder.name}", f"in {display_path(folder.parents[1])}"
+        found.insert(0, EventLog(folder, f"{place[0]} {what} {place[1]}"))
     elif found:
         found.insert(0, RunFolderLogger(folder))
     for logger in found:

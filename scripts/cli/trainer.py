@@ -60,8 +60,8 @@ class Trainer(L.Trainer):
     Args:
         precision: As in Lightning, or "auto": bf16-mixed if the device has bfloat16 instructions, which more than
             double the speed of convolutional networks, else 32-true.
-        logger: Loggers of a training: `CSVLogger`, `WandbLogger`, `MLFlowLogger` or any of Lightning's; `logger+` adds one
-            beside TensorBoard, false is none.
+        logger: Loggers of a training: `CSVLogger`, `WandbLogger`, `MLFlowLogger` or any of Lightning's; `logger+` adds
+            one beside TensorBoard, false is none.
         limit_train_batches: Training batches per epoch: a number (int), or a fraction of all (float).
         limit_val_batches: Validation batches that are measured: a number or a fraction.
         limit_test_batches: Test batches that are measured: a number or a fraction.

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from models.init_args import find_class
 from scripts.cli.choices import class_names, exported, is_abstract, package_names
@@ -175,7 +176,7 @@ def abstract(match: re.Match[str], problem: Problem) -> str:
     return f"{name} is abstract; choose {', '.join(choices[:-1])} or {choices[-1]}"
 
 
-def _concrete_names(cls: type) -> Iterator[str]:
+def _concrete_names(cls: type[Any]) -> Iterator[str]:
     for subclass in cls.__subclasses__():
         if subclass.__subclasses__():
             yield from _concrete_names(subclass)
