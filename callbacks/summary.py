@@ -62,6 +62,7 @@ class Summary(BestEpochCallback):
             "epochs": epochs_done(history.rows[-1]) if history.rows else 0,
             "stopped": _reason(trainer),
             "monitor": self.monitor,
+            "mode": self.mode,
             "best": best,
             "best_is_last": best is not None and best is history.measured(self.monitor)[-1],
             "gap": gap_to_training(pl_module, best or {}),

@@ -18,10 +18,13 @@ from callbacks.files import display_path, write_text
 from callbacks.printing import metric_name, say
 from callbacks.weight_averaging import WEIGHTS_KEY
 from datamodules.printable import FORMULA_STARTS, without_codes
+from datamodules.regular_files import read_text
 from datamodules.samples import labelled_steps
 from scripts.cli.errors import UsageError
 from scripts.cli.session import Session
 
+LARGEST_RESULT = 8 * 2**20  # bytes
+MOST_EVALUATIONS = 10**9
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
 
 
@@ -96,10 +99,22 @@ def report_metrics(checkpoint: Path | None, weights: str | None, data: str, metr
 
 
 def write_metrics(path: Path, checkpoint: Path | None, weights: str | None, metrics: Mapping[str, float]) -> None:
-    """Write metrics and their checkpoint as JSON."""
+    """Write metrics, their checkpoint, and how often the part was evaluated up to now, as JSON."""
     stated = {"weights": weights} if weights else {}
-    result = {"checkpoint": str(checkpoint), **stated, "metrics": dict(metrics)}
+    counted = {"evaluations": evaluations_before(path) + 1}
+    result = {"checkpoint": str(checkpoint), **stated, **counted, "metrics": dict(metrics)}
     write_text(path, json.dumps(result, indent=2) + "\n")
+
+
+def evaluations_before(path: Path) -> int:
+    """Return how many evaluations a JSON file of metrics counts; one that lacks the count holds one."""
+    try:
+        counted = json.loads(read_text(path, largest=LARGEST_RESULT)).get("evaluations", 1)
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, RecursionError, AttributeError):  # damaged, or another file than ours
+        return 1
+    return counted if isinstance(counted, int) and 0 <= counted < MOST_EVALUATIONS else 1
 
 
 def weights_note(checkpoint: Path | None) -> str | None:
