@@ -156,7 +156,9 @@ def _split_differences(one: Group, other: Group) -> list[str]:
             reasons.append(f"the {part} parts hold different samples ({decimal(sizes[0])} and {decimal(sizes[1])})")
     arguments = [mapping(run.split.get("arguments")) for run in (first, second)]
     differing = [key for key in arguments[0] if arguments[0][key] != arguments[1].get(key)]
-    reasons += [f"split.{key} is {in_words(arguments[0][key])} and {in_words(arguments[1].get(key))}" for key in differing[:3]]
+    reasons += [
+        f"split.{key} is {in_words(arguments[0][key])} and {in_words(arguments[1].get(key))}" for key in differing[:3]
+    ]
     return reasons
 
 

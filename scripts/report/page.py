@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from callbacks.history import shared_metrics
 from datamodules.printable import without_codes
 from scripts.report import tables
 from scripts.report.comparison import (
@@ -32,6 +33,7 @@ from scripts.report.values import class_name, inside
 BYTES_OF_PICTURES = 1_900_000  # of all together; as text in the page they take a third more
 LONGEST_CONFIG = 60_000  # characters
 MOST_SETTINGS = 200
+TASK_AND_NETWORK = (("model",), ("model", "init_args", "network"))
 
 
 def page(runs: Sequence[Run]) -> tuple[str, list[Notice]]:
@@ -86,19 +88,13 @@ def _of_one(run: Run) -> dict[str, Any]:
     }
 
 
-TASK_AND_NETWORK = (("model",), ("model", "init_args", "network"))
-
-
 def _tiles(run: Run) -> list[tuple[str, str]]:
-    """Return the few figures that a reader looks for first."""
+    """Return the few numbers that a reader looks for first: the monitored metric, and one of all parts."""
     measured = run.measured()
-    main = next((name for name in MAIN_METRICS if f"val/{name}" in measured), "loss")
+    main = next((name for name in shared_metrics([measured]) if name != "loss"), "loss")
     wanted = dict.fromkeys((run.monitor, f"val/{main}", f"train/{main}", f"gap/{main}", f"test/{main}"))
-    shown = [(name, metric(measured[name], "+" if name.startswith("gap/") else "")) for name in wanted if name in measured]
-    return shown
-
-
-MAIN_METRICS = ("accuracy", "r2", "mae")
+    shown = {name: measured[name] for name in wanted if name in measured}
+    return [(name, metric(value, "+" if name.startswith("gap/") else "")) for name, value in shown.items()]
 
 
 def _curves(run: Run) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any
+from datetime import UTC, datetime
 
 from callbacks.summary import BELOW_ZERO, TRAINING
 from scripts.report.curves import PARTS, metric_name
@@ -170,7 +169,6 @@ def _said(pairs: Iterable[tuple[str, str]]) -> Pairs:
 
 def _time(seconds: float | None) -> str:
     try:
-        found: Any = None if not seconds else datetime.fromtimestamp(seconds, timezone.utc)
-    except (ValueError, OverflowError, OSError):
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC" if seconds else ""
+    except (ValueError, OverflowError, OSError):  # no time
         return ""
-    return f"{found:%Y-%m-%d %H:%M} UTC" if found is not None else ""
