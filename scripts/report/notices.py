@@ -51,7 +51,7 @@ def _files(run: Run) -> Iterator[Notice]:
 def _ending(run: Run) -> Iterator[Notice]:
     """Notices on how training ended."""
     if run.failure:
-        yield _warning(f"an error ended a training in this folder: {run.failure}")
+        yield _warning(f"an error ended training: {run.failure}")
     stopped = text(run.summary.get("stopped"))
     if stopped.startswith("early"):
         yield _note(f"training stopped {stopped}")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from callbacks.event_log import EVENT_FILES
 from callbacks.history import epochs_done
 from callbacks.lookup import run_title
+from callbacks.summary import FAILURE_FILE
 from scripts.cli.failures import TRACEBACK_FILE
 from scripts.report.events import Points, Scalars, read_scalars
 from scripts.report.folder import RunFolder
@@ -34,7 +35,7 @@ class Run:
         scalars: The metrics in TensorBoard's files.
         pictures: Those in `figures/`.
         event_files: Number of TensorBoard's files.
-        failure: Last line of `traceback.txt`.
+        failure: What ended training, if that was an error.
         problems: A line for each file that is missing, or not as it should be.
     """
 
@@ -145,8 +146,8 @@ def read_run(path: Path) -> Run:
     run.test, run.validation = folder.json("test.json"), folder.json("validation.json")
     run.scalars, run.pictures = read_scalars(folder), read_pictures(folder)
     run.event_files = len(folder.names("", EVENT_FILES))
-    lines = folder.text(TRACEBACK_FILE).strip().splitlines()
-    run.failure = shortened(lines[-1]) if lines else ""
+    failures = [folder.text(name).strip().splitlines() for name in (FAILURE_FILE, TRACEBACK_FILE)]
+    run.failure = next((shortened(lines[-1]) for lines in failures if lines), "")
     noted = {problem.split(" ", 1)[0] for problem in folder.problems}
     for name, missing in MISSING.items():
         if name not in noted and not (path / name).exists():

@@ -102,6 +102,31 @@ def test_what_was_said_of_silent_failures_is_in_the_report_after_a_resume_too(de
     assert any("resumed" in line for line in found.notices["note"])
 
 
+BLOWS_UP = """
+from pathlib import Path
+import lightning as L
+
+class BlowsUp(L.Callback):
+    changes_training = False
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 1 and not Path("calm").exists():
+            next(pl_module.parameters()).data.fill_(float("nan"))
+"""
+
+
+def test_a_training_that_diverges_says_so_until_it_is_resumed(desk) -> None:
+    (desk.folder / "blowing.py").write_text(BLOWS_UP)
+    flags = ("--trainer.callbacks+", "blowing.BlowsUp", *PLAIN)
+    folder = desk.fit("diverged", *flags, status=2)
+    found = report(desk, "runs/diverged/version_0")
+    said = next(line for line in found.notices["warning"] if "an error ended training: in epoch 2: " in line)
+    assert "the loss is nan" in said
+    (desk.folder / "calm").touch()
+    desk.here("fit", *desk.digits(2), "--name", "diverged", *flags, "--ckpt_path", "last")
+    assert not (folder / "failure.txt").exists()
+
+
 MISTAKES = [
     ((), "which run? holdout report RUN [RUN ...] [--output FILE]"),
     (("runs/seed",), "runs/seed: no such run, folder or checkpoint; did you mean runs/seeds?"),

@@ -77,6 +77,13 @@ def test_what_one_should_know(run: Path, file: str, values: dict, words: str) ->
     assert any(kind == "note" and words in line for kind, line in notices(read_run(run)))
 
 
+def test_an_error_that_ended_training_is_said(run: Path) -> None:
+    (run / "traceback.txt").write_text("Traceback:\n  a line\nRuntimeError: too late\n")
+    assert notices(read_run(run))[0].words == "an error ended training: RuntimeError: too late"
+    (run / "failure.txt").write_text("in epoch 3: the loss is NaN\n")
+    assert notices(read_run(run))[0].words == "an error ended training: in epoch 3: the loss is NaN"
+
+
 def test_nan_in_a_curve_is_named_with_its_epoch(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a" / "version_0", {"val/loss": [0.5, float("nan"), 0.4]}, summary=summary())
     assert "val/loss from epoch 2" in " ".join(read_page(run).notices["warning"])
