@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from models.evaluated import Mode
 from models.own_code import with_place
 
 TRAINING = "training"
+FAILURE_FILE = "failure.txt"
 BELOW_ZERO = "  (below 0: training is measured during the epoch, with regularization on)"
 
 
@@ -36,6 +38,8 @@ class Summary(BestEpochCallback):
     Any callback adds to it by methods that take the best epoch's metrics: `summary_lines(best)` returns lines to print,
     `summary(best)` keys of the file, and `command_lines(checkpoint)`, given the file of the best epoch, how to go on;
     `recipe_flag(checkpoint)` returns what an interrupted run needs besides its checkpoint to be resumed.
+
+    An error that ends training is kept in `failure.txt`, until the run is resumed.
 
     Args:
         monitor: Metric that decides which epoch is the best.
@@ -50,6 +54,12 @@ class Summary(BestEpochCallback):
     def __init__(self, monitor: str = "val/loss", mode: Mode | None = None) -> None:
         super().__init__(monitor, mode)
         self.reported = False
+        self._began = False
+
+    @override
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._began = True
+        _forget_failure(trainer)
 
     @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -63,6 +73,7 @@ class Summary(BestEpochCallback):
             "epochs": epochs_done(history.rows[-1]) if history.rows else 0,
             "stopped": _reason(trainer),
             "monitor": self.monitor,
+            "mode": self.mode,
             "best": best,
             "best_is_last": best is not None and best is history.measured(self.monitor)[-1],
             "gap": gap_to_training(pl_module, best or {}),
@@ -78,6 +89,7 @@ class Summary(BestEpochCallback):
         }
         for added in ask_callbacks(trainer, "summary", best or {}, check=_check_keys):
             summary |= added
+        _forget_failure(trainer)
         if folder is not None:
             write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         if best is None and not any(name.startswith("val/") for row in history.in_order() for name in row):
@@ -95,10 +107,13 @@ class Summary(BestEpochCallback):
 
     @override
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        stopped = trainer.state.fn == TrainerFn.FITTING and isinstance(exception, KeyboardInterrupt | SIGTERMException)
-        if not stopped or not trainer.is_global_zero:
+        if trainer.state.fn != TrainerFn.FITTING or not trainer.is_global_zero:
             return
         folder = run_folder(trainer)
+        if not isinstance(exception, KeyboardInterrupt | SIGTERMException):
+            if self._began and folder is not None and isinstance(exception, Exception):
+                _keep_failure(folder, trainer.current_epoch, exception)
+            return
         kept = [folder / "checkpoints" / name for name in ("last.ckpt", "best.ckpt")] if folder is not None else []
         path = next((path for path in kept if path.is_file()), None)
         after = "no checkpoint was written"
@@ -106,6 +121,19 @@ class Summary(BestEpochCallback):
             recipe = "".join(ask_callbacks(trainer, "recipe_flag", path, check=_check_text))
             after = f"resume with: holdout fit {recipe}--ckpt_path {shlex.quote(display_path(path))}"
         say("", f"interrupted in epoch {trainer.current_epoch + 1}; {after}")
+
+
+def _keep_failure(folder: Path, epoch: int, error: Exception) -> None:
+    """Write what ended training; a run that kept nothing else is removed with it."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    with suppress(OSError):  # the disk may be full: that may be the error
+        write_text(folder / FAILURE_FILE, f"in epoch {epoch + 1}: {said}\n")
+
+
+def _forget_failure(trainer: L.Trainer) -> None:
+    folder = run_folder(trainer)
+    if folder is not None and trainer.is_global_zero:
+        (folder / FAILURE_FILE).unlink(missing_ok=True)
 
 
 def ask_callbacks(trainer: L.Trainer, method: str, given: Any, check: Callable[[Any], None]) -> list[Any]:

@@ -18,12 +18,15 @@ from callbacks.event_log import EVENT_FILES, log_test
 from callbacks.files import display_path, write_text
 from callbacks.printing import metric_name, say
 from datamodules.printable import FORMULA_STARTS, without_codes
+from datamodules.regular_files import read_text
 from datamodules.samples import labelled_steps
 from scripts.cli.errors import UsageError
 from scripts.cli.notes import notes, stated
 from scripts.cli.session import Session
 from scripts.cli.stock import describe
 
+LARGEST_RESULT = 8 * 2**20  # bytes
+MOST_EVALUATIONS = 10**9
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
 
 
@@ -115,9 +118,21 @@ def report_metrics(checkpoint: Path | None, noted: Sequence[str], data: str, met
 
 
 def write_metrics(path: Path, checkpoint: Path | None, facts: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-    """Write metrics, their checkpoint and facts on what was measured as JSON."""
-    result = {"checkpoint": str(checkpoint), **facts, "metrics": dict(metrics)}
+    """Write metrics, their checkpoint, facts on what was measured and how often it was up to now, as JSON."""
+    counted = {"evaluations": evaluations_before(path) + 1}
+    result = {"checkpoint": str(checkpoint), **facts, **counted, "metrics": dict(metrics)}
     write_text(path, json.dumps(result, indent=2) + "\n")
+
+
+def evaluations_before(path: Path) -> int:
+    """Return how many evaluations a JSON file of metrics counts; one that lacks the count holds one."""
+    try:
+        counted = json.loads(read_text(path, largest=LARGEST_RESULT)).get("evaluations", 1)
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, RecursionError, AttributeError):  # damaged, or another file than ours
+        return 1
+    return counted if isinstance(counted, int) and 0 <= counted < MOST_EVALUATIONS else 1
 
 
 def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> None:

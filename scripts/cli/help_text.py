@@ -61,16 +61,18 @@ def job_help(job: Job, choices: Sequence[Row]) -> str:
     plain = [option for option in (HELP, *job.checkpoint, *job.options) if not option.class_path]
     plain.sort(key=lambda option: (option.short != "-c", option is HELP))  # what is always given first, --help last
     classes = [option for option in job.options if option.class_path]
-    return "\n\n".join(
-        (
-            f"usage: {job.usage}",
-            paragraph(job.help),
-            f"options:\n{columns([option_row(option) for option in plain])}",
+    parts = [
+        f"usage: {job.usage}",
+        paragraph(job.help),
+        f"options:\n{columns([option_row(option) for option in plain])}",
+    ]
+    if classes:
+        parts += [
             "settings; a recipe names them, and every key of a recipe is a flag too (--trainer.max_epochs 3):\n"
             + columns([option_row(option) for option in classes]),
             "what can be chosen, and with the name of a class, the flags that set its arguments:\n" + columns(choices),
-        )
-    )
+        ]
+    return "\n\n".join(parts)
 
 
 def option_row(option: Option) -> Row:

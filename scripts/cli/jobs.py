@@ -142,5 +142,17 @@ JOBS = {
             ),
             ignored=MONITORS,
         ),
+        Job(
+            "report",
+            "write one HTML page on a run or several: curves, figures, metrics, warnings, settings, differences",
+            "holdout report RUN [RUN ...] [--output FILE]",
+            "scripts.report.job:run",
+            options=(
+                Option("RUN", "", "a run's folder or checkpoint, or a name's folder (runs/digits): all its runs"),
+                Option(
+                    "--output", "FILE", "HTML file (default: report.html in the run's folder; of several, above them)"
+                ),
+            ),
+        ),
     )
 }
