@@ -16,6 +16,7 @@ from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
 from callbacks.progress import EpochLines, Header
+from callbacks.progress_bar import TerminalProgressBar
 from callbacks.save_split import SaveSplit
 from callbacks.silent_failures import SilentFailures
 from callbacks.summary import Summary
@@ -45,5 +46,6 @@ __all__ = [
     "SilentFailures",
     "StopOnSignal",
     "Summary",
+    "TerminalProgressBar",
     "load_checkpoint",
 ]

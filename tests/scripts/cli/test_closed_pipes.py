@@ -60,7 +60,9 @@ def read_in_part(command: str, lines: int, both: bool = False) -> tuple[str, int
     return error, process.wait(timeout=120)
 
 
-@pytest.mark.parametrize(("command", "lines"), [("--help", 0), ("--version", 1), ("fit --help", 1), ("list recipes", 1)])
+@pytest.mark.parametrize(
+    ("command", "lines"), [("--help", 0), ("--version", 1), ("fit --help", 1), ("list recipes", 1)]
+)
 @pytest.mark.usefixtures("workplace")
 def test_an_answer_that_is_read_in_part_ends_well(command: str, lines: int) -> None:
     assert read_in_part(command, lines) == ("", 0)
