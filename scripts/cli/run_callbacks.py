@@ -51,7 +51,7 @@ def training_callbacks(
         SaveSplit(),
         SilentFailures(),
         Header(),
-        None if config["enable_progress_bar"] else EpochLines(),
+        EpochLines(),
         None if config["fast_dev_run"] else SaveConfig(recipe),
         Curves(*watched),
         Summary(*watched),  # the last to write: a run without its summary is ended once more
@@ -77,11 +77,13 @@ class SaveConfig(Callback):
     def command_lines(self, checkpoint: str) -> list[str]:
         """Return the command that tests a checkpoint; with its recipe, if that names classes that are not trusted."""
         path = Path(checkpoint)
-        recipe = path.parents[1] / "config.yaml"
+        folder = path.parents[1]
+        recipe = folder / "config.yaml"
         settings = yaml.safe_load(self.recipe)
         trusted = next(untrusted({part: settings[part] for part in ("model", "data")}), None) is None
         given = "" if trusted else f"-c {shlex.quote(str(recipe))} "
-        return [f"test it     holdout test {given}--ckpt_path {shlex.quote(checkpoint)}"]
+        best = folder if path.name == "best.ckpt" else path  # the folder stands for its best; 80 columns hold it
+        return [f"test it     holdout test {given}--ckpt_path {shlex.quote(str(best))}"]
 
     def recipe_flag(self, checkpoint: Path) -> str:
         """Return "-c RECIPE " if a checkpoint is resumed with its recipe alone, which names what is not trusted."""
