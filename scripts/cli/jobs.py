@@ -123,5 +123,11 @@ JOBS = {
             options=(*RUN, Option("--output", "FILE", "CSV file (default: in the run's folder)"), *CLASSES),
             ignored=MONITORS,
         ),
+        Job(
+            "list",
+            "list what can be chosen: recipes, networks, datasets, regularizers, ...",
+            "holdout list [WHAT]",
+            "scripts.cli.listing:run",
+        ),
     )
 }
