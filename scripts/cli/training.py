@@ -30,6 +30,7 @@ from scripts.cli.parser import parse
 from scripts.cli.quiet import quiet
 from scripts.cli.run_lock import locked
 from scripts.cli.runs import remove_empty_run, run_folder_of
+from scripts.cli.searches import with_found_values
 from scripts.cli.session import Session
 
 USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, TrainingError)
@@ -146,6 +147,7 @@ def prepare(job: Job, words: list[str]) -> Session:
     parser, config = parse(job, invocation)
     if job.name == "predict" and invocation.checkpoint is not None:
         check_writable(predictions_path(config.output, run_folder_of(invocation.checkpoint)))
+    parser, config, data = with_found_values(job, invocation, parser, config, data)
     return Session(job, invocation, parser, config, data)
 
 
