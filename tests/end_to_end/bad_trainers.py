@@ -36,6 +36,7 @@ TRAINER = """
 --trainer.log_every_n_steps -1 => trainer.log_every_n_steps: -1
 --trainer.reload_dataloaders_every_n_epochs -1 => trainer.reload_dataloaders_every_n_epochs: -1
 --trainer.max_time 1:00 => trainer.max_time; 1:00
+--trainer.max_time 00:00:00:00 => trainer.max_time: 00:00:00:00 leaves no time to train
 --trainer.deterministic maybe => trainer.deterministic: 'maybe'
 --trainer.benchmark maybe => trainer.benchmark: 'maybe'
 --trainer.inference_mode 3 => trainer.inference_mode: '3'
