@@ -21,6 +21,7 @@ from callbacks.learning_rate import LearningRate
 from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
 from callbacks.progress import EpochLines, Header
+from callbacks.progress_bar import TerminalProgressBar
 from callbacks.regression_figures import PredictedAgainstTrue
 from callbacks.reliability import ReliabilityDiagram
 from callbacks.save_split import SaveSplit
@@ -63,6 +64,7 @@ __all__ = [
     "StockMetrics",
     "StopOnSignal",
     "Summary",
+    "TerminalProgressBar",
     "ValidationOutputs",
     "WhatDecided",
     "load_checkpoint",

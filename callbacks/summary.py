@@ -4,10 +4,12 @@ import json
 import shlex
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import lightning as L
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -98,6 +100,7 @@ class Summary(BestEpochCallback):
         lines = unmonitored_lines(summary) if best is None else result_lines(summary)
         for added in () if best is None else ask_callbacks(trainer, "summary_lines", best, check=_check_lines):
             lines += added
+        lines.append(time_line(summary))
         kept = find_callback(trainer, Checkpoint if best is not None else LastCheckpoint)
         path = display_path(kept.best_model_path) if kept is not None and kept.best_model_path else ""
         lines += file_lines(path, run_folder(trainer))
@@ -191,7 +194,11 @@ def _reason(trainer: L.Trainer) -> str:
         return f"early: {stopping.monitor} has not improved for {stopping.wait_count} {unit}"
     if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch:
         return "max_epochs"
-    return "max_steps" if 0 < trainer.max_steps <= trainer.global_step else "stopped"
+    if 0 < trainer.max_steps <= trainer.global_step:
+        return "max_steps"
+    timer = find_callback(trainer, Timer)
+    remaining = None if timer is None else timer.time_remaining()
+    return "max_time" if remaining is not None and remaining <= 0 else "stopped"
 
 
 def result_lines(summary: dict[str, Any]) -> list[str]:
@@ -204,6 +211,7 @@ def result_lines(summary: dict[str, Any]) -> list[str]:
     last = " (the last: it may not have converged yet)" if summary["best_is_last"] else ""
     lines = [f"best epoch {moment(best)} of {round(summary['epochs'], 2):g} by {summary['monitor']}{last}"]
     lines += [f"  stopped {summary['stopped']}"] if summary["stopped"].startswith("early") else []
+    lines += ["  stopped by max_time"] if summary["stopped"] == "max_time" else []
     for part in ("val", "train"):
         lines += metric_lines({name: value for name, value in best.items() if name.startswith(f"{part}/")})
     lines += metric_lines(gap, f"gap to {summary['gap_to']}: ", "+")
@@ -217,6 +225,13 @@ def unmonitored_lines(summary: dict[str, Any]) -> list[str]:
     for part in ("val", "train"):
         lines += metric_lines({name: value for name, value in summary["last"].items() if name.startswith(f"{part}/")})
     return lines
+
+
+def time_line(summary: dict[str, Any]) -> str:
+    """Return the printed line on how long a run took, and how fast it trained."""
+    speed = summary["samples_per_second"]
+    each = f", {speed:,} training samples per second" if speed else ""
+    return f"time        {timedelta(seconds=round(summary['wall_seconds']))}{each}"
 
 
 def file_lines(checkpoint: str, folder: Path | None) -> list[str]:

@@ -68,8 +68,9 @@ def is_own(cls: Any) -> bool:
 
 
 def first_line(cls: type) -> str:
-    """Return the first paragraph of a class's own docstring, "" if it has none."""
-    return _plain((inspect.cleandoc(vars(cls).get("__doc__") or "")).split("\n\n")[0])
+    """Return the first paragraph of a class's own docstring, or else of its constructor's; "" if it has neither."""
+    documented = vars(cls).get("__doc__") or getattr(vars(cls).get("__init__"), "__doc__", None) or ""
+    return _plain(inspect.cleandoc(documented).split("\n\n")[0])
 
 
 def words(annotation: Any) -> str:

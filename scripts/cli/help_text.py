@@ -1,5 +1,6 @@
 """Help as text: two columns, no wider than 100 characters."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -12,21 +13,28 @@ DESCRIPTION = "Trains, validates and tests networks so that any two runs can be 
 Row = tuple[str, str]  # a term and its description
 
 
-def columns(rows: Sequence[Row], indent: int = 2) -> str:
+def columns(rows: Sequence[Row], indent: int = 2, width: int = WIDTH) -> str:
     """Return terms and what they mean, in two columns."""
     longest = max((len(term) for term, _ in rows if len(term) <= MAX_TERM), default=0)
     margin = " " * (indent + longest + 2)
     lines: list[str] = []
     for term, description in rows:
-        wrapped = textwrap.wrap(description, WIDTH - len(margin), break_long_words=False, break_on_hyphens=False)
+        wrapped = textwrap.wrap(description, width - len(margin), break_long_words=False, break_on_hyphens=False)
         if wrapped and len(term) <= longest:
             lines.append(f"{' ' * indent}{term:<{longest}}  {wrapped.pop(0)}")
         else:
             lines += textwrap.wrap(
-                term, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4), break_on_hyphens=False
+                term, width, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4), break_on_hyphens=False
             )
         lines += [margin + line for line in wrapped]
     return "\n".join(lines)
+
+
+def first_sentence(text: str) -> str:
+    """Return a text up to its first full stop."""
+    plain = " ".join(text.split())
+    found = re.match(r".*?[.?!](?=\s+[A-Z`]|$)", plain)
+    return found[0] if found else plain
 
 
 def paragraph(text: str, indent: str = "") -> str:

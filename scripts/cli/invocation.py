@@ -77,7 +77,8 @@ def resolve(line: CommandLine) -> Invocation:
         raise UsageError(f"--name {name!r}: a run's name is one line")
     named_dir = Path(line.values["--runs_dir"]) if line.values.get("--runs_dir") else None  # type: ignore[arg-type]
     runs_dir = Path(named_dir or written.get("runs_dir") or "runs")
-    if line.asks_help or "--print_config" in line.values:
+    only_prints = "--print_config" in line.values
+    if line.asks_help or (only_prints and (recipe is not None or not wanted)):
         return Invocation(arguments, name or "run", runs_dir, None, recipes, data_class=_data_class(line))
     best_or_last = "last" if line.job == "fit" else "best"
     if wanted == "auto" and line.job != "fit":
@@ -106,6 +107,8 @@ def resolve(line: CommandLine) -> Invocation:
         own = "data of your own (--data.path TABLE --data.target COLUMN; --data ImageFolder --data.data_dir FOLDER)"
         raise UsageError(f"{line.job} needs a recipe: -c FILE, or {own}{_recipes_there_are()}")
     arguments, weights = take_weights(line, arguments) if on_checkpoint and checkpoint is None else (arguments, None)
+    if only_prints:
+        return Invocation(arguments, name, runs_dir, checkpoint, recipes, weights, _data_class(line, recipes))
     if line.job == "fit" and checkpoint and meant and (kept := folder_to_resume(meant, name, named_dir)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
     if wanted == "auto" and meant is None and (begun := folder_to_start_again(runs_dir, name)):

@@ -154,5 +154,11 @@ JOBS = {
                 ),
             ),
         ),
+        Job(
+            "list",
+            "list what can be chosen: recipes, networks, datasets, regularizers, ...",
+            "holdout list [WHAT]",
+            "scripts.cli.listing:run",
+        ),
     )
 }

@@ -222,6 +222,8 @@ def check_values(job: str, settings: Mapping[str, Any]) -> None:
         return
     if trainer["max_epochs"] == 0:
         raise UsageError("trainer.max_epochs: 0 leaves nothing to train (-1 trains without end)")
+    if str(trainer["max_time"]).strip("0:") == "":
+        raise UsageError(f"trainer.max_time: {trainer['max_time']} leaves no time to train")
     for name, lowest in LOWEST.items():
         if trainer[name] is not None and trainer[name] < lowest:
             raise UsageError(f"trainer.{name}: {trainer[name]} is less than {lowest}")

@@ -11,10 +11,17 @@ from typing import Any
 import lightning as L
 import yaml
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
 from lightning.pytorch.utilities import rank_zero_warn
 
-from callbacks import AtomicCheckpointIO, CheckpointError, Header, StopOnSignal, ValidationOutputs
+from callbacks import (
+    AtomicCheckpointIO,
+    CheckpointError,
+    Header,
+    StopOnSignal,
+    TerminalProgressBar,
+    ValidationOutputs,
+)
 from datamodules import DataModule
 from models import Task
 from models.networks.weight_files import load_weights, skip_initial_weights, whole_initial_weights
@@ -157,7 +164,7 @@ class Session:
     @staticmethod
     def _progress_bar(config: dict[str, Any], given: list[Callback]) -> list[Callback]:
         has_one = any(isinstance(callback, ProgressBar) for callback in given)
-        return [TQDMProgressBar(refresh_rate=20)] if config["enable_progress_bar"] and not has_one else []
+        return [TerminalProgressBar()] if config["enable_progress_bar"] and not has_one else []
 
     def _callbacks(
         self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str

@@ -32,6 +32,7 @@ from scripts.cli.parser import parse
 from scripts.cli.quiet import quiet
 from scripts.cli.run_lock import locked
 from scripts.cli.runs import remove_empty_run, run_folder_of
+from scripts.cli.searches import with_found_values
 from scripts.cli.session import Session
 from scripts.cli.stock import check_own, notes
 
@@ -158,6 +159,7 @@ def prepare(job: Job, words: list[str]) -> Session:
         check_writable(predictions_path(config.output, folder))
     if job.name == "calibrate" and invocation.checkpoint is not None:
         check_calibration(config.coverage, invocation.checkpoint)
+    parser, config, data = with_found_values(job, invocation, parser, config, data)
     session = Session(job, invocation, parser, config, data)
     if job.name in ("predict", "calibrate"):
         check_own(job.name, session.model, session.data)
