@@ -11,14 +11,27 @@ from datamodules import Diabetes, Digits
 from datamodules.augmentation import RandomAffine
 from models import Classifier, MultiLabelClassifier, Regressor
 from models.networks import MLP, Linear
-from models.regularizers import CutMix, DisturbLabel, MixUp, OnlineLabelSmoothing, RandomMix
+from models.regularizers import CutMix, DisturbLabel, MixUp, OnlineLabelSmoothing, RandomMix, Regularizer
 from tests.digit_labels import DigitLabels
+
+
+class Fading(Regularizer):
+    """Noise that grows weaker with each batch: what it does depends on a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("batches", torch.zeros(()))
+
+    def perturb(self, inputs, targets):
+        self.batches += 1
+        return inputs + torch.randn_like(inputs) / self.batches, targets
+
 
 LISTS = {
     "none": list,
     "one": lambda: [MixUp(0.4)],
     "several": lambda: [DisturbLabel(alpha=30), RandomMix([MixUp(0.4), CutMix(1.0)])],
-    "with state": lambda: [OnlineLabelSmoothing(), CutMix(1.0)],
+    "with state": lambda: [OnlineLabelSmoothing(), Fading()],
 }
 
 
