@@ -176,24 +176,28 @@ class TableArrays(Arrays):
     def read(
         self, inputs: Any, targets: Any, names: Array | None, continuous: bool | None
     ) -> tuple[Samples, tuple[str, ...]]:
-        rows, self.feature_names = read_table(inputs)
+        rows, self._columns = read_table(inputs)
         self.input_shape = (rows.shape[1],)
         return samples_of(rows if rows.dtype == torch.float32 else narrowest(rows), targets, names, continuous)
+
+    @override
+    def feature_names(self) -> list[str]:
+        return self._columns
 
     @override
     def setup(self, stage: str | None = None) -> None:
         if self.split is None:
             super().setup(stage)
             assert isinstance(self.samples.inputs, Tensor)
-            check_precision(OWNER, self.feature_names, self.samples.inputs, self.normalization)
+            check_precision(OWNER, self._columns, self.samples.inputs, self.normalization)
 
     @override
     def encode(self, inputs: Any) -> Tensor:
         if is_frame(inputs):
-            missing = [name for name in self.feature_names if name not in map(str, inputs.columns)]
+            missing = [name for name in self._columns if name not in map(str, inputs.columns)]
             if missing:
                 raise DataError(f"{OWNER}: the new rows have no column {missing[0]!r}")
-            inputs = inputs.rename(columns=str)[self.feature_names]
+            inputs = inputs.rename(columns=str)[self._columns]
         rows, _ = read_table(inputs)
         self._check_shape(rows.shape[1:], self.input_shape)
         return rows.to(self._samples.inputs.dtype)  # type: ignore[union-attr]
