@@ -30,6 +30,9 @@ from models.task import Task
 class Classifier(Task):
     """Trains a network to classify; the metrics are cross entropy, accuracy, macro F1 and calibration error.
 
+    A test adds the Brier score, the calibration error of equally full bins, and the area under the risk-coverage curve.
+    `holdout calibrate` gives a checkpoint a temperature, by which predictions divide the logits, and prediction sets.
+
     `train/loss`, `val/loss` and `test/loss` are the plain cross entropy against the data's labels, whatever loss and
     regularizers are trained with, so that any two runs can be compared; `train/objective` is the minimised value. Under
     `label_noise` some of the training labels are wrong, but no validation or test label.

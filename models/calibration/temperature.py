@@ -18,7 +18,7 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     for Support Vector Machines", 1999, smooths so by two samples.)
 
     Over 20 splits of digits with 144 validation samples each, the mean cross entropy of the test parts is 0.131 before,
-    0.079 after, and 0.116 without the half sample, which then does worse than no temperature in 3 splits.
+    0.078 after, and 0.116 without the half sample, which then does worse than no temperature in 3 splits.
 
     In 1 / T the cross entropy is convex, so that its minimum is where its slope changes sign.
 
