@@ -20,6 +20,7 @@ from models.losses.weighted import weighted_loss
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
 from models.networks import Network
 from models.objective import loss_divisor
+from models.result_columns import Columns, class_columns
 from models.task import Task
 
 
@@ -131,7 +132,15 @@ class Classifier(Task):
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return class probabilities, (N, C), or those of the labelled steps, (M, C)."""
-        return torch.softmax(super().predict_step(batch, batch_idx).float(), dim=-1)
+        return self.to_results(super().predict_step(batch, batch_idx))
+
+    @override
+    def to_results(self, predictions: Tensor) -> Tensor:
+        return torch.softmax(predictions.float(), dim=-1)
+
+    @override
+    def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> Columns:
+        return class_columns(results, names, most)
 
     @override
     def prediction_columns(

@@ -15,6 +15,7 @@ from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
 from models.metrics.multi_label import BestThresholds, evaluation_metrics, test_metrics, training_metrics
 from models.networks import Network
+from models.result_columns import Columns, label_columns
 from models.task import Task
 from models.thresholds import DecisionThresholds
 
@@ -126,7 +127,15 @@ class MultiLabelClassifier(Task):
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the probability of each label, (N, num_labels)."""
-        return super().predict_step(batch, batch_idx).float().sigmoid()
+        return self.to_results(super().predict_step(batch, batch_idx))
+
+    @override
+    def to_results(self, predictions: Tensor) -> Tensor:
+        return predictions.float().sigmoid()
+
+    @override
+    def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> Columns:
+        return label_columns(results, self.thresholds(results), names)
 
     @override
     def prediction_columns(

@@ -15,6 +15,7 @@ from models.losses.weighted import weighted_loss
 from models.metrics.mean_loss import SUM_DTYPE
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
+from models.result_columns import Columns, value_columns
 from models.task import Task
 
 
@@ -114,6 +115,10 @@ class Regressor(Task):
             return weighted_loss(self.loss, outputs, targets.to(outputs.dtype), weights)
         loss: Tensor = self.loss(outputs, targets.to(outputs.dtype))
         return loss
+
+    @override
+    def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> Columns:
+        return value_columns(results, names)
 
     @override
     def prediction_columns(

@@ -1,25 +1,14 @@
-"""The jobs that evaluate a checkpoint: metrics, printed and as JSON, and predictions as a CSV file."""
+"""The jobs that measure a checkpoint: metrics, printed and as JSON."""
 
-import csv
-import io
 import json
 import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
-
-import numpy as np
-import torch
-from torch import Tensor
 
 from callbacks import load_checkpoint
 from callbacks.files import display_path, write_text
 from callbacks.printing import metric_name, say
 from callbacks.weight_averaging import WEIGHTS_KEY
-from datamodules.printable import FORMULA_STARTS, without_codes
-from datamodules.samples import labelled_steps
-from scripts.cli.errors import UsageError
 from scripts.cli.session import Session
 
 EVALUATED_PARTS = {"validate": ("val", "validation.json"), "test": ("test", "test.json")}
@@ -45,48 +34,6 @@ def evaluate(session: Session) -> None:
         write_metrics(session.folder / file, checkpoint, weights, metrics)
 
 
-def predict(session: Session) -> None:
-    """Write a checkpoint's predictions for the test part to a CSV file, whose index is that of the run's split.csv."""
-    trainer, data, checkpoint = session.trainer, session.data, session.checkpoint
-    with session.fitting_weights():
-        outputs = cast("list[Tensor]", trainer.predict(session.model, datamodule=data, ckpt_path=checkpoint))
-    predicted = in_dataset_order(outputs, trainer.global_rank, trainer.world_size)
-    if not trainer.is_global_zero:
-        return
-    path = predictions_path(session.settings["output"], session.folder)
-    assert data.split is not None
-    indices = torch.from_numpy(data.split.test)
-    rows, targets = prediction_rows(data.identify(indices), data.samples.targets[indices], len(predicted))
-    columns = session.model.prediction_columns(predicted, targets, data.class_names)
-    write_predictions(path, {**rows, **columns})
-    say(f"{len(predicted):,} predictions: {path}")
-
-
-def predictions_path(output: str | None, folder: Path | None) -> Path:
-    """Return the file for predictions: as the user names it, or in the run's folder, or in the working directory."""
-    return Path(output) if output else (folder or Path()) / "predictions.csv"
-
-
-def check_writable(path: Path) -> None:
-    """Check that a file can be written, before the work whose result it is to hold.
-
-    Raises:
-        UsageError: It is a folder or a device, or its folder cannot be made or written in.
-    """
-    if path.is_dir():
-        raise UsageError(f"--output {path} is a folder; name a file in it: --output {path / 'predictions.csv'}")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"--output {path} is not a regular file: it would be replaced")
-    there = next(parent for parent in path.absolute().parents if parent.exists())
-    if not there.is_dir():
-        raise UsageError(f"--output {path}: {display_path(there)} is a file, not a folder")
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        raise UsageError(f"--output {path}: cannot write in {display_path(there)} ({error.strerror})") from error
-
-
 def report_metrics(checkpoint: Path | None, weights: str | None, data: str, metrics: Mapping[str, float]) -> None:
     """Print metrics, one a line, below the checkpoint, the data and, if the checkpoint says, the weights measured."""
     named = {metric_name(name): value for name, value in metrics.items()}
@@ -106,70 +53,3 @@ def weights_note(checkpoint: Path | None) -> str | None:
     """Return the checkpoint's note on its weights (averaged, say); None if they are as training left them."""
     weights = None if checkpoint is None else load_checkpoint(checkpoint).get(WEIGHTS_KEY)
     return weights if isinstance(weights, str) else None
-
-
-def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
-    """Write a header and one row per prediction.
-
-    Text that a spreadsheet would run as a formula, such as a class named `=1+1`, is written with a `'` before it, as
-    OWASP's "CSV Injection" advises; numbers stay as they are.
-
-    Args:
-        path: The file; it is written whole or not at all.
-        columns: Values of each column, all of the same length.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")  # cells are quoted for the characters of a line's end alone
-    writer.writerow(map(plain_cell, columns))
-    writer.writerows(map(plain_cell, row) for row in zip(*columns.values(), strict=True))
-    write_text(path, text.getvalue().replace("\r\n", "\n"))
-
-
-def plain_cell(value: object) -> object:
-    """Return a value that a spreadsheet shows and does not run, and that a terminal shows and does not obey."""
-    if not isinstance(value, str):
-        return value
-    shown = without_codes(value)
-    try:
-        float(value)
-    except ValueError:
-        return f"'{shown}" if value.startswith(FORMULA_STARTS) else shown
-    return shown
-
-
-def prediction_rows(
-    names: Mapping[str, Sequence[object]], targets: Tensor, count: int
-) -> tuple[dict[str, list[object]], Tensor]:
-    """Return the columns that identify the first predictions, and their targets.
-
-    Args:
-        names: What identifies each sample, by column, (N,).
-        targets: (N, ...); with targets of steps there is one prediction per step that has one.
-        count: Number of predictions.
-
-    Returns:
-        The columns of `names`, for steps also "step", from 0; targets (count, ...).
-    """
-    labelled = labelled_steps(targets)
-    if labelled is None:
-        return {column: list(values[:count]) for column, values in names.items()}, targets[:count]
-    samples, steps = labelled.nonzero()[:count].unbind(1)
-    named = {column: [values[sample] for sample in samples.tolist()] for column, values in names.items()}
-    return {**named, "step": steps.tolist()}, targets[samples, steps]
-
-
-def in_dataset_order(outputs: list[Tensor], rank: int, world_size: int) -> Tensor:
-    """Join the predicted batches of all devices in the loader's order.
-
-    Args:
-        outputs: This process's batches, in order.
-        rank: This process's rank.
-        world_size: Number of processes; process k mod `world_size` has batch k.
-    """
-    if world_size == 1:
-        return torch.cat(outputs)
-    gathered: list[list[np.ndarray]] = [[] for _ in range(world_size)]  # type: ignore[type-arg]
-    torch.distributed.all_gather_object(gathered, [batch.cpu().numpy() for batch in outputs])
-    rounds = max(len(batches) for batches in gathered)
-    ordered = [batches[k] for k in range(rounds) for batches in gathered if k < len(batches)]
-    return torch.from_numpy(np.concatenate(ordered))

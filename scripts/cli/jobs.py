@@ -115,12 +115,23 @@ JOBS = {
         ),
         Job(
             "predict",
-            "write a checkpoint's predictions for its test part to a CSV file",
-            "holdout predict --ckpt_path FILE [--output FILE] [--key value ...]",
-            TRAINING,
+            "write a checkpoint's predictions for its test part, or for new inputs, to a file",
+            "holdout predict --ckpt_path FILE [--inputs PATH] [--output FILE] [--key value ...]",
+            "scripts.cli.new_predictions:run",
             'checkpoint that predicts; with -c, "best" or "last" of that recipe\'s newest run',
             needs_checkpoint=True,
-            options=(*RUN, Option("--output", "FILE", "CSV file (default: in the run's folder)"), *CLASSES),
+            options=(
+                *RUN,
+                Option(
+                    "--inputs", "PATH", "new inputs: images, a table, texts or sequences; a file or a folder of files"
+                ),
+                Option(
+                    "--output",
+                    "FILE",
+                    "CSV file (default: in the run's folder); for new inputs .csv or .parquet (default: the screen)",
+                ),
+                *CLASSES,
+            ),
             ignored=MONITORS,
         ),
     )
