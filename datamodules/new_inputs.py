@@ -99,8 +99,8 @@ class NewBatch:
 def input_files(path: Path, endings: Sequence[str]) -> Iterator[tuple[str, Path] | Unreadable]:
     """Yield name and path of one file, or of the files below a folder, named by their paths in it.
 
-    Files are found while they are used: those of one folder at a time are held in memory. Hidden files, and those with
-    other endings, are counted in a warning at the end.
+    Files are found while they are used: those of one folder at a time are held in memory. Those with other endings
+    are counted in a warning at the end; hidden ones are nobody's data.
 
     Args:
         path: The file, whatever it is called, or the folder.
@@ -120,7 +120,9 @@ def input_files(path: Path, endings: Sequence[str]) -> Iterator[tuple[str, Path]
     found = False
     for entry in walk.files(path):
         name = Path(entry.path).relative_to(path).as_posix()
-        if entry.name.startswith(".") or not entry.name.lower().endswith(tuple(endings)):
+        if entry.name.startswith("."):
+            continue
+        if not entry.name.lower().endswith(tuple(endings)):
             left_out["other file"] += 1
             continue
         found = True
@@ -133,6 +135,7 @@ def input_files(path: Path, endings: Sequence[str]) -> Iterator[tuple[str, Path]
     yield from closed
     if not found and not closed:
         raise DataError(f"{path} holds no file that ends in {', '.join(endings)}")
+    del left_out["hidden folder"]
     if left_out:
         counts = ", ".join(f"{count:,} {kind}{'s' * (count > 1)}" for kind, count in left_out.items())
         rank_zero_warn(f"{path}: {counts} left out")
