@@ -134,5 +134,20 @@ JOBS = {
             ),
             ignored=MONITORS,
         ),
+        Job(
+            "export",
+            "write a checkpoint's model to a file for other programs, and compare the two",
+            "holdout export --ckpt_path FILE [--format onnx|torch_export|safetensors] [--output FILE]",
+            "scripts.cli.exporting:run",
+            'checkpoint to export; with -c, "best" or "last" of that recipe\'s newest run',
+            needs_checkpoint=True,
+            options=(
+                *RUN,
+                Option("--format", "FORMAT", "onnx (default), torch_export or safetensors"),
+                Option("--output", "FILE", "the file (default: model.onnx, .pt2 or .safetensors in the run's folder)"),
+                *CLASSES,
+            ),
+            ignored=MONITORS,
+        ),
     )
 }

@@ -89,6 +89,10 @@ def write_lists(path: Path) -> None:
 
 
 CNN = ("--model.network", "CNN")
+SEQUENCES = ("-c", "configs/sequences.yaml", "--data.path")
+LONG = ("--data.sequence", "recording", "--data.features", "[x, time]")
+EVERY = ("--model.network.output", "every", "--model.network.bidirectional", "true", "--model.network.cell", "lstm")
+TEXT = ("--data.text", "review", "--data.target", "sentiment")
 KINDS: dict[str, tuple[str, Callable[[Path], None], tuple[str, ...]]] = {
     "pictures": ("pictures", write_pictures, ("--data", "ImageFolder", "--data.data_dir", "pictures", *CNN)),
     "irises": ("irises.csv", write_table, ("--data.path", "irises.csv", "--data.target", "species")),
@@ -97,22 +101,19 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], tuple[str, ...]]] = {
     "gestures": (
         "gestures.csv",
         write_recordings,
-        ("-c", "configs/sequences.yaml", "--data.path", "gestures.csv", "--data.sequence", "recording", "--data.time")
-        + ("time", "--data.features", "[x, time]", "--data.target", "gesture", *TINY),
+        (*SEQUENCES, "gestures.csv", *LONG, "--data.time", "time", "--data.target", "gesture", *TINY),
     ),
     "phases": (
         "phases.csv",
         write_recordings,
-        ("-c", "configs/sequences.yaml", "--data.path", "phases.csv", "--data.sequence", "recording", "--data.target")
-        + ("phase", "--data.features", "[x, time]", *TINY, "--model.network.output", "every"),
+        (*SEQUENCES, "phases.csv", *LONG, "--data.target", "phase", *TINY, *EVERY),
     ),
-    "moves": ("moves", write_moves, ("-c", "configs/sequences.yaml", "--data.path", "moves", *TINY)),
-    "arrays": ("arrays.npz", write_arrays, ("-c", "configs/sequences.yaml", "--data.path", "arrays.npz", *TINY)),
+    "moves": ("moves", write_moves, (*SEQUENCES, "moves", *TINY)),
+    "arrays": ("arrays.npz", write_arrays, (*SEQUENCES, "arrays.npz", *TINY)),
     "reviews": (
         "reviews.csv",
         write_reviews,
-        ("-c", "configs/text.yaml", "--data.path", "reviews.csv", "--data.text", "review", "--data.target")
-        + ("sentiment", *TINY),
+        ("-c", "configs/text.yaml", "--data.path", "reviews.csv", *TEXT, *TINY),
     ),
 }
 

@@ -100,7 +100,7 @@ def test_arrays_without_targets(shop, run_on) -> None:
 def test_the_lines_of_a_text_file(shop, run_on) -> None:
     checkpoint = run_on("reviews")
     (shop.folder / "new.txt").write_text("a good film, 3 really\n\na bad film, 4 really\n")
-    (good, empty, bad), said = predict(shop, checkpoint, "new.txt")
+    (good, empty, bad), _ = predict(shop, checkpoint, "new.txt")
     table, _ = predict(shop, checkpoint, "away/reviews.csv")
     assert [good["row"], empty["row"], bad["row"]] == ["1", "2", "3"]
     assert float(good["probability_pos"]) == pytest.approx(float(table[3]["probability_pos"]), abs=1e-5)
@@ -159,9 +159,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_predicted(shop, run_on) ->
     for path in folder.glob("000[0134]*.png"):
         path.write_bytes(b"")
     (shop.folder / "new.csv").write_text("before")
-    done = shop.here(
-        "predict", "--ckpt_path", str(checkpoint), "--inputs", "mixed", "--output", "new.csv", status=2
-    )
+    done = shop.here("predict", "--ckpt_path", str(checkpoint), "--inputs", "mixed", "--output", "new.csv", status=2)
     assert done.stderr.endswith("holdout: error: mixed: none of 6 files could be read\n")
     assert (shop.folder / "new.csv").read_text() == "before"
     assert not list(shop.folder.glob(".new.csv*"))
@@ -194,16 +192,21 @@ def test_columns_that_are_missing_and_categories_that_are_new(shop, run_on) -> N
     _, said = predict(shop, checkpoint, "moved.csv")
     assert said == "warning: moved.csv: 50 cells hold categories that training did not see\n"
     (shop.folder / "dots.csv").write_text("\n".join(line.replace(",", ".") for line in lines))
-    assert "dots.csv, row 2, column 'a': '5.1' is not a number in the form" in shop.here(
-        *here, "dots.csv", status=2
-    ).stderr
+    assert (
+        "dots.csv, row 2, column 'a': '5.1' is not a number in the form"
+        in shop.here(*here, "dots.csv", status=2).stderr
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "words", "complaint"),
     [
         ("irises", "--inputs nowhere.csv", "nowhere.csv does not exist; name a file or a folder of new inputs"),
-        ("irises", "--inputs runs/irises/version_0/checkpoints", "runs/irises/version_0/checkpoints holds no file that ends in .csv"),
+        (
+            "irises",
+            "--inputs runs/irises/version_0/checkpoints",
+            "runs/irises/version_0/checkpoints holds no file that ends in .csv",
+        ),
         ("irises", "--inputs away --model.network.dropout 0.1", "--model.network.dropout: the model is that of the "),
         ("irises", "--inputs away --trainer.devices 2", "trainer.devices: 2: new inputs are predicted on one device"),
         ("digits", "--inputs away/irises.csv", "away/irises.csv: not an image"),
