@@ -15,6 +15,7 @@ from datamodules.images.class_files import Walk, check_name
 from datamodules.sequences.ragged import Sequences
 
 Read = TypeVar("Read")
+DTYPES = {"uint8": torch.uint8, "float32": torch.float32, "float64": torch.float64, "int64": torch.int64}
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,19 @@ class TrainedOn:
     batch_size: int = 512
 
     def __post_init__(self) -> None:
-        """Check that the manifest says what inputs the model takes.
+        """Check that the manifest says what inputs the model takes; a stranger may have written it.
 
         Raises:
             DataError: It does not.
         """
-        inputs = self.manifest.get("inputs")
-        if not isinstance(inputs, dict) or not {"shape", "dtype", "lengths"} <= inputs.keys():
+        inputs, names = self.manifest.get("inputs"), self.manifest.get("class_names")
+        if not isinstance(inputs, dict) or not isinstance(names, list):
             raise DataError("the checkpoint does not say what inputs it takes (an older version wrote it): train again")
+        shape, dtype = inputs.get("shape"), inputs.get("dtype")
+        sizes = isinstance(shape, list) and shape and all(type(size) is int and size > 0 for size in shape)
+        texts = all(isinstance(name, str) for name in names)
+        if not (sizes and dtype in DTYPES and texts and type(self.batch_size) is int and self.batch_size > 0):
+            raise DataError(f"the checkpoint takes no inputs that there are: {dtype} {shape}")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,13 +57,12 @@ class TrainedOn:
     @property
     def dtype(self) -> torch.dtype:
         """Type of the raw inputs."""
-        found: torch.dtype = getattr(torch, self.manifest["inputs"]["dtype"])
-        return found
+        return DTYPES[self.manifest["inputs"]["dtype"]]
 
     @property
     def lengths(self) -> bool:
         """Whether inputs are sequences with their lengths."""
-        return bool(self.manifest["inputs"]["lengths"])
+        return bool(self.manifest["inputs"].get("lengths"))
 
     @property
     def class_names(self) -> tuple[str, ...]:

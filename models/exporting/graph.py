@@ -1,6 +1,7 @@
 """One graph from raw inputs to results, which `torch.export` follows."""
 
 import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
@@ -50,8 +52,9 @@ class Signature:
 class Graph(nn.Module):
     """A task as one module: raw inputs in; probabilities, or numbers in the targets' unit, out.
 
-    Scaling, encoding, normalisation, and a temperature if there is one, are inside. Batches may be of any size; so may
-    sequences, where the network allows it (`any_length`).
+    Resizing, scaling, encoding, normalisation, and a temperature if there is one, are inside. Batches may have any
+    number of samples; sequences any number of steps, where the network allows it (`any_length`); images any size, where
+    those of the training were resized (`any_size`).
 
     Args:
         task: The task, in evaluation mode; its weights are shared.
@@ -65,6 +68,7 @@ class Graph(nn.Module):
         scanned = task.network.of_any_length() if may_vary else None  # type: ignore[operator]
         self.any_length = scanned is not None
         self.network = task.network if scanned is None else scanned
+        self.any_size = signature.of_images and task.preprocessing.size is not None
         self.signature = signature
         self.dtype = task.network_dtype
         columns = task.preprocessing.columns
@@ -76,6 +80,8 @@ class Graph(nn.Module):
         """Map raw inputs (N, ...), and lengths (N,) of sequences, to results (N, ...)."""
         if self.columns is not None:
             scaled: Inputs = encode_columns(inputs, self.columns)
+        elif self.any_size:
+            scaled = self.preprocessing.scale(fit_images(inputs, self.preprocessing.size))  # type: ignore[arg-type]
         else:
             scaled = self.preprocessing.scale(inputs)
         if lengths is not None:
@@ -88,14 +94,20 @@ class Graph(nn.Module):
         shape = list(self.signature.shape)
         if self.any_length:
             shape[0] = SHORT
+        if self.any_size:
+            shape[1:] = [shape[1] + SHORT, shape[2] + SHORT + 1]
         values = torch.zeros(EXAMPLES, *shape, dtype=self.signature.dtype)
         return (values, torch.full((EXAMPLES,), shape[0])) if self.signature.lengths else (values,)
 
+    def varying(self) -> dict[int, str]:
+        """Return the names of the dimensions of the inputs that may vary, by their places."""
+        of_sequences = {1: "steps"} if self.any_length else {}
+        return {0: "batch", **of_sequences, **({2: "height", 3: "width"} if self.any_size else {})}
+
     def dynamic_shapes(self) -> tuple[dict[int, Any], ...]:
-        """Return which dimensions of the inputs may vary."""
-        batch = Dim("batch")
-        of_values = {0: batch, 1: Dim("steps")} if self.any_length else {0: batch}
-        return (of_values, {0: batch}) if self.signature.lengths else (of_values,)
+        """Return which dimensions of the inputs may vary, as `torch.export` takes them."""
+        of_values = {place: Dim(name) for place, name in self.varying().items()}
+        return (of_values, {0: of_values[0]}) if self.signature.lengths else (of_values,)
 
     def follow(self) -> ExportedProgram:
         """Return the graph's operations.
@@ -114,6 +126,25 @@ class Graph(nn.Module):
             ) from error
 
 
+def fit_images(images: Tensor, size: list[int]) -> Tensor:
+    """Return images (N, C, H, W) of a size, float32, as `Preprocessing.resize` does, by operations of any H and W.
+
+    Args:
+        images: Bytes, which are rounded, or floats.
+        size: Height and width: the shorter side is scaled, the centre cropped.
+    """
+    (height, width), (rows, columns) = images.shape[-2:], size
+    larger = (
+        torch.sym_max(rows, (2 * height * columns + width) // (2 * width)),
+        torch.sym_max(columns, (2 * width * rows + height) // (2 * height)),
+    )
+    resized = F.interpolate(images.float(), size=larger, mode="bilinear", antialias=True)
+    resized = resized if images.is_floating_point() else resized.round()
+    # Half of what is too much, rounded to the even number as torchvision does.
+    top, left = (much // 2 + much % 4 // 3 for much in (larger[0] - rows, larger[1] - columns))
+    return resized[:, :, top : top + rows, left : left + columns]
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message, or its kind."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -128,7 +159,7 @@ def quiet_exporters() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(None), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

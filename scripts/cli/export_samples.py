@@ -30,7 +30,7 @@ def samples(command: Command, model: TrainedModel, signature: Signature) -> tupl
             data.setup()
         found = _of_part(data, "val")
     except (DataError, UsageError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).partition(";")[0]
         return random_samples(model, signature), f"{SAMPLES} random samples (the data is not there: {reason})"
     return found, f"{len(found[0]):,} samples of the validation part"
 

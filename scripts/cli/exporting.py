@@ -58,6 +58,7 @@ def _export(job: Job, words: list[str]) -> None:
     model = load_trained(command, command.trainer())
     if model.task.network_dtype in HALF:
         model.task.float()
+    model.task.requires_grad_(False)  # a program is loaded as it was saved
     signature = _signature(model)
     exported = _described(model, Graph(model.task, signature))
     content = written.write(exported)
@@ -68,7 +69,8 @@ def _export(job: Job, words: list[str]) -> None:
     with atomic_write(path) as file:
         file.write(content)
     shapes = exported.metadata["inputs"]
-    inputs = " and ".join(f"{name} {one['dtype']} {_shape(one['shape'])}" for name, one in shapes.items())
+    kinds = {name: f"{one['dtype']} {_shape(one['shape'])}" for name, one in shapes.items()}
+    inputs = ", ".join(kind if name == "inputs" else f"{name} {kind}" for name, kind in kinds.items())
     (result,) = exported.metadata["outputs"].values()
     say(
         f"exported    {display_path(path)} ({len(content) / 1e6:,.1f} MB)",
@@ -103,10 +105,10 @@ def _described(model: TrainedModel, graph: Graph) -> Exported:
     task, trained, signature = model.task, model.trained_on, graph.signature
     output = "values" if isinstance(task, Regressor) else "probabilities"
     shape: list[Any] = ["batch", *signature.shape]
-    if graph.any_length:
-        shape[1] = "steps"
+    for place, name in graph.varying().items():
+        shape[place] = name
     inputs: dict[str, Any] = {"inputs": {"shape": shape, "dtype": str(trained.dtype).removeprefix("torch.")}}
-    inputs["inputs"]["meaning"] = _meaning(model)
+    inputs["inputs"]["meaning"] = _meaning(model, graph)
     if signature.lengths:
         meaning = "true steps of each sequence; values beyond have no influence"
         inputs["lengths"] = {"shape": ["batch"], "dtype": "int64", "meaning": meaning}
@@ -131,7 +133,7 @@ def _described(model: TrainedModel, graph: Graph) -> Exported:
     return Exported(task, graph, load_checkpoint(model.path)[HYPER_PARAMETERS], metadata, output)
 
 
-def _meaning(model: TrainedModel) -> str:
+def _meaning(model: TrainedModel, graph: Graph) -> str:
     trained, preprocessing = model.trained_on, model.task.preprocessing
     if preprocessing.columns is not None:
         return "rows of a table, as columns says: numbers, NaN for gaps; of categories the place among its values"
@@ -140,7 +142,9 @@ def _meaning(model: TrainedModel) -> str:
     if len(trained.shape) == 3 and trained.shape[0] in CHANNELS:
         kind = "images (channels, height, width), {} with values from 0 to {:g}, not normalised"
         words = kind.format("grey" if trained.shape[0] == 1 else "RGB", preprocessing.maximum)
-        return f"{words}; of other sizes the shorter side is scaled and the centre cropped before"
+        _, height, width = trained.shape
+        inside = f"; their shorter side is scaled and their centre cropped to {height}×{width} inside"
+        return words + inside if graph.any_size else words
     return "sequences (steps, features), not normalised" if len(trained.shape) == 2 else "numbers, not normalised"
 
 
