@@ -192,7 +192,7 @@ class DataModule(TaskFacts):
         values, channels = len(self.normalization.mean), samples.inputs.shape[self.channel_axis]
         if values not in (1, channels):
             raise DataError(f"mean and std: {values} values for {channels} channels")
-        self.split, self.manifest = split, {"normalization": asdict(self.normalization)} | manifest
+        self.split, self.manifest = split, {"normalization": asdict(self.normalization)} | self.taken() | manifest
 
     @override
     def ensure_setup(self) -> Split:

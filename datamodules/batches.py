@@ -1,6 +1,7 @@
 """The batches of a split dataset: Lightning's loaders, and the scaling and augmentation of a batch on its device."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -9,11 +10,13 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from datamodules.any_inputs import read_any_inputs
 from datamodules.argument_kinds import call_arguments
 from datamodules.augmentation.base import Augmentation, with_default
 from datamodules.checks import check_at_least
 from datamodules.errors import DataError
 from datamodules.loader import Batch, BatchLoader, InMemoryLoader, Order
+from datamodules.new_inputs import NewBatch, TrainedOn
 from datamodules.samples import Samples, Stream, check_one_label
 from datamodules.splitting.splits import Split
 
@@ -100,6 +103,22 @@ class BatchedDataModule(L.LightningDataModule, ABC):
                 f"may run code; make the datamodule again, or pass trust=True"
             )
         return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+
+    @classmethod
+    def new_inputs(cls, path: Path, trained: TrainedOn) -> Iterator[NewBatch]:
+        """Yield new samples for a trained model, without targets and without this dataset.
+
+        By default from image files, tables of numbers or .npy files, as the model takes. A dataset whose own files are
+        of another kind overrides it.
+
+        Args:
+            path: A file or a folder.
+            trained: What the checkpoint says of the data that the model was trained on.
+
+        Raises:
+            DataError: There is nothing that the model takes.
+        """
+        return read_any_inputs(path, trained)
 
     @abstractmethod
     def ensure_setup(self) -> Split:

@@ -29,9 +29,11 @@ class Stream(ABC):
 
     Attributes:
         shape: (N, C, ...).
+        dtype: Type of the values, as batches hold them before they are scaled.
     """
 
     shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -1,5 +1,7 @@
 """What a task and its network need to know of the data: numbers of classes and outputs, statistics of the targets."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,16 @@ class TaskFacts(BatchedDataModule):
     def _training_targets(self) -> Tensor:
         train = self.ensure_setup().train  # which sets the targets
         return self.targets[torch.from_numpy(train)]
+
+    def taken(self) -> dict[str, Any]:
+        """Return what a checkpoint says of the raw inputs and the classes, for new inputs without this data.
+
+        "inputs" has the "shape" of one sample, the "dtype" and whether there are "lengths"; "class_names" is empty if
+        targets are continuous.
+        """
+        inputs = self.samples.inputs
+        kind = {"shape": list(inputs.shape[1:]), "dtype": str(inputs.dtype).removeprefix("torch.")}
+        return {"inputs": {**kind, "lengths": self.samples.lengths is not None}, "class_names": list(self.class_names)}
 
     @property
     def num_classes(self) -> int:

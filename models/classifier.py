@@ -24,6 +24,7 @@ from models.metrics.conformal import ConformalCoverage, EmptySets, MeanSetSize
 from models.metrics.own import with_class_probabilities
 from models.networks import Network
 from models.objective import loss_divisor
+from models.result_columns import Columns, class_columns
 from models.task import Task
 
 
@@ -139,7 +140,15 @@ class Classifier(Task):
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return class probabilities, (N, C), or those of the labelled steps, (M, C)."""
-        return class_probabilities(super().predict_step(batch, batch_idx))
+        return self.to_results(super().predict_step(batch, batch_idx))
+
+    @override
+    def to_results(self, predictions: Tensor) -> Tensor:
+        return class_probabilities(predictions)
+
+    @override
+    def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> Columns:
+        return class_columns(results, names, most) | self.set_column(results, names)
 
     @override
     def to_predictions(self, outputs: Tensor) -> Tensor:

@@ -105,6 +105,20 @@ class EvaluatedModule(L.LightningModule, ABC):
         """Return the network's outputs in the form that the metrics compare with targets."""
         return outputs
 
+    def to_results(self, predictions: Tensor) -> Tensor:
+        """Return what `predict` writes of predictions, such as probabilities of logits."""
+        return predictions
+
+    def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> dict[str, list[Any]]:
+        """Return results as the columns of a table with one row per sample, N values each, numbers as numbers.
+
+        Args:
+            results: From `to_results`, (N, ...).
+            names: Names of classes or labels, or of continuous targets.
+            most: Largest number of classes that a row names; None gives each a column.
+        """
+        return dict(self.prediction_columns(results, None, names))
+
     @abstractmethod
     def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:
         """Return a message on outputs whose shape does not fit the targets."""

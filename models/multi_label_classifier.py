@@ -21,6 +21,7 @@ from models.metrics.conformal import ConformalCoverage, MeanSetSize
 from models.metrics.multi_label import BestThresholds, evaluation_metrics, test_metrics, training_metrics
 from models.metrics.own import with_label_probabilities
 from models.networks import Network
+from models.result_columns import Columns, label_columns
 from models.task import Task
 from models.thresholds import DecisionThresholds
 
@@ -134,7 +135,15 @@ class MultiLabelClassifier(Task):
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the probability of each label, (N, num_labels)."""
-        return label_probabilities(super().predict_step(batch, batch_idx))
+        return self.to_results(super().predict_step(batch, batch_idx))
+
+    @override
+    def to_results(self, predictions: Tensor) -> Tensor:
+        return label_probabilities(predictions)
+
+    @override
+    def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> Columns:
+        return label_columns(results, self.thresholds(results), names) | self.set_column(results, names)
 
     @override
     def to_predictions(self, outputs: Tensor) -> Tensor:

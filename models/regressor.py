@@ -20,6 +20,7 @@ from models.metrics.mean_loss import SUM_DTYPE
 from models.metrics.own import single_column
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
+from models.result_columns import Columns, value_columns
 from models.task import Task
 
 
@@ -120,6 +121,10 @@ class Regressor(Task):
             return weighted_loss(self.loss, outputs, targets.to(outputs.dtype), weights)
         loss: Tensor = self.loss(outputs, targets.to(outputs.dtype))
         return loss
+
+    @override
+    def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> Columns:
+        return value_columns(results, names)
 
     @override
     def prediction_columns(

@@ -54,13 +54,23 @@ def check_rebuildable(
     if not {"network"} & {*given, *content.get(HYPER_PARAMETERS, {})}:
         raise TypeError(f"{path} does not say how its network was made: give it again, {call}network=...)")
     if not trust:
-        _check_imports(path, content, given)
+        check_imports(path, content, given)
     for name in content.get(UNRECORDED, []):
         if name not in given:
             rank_zero_warn(f"{path} does not say how its {name} was made: give it again to train, {call}{name}=...)")
 
 
-def _check_imports(path: str | Path, checkpoint: Mapping[str, Any], given: Collection[str]) -> None:
+def check_imports(path: str | Path, checkpoint: Mapping[str, Any], given: Collection[str]) -> None:
+    """Check that what rebuilds a task names classes of known packages alone, or such as are imported already.
+
+    Args:
+        path: Where it was read, for the message.
+        checkpoint: Holds the hyperparameters, as a checkpoint does.
+        given: Names of arguments that are not taken from it.
+
+    Raises:
+        ImportError: It names a class of another module.
+    """
     keys = (*CHECKPOINT_PAST_HPARAMS_KEYS, HYPER_PARAMETERS)
     stored = {name: value for key in keys for name, value in dict(checkpoint.get(key) or {}).items()}
     if "_instantiator" not in stored:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,8 @@ def list_class(folder: Path) -> tuple[list[ImageFile], Counter[str]]:
     """
     left_out: Counter[str] = Counter()
     images = []
-    for entry in _Walk(left_out).files(folder):
+    for entry in Walk(left_out).files(folder):
+        check_name(entry)
         if entry.name.startswith(".") or not entry.name.lower().endswith(SUFFIXES):
             left_out["other file"] += 1
         else:
@@ -57,19 +58,21 @@ def _image(entry: os.DirEntry[str]) -> ImageFile:
     return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
 
 
-class _Walk:
+class Walk:
     """A walk through folders that enters each once, under its own name rather than a link's, and none above the first.
 
     Args:
         left_out: Counts the folders that are not entered.
+        unreadable: Called with a folder that cannot be read; by default the error is raised.
     """
 
-    def __init__(self, left_out: Counter[str]) -> None:
+    def __init__(self, left_out: Counter[str], unreadable: Callable[[str, OSError], None] | None = None) -> None:
         self.left_out = left_out
+        self.unreadable = unreadable
         self.entered: set[str] = set()
 
     def files(self, folder: Path) -> Iterator[os.DirEntry[str]]:
-        """Yield all files below a folder."""
+        """Yield all files below a folder: those of each folder by name, what links lead to last."""
         links: list[tuple[os.DirEntry[str], list[str]]] = []
         yield from self._below(str(folder), [os.path.realpath(folder.parent)], links)
         while links:
@@ -90,17 +93,25 @@ class _Walk:
         if place in self.entered:
             return
         self.entered.add(place)
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not _is_folder(entry):
-                    check_name(entry)
-                    yield entry
-                elif entry.name.startswith("."):
-                    self.left_out["hidden folder"] += 1
-                elif entry.is_symlink():
-                    links.append((entry, [*above, place]))
-                else:
-                    yield from self._below(entry.path, [*above, place], links)
+        for entry in self._entries(folder):
+            if not _is_folder(entry):
+                yield entry
+            elif entry.name.startswith("."):
+                self.left_out["hidden folder"] += 1
+            elif entry.is_symlink():
+                links.append((entry, [*above, place]))
+            else:
+                yield from self._below(entry.path, [*above, place], links)
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if self.unreadable is None:
+                raise
+            self.unreadable(folder, error)
+            return []
 
 
 def check_name(entry: os.DirEntry[str] | Path) -> None:

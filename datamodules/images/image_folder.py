@@ -1,6 +1,7 @@
 """A folder of images with one subfolder per class: decoded once and kept, or streamed if they do not fit in memory."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,8 @@ from datamodules.images.image_decoding import BrokenImageError
 from datamodules.images.image_files import list_images
 from datamodules.images.image_headers import Headers, choose_format, read_headers
 from datamodules.images.image_stream import StreamedImages
+from datamodules.images.new_images import read_images
+from datamodules.new_inputs import NewBatch, TrainedOn
 from datamodules.samples import Samples, Stream
 from datamodules.splitting.duplicates import Digests
 from datamodules.splitting.manifest import Manifest
@@ -157,7 +160,8 @@ class ImageFolder(DataModule):
     @override
     def setup(self, stage: str | None = None) -> None:
         super().setup(stage)
-        self.manifest["images"] = {"height": self.form.height, "width": self.form.width, "maximum": self.maximum}
+        size = {"height": self.form.height, "width": self.form.width, "resized": self.form.resize}
+        self.manifest["images"] = {**size, "maximum": self.maximum}
 
     @override
     def fit_maximum(self, indices: Tensor) -> None:
@@ -197,6 +201,13 @@ class ImageFolder(DataModule):
     def preprocessing(self) -> dict[str, Any]:
         size = [self.form.height, self.form.width] if self.form.resize else None
         return super().preprocessing | {"size": size}
+
+    @classmethod
+    @override
+    def new_inputs(cls, path: Path, trained: TrainedOn) -> Iterator[NewBatch]:
+        """Yield an image, or all images below a folder, decoded as those of the training; they need no classes."""
+        images = trained.manifest["images"]
+        return read_images(path, trained, resized=images["resized"], deep=trained.dtype == torch.float32)
 
     @override
     def extra_facts(self) -> list[str]:

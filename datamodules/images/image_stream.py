@@ -41,6 +41,7 @@ class StreamedImages(Stream):
         self.transform = transform
         self.num_workers = num_workers
         self.shape = (len(paths), *form.shape)
+        self.dtype = torch.float32 if form.deep else torch.uint8
 
     @override
     def sample(self, indices: Tensor) -> Tensor:

@@ -50,7 +50,12 @@ def read_long_table(
     for option, name in (("target", target), ("sequence", sequence), ("time", time), ("weights", weights)):
         if name is not None:
             check_column(path, frame, name, option)
-    order, lengths = _in_sequences(path, frame, sequence, time)
+    order, lengths = in_sequences(path, frame, sequence, time)
+    if len(lengths) < 3:
+        raise DataError(
+            f"{path} holds {len(lengths)} sequence(s), by its column {sequence!r}; a training, a validation and a test "
+            "part need three (data.sequence names the column)"
+        )
     if features is None:
         used = [name for name in frame.columns if name not in (target, sequence, time, weights, *others)]
         used = _without_counters(path, frame, used)
@@ -78,6 +83,7 @@ def read_long_table(
         found.class_names,
         [f"{name!r}" for name in used],
         column=column,
+        columns=tuple(used),
     )
 
 
@@ -123,20 +129,25 @@ def _warn_of_order(path: Path, names: list[str], values: Array, lengths: Array) 
             )
 
 
-def _in_sequences(path: Path, frame: "pd.DataFrame", sequence: str, time: str | None) -> tuple[Array, Array]:
-    """Return the rows in the order of sequences, which come as they appear, and of time; and the lengths."""
+def in_sequences(path: Path, frame: "pd.DataFrame", sequence: str, time: str | None) -> tuple[Array, Array]:
+    """Return the rows in the order of sequences, which come as they appear, and of time; and the lengths.
+
+    Args:
+        path: The table, for messages.
+        frame: The table.
+        sequence: Name of the column that says which sequence a row belongs to.
+        time: Name of the column that orders the rows of a sequence; None keeps their order.
+
+    Raises:
+        DataError: A row belongs to no sequence, or its time is neither a number nor a date.
+    """
     import pandas as pd
 
     keys = texts(frame[sequence])
     if (keys == "").any():
         row = int(np.flatnonzero(keys == "")[0]) + 2
         raise DataError(f"{path}, row {row}, column {sequence!r}: the sequence is missing")
-    codes, names = pd.factorize(keys)
-    if len(names) < 3:
-        raise DataError(
-            f"{path} holds {len(names)} sequence(s), by its column {sequence!r}; a training, a validation and a test "
-            "part need three (data.sequence names the column)"
-        )
+    codes, _ = pd.factorize(keys)
     times = np.zeros(len(codes)) if time is None else _times(path, frame[time])
     order = np.lexsort((times, codes))
     together = (np.diff(codes[order]) == 0) & (np.diff(times[order]) == 0)

@@ -74,6 +74,28 @@ def name_arrays(path: Path, arrays: dict[str, Array], target: str | None = None)
     return {part: _named(path, part, parts[part], arrays, target) for part in of_parts}
 
 
+def name_inputs(path: Path, arrays: dict[str, Array]) -> Named:
+    """Return the sequences and their lengths among the arrays of a file; it need not hold targets.
+
+    Raises:
+        DataError: No array holds sequences, or two may.
+    """
+    named = Named()
+    found = _roles(arrays)
+    if "values" not in found and len(arrays) == 1:
+        found["values"] = list(arrays)
+    for role in ("values", "lengths"):
+        if role in found:
+            name = _only(path, role, found[role], arrays, "")
+            named.roles[role] = name, arrays[name]
+    if "values" not in named.roles:
+        raise DataError(
+            f"{path} has no array that is called as sequences are ({', '.join(ROLES['values'])}); it holds "
+            f"{shapes(arrays)}"
+        )
+    return named
+
+
 def _divided(name: str) -> tuple[str, str]:
     """Return the part in an array's name, "" if there is none, and the name without it."""
     for form in (PART_LAST, PART_FIRST):
@@ -96,13 +118,8 @@ def _named(path: Path, part: str, own: dict[str, Array], arrays: dict[str, Array
     if target is not None and target not in own:
         raise DataError(f"{path} has no array {target!r}{of_part} (data.target); it holds {shapes(arrays)}")
     for role, names in (_roles(own) | ({} if target is None else {"targets": [target]})).items():
-        chosen = [name for name in names if name == role] or names
-        if len(chosen) > 1:
-            raise DataError(
-                f"{path}: {chosen[0]} and {chosen[1]} may both be the {role}{of_part}; call one of them {role}. "
-                f"It holds {shapes(arrays)}"
-            )
-        named.roles[role] = chosen[0], own[chosen[0]]
+        chosen = _only(path, role, names, arrays, of_part)
+        named.roles[role] = chosen, own[chosen]
     for role in ("values", "targets"):
         if role not in named.roles:
             raise DataError(
@@ -120,3 +137,13 @@ def _named(path: Path, part: str, own: dict[str, Array], arrays: dict[str, Array
     taken = {name for name, _ in named.roles.values()}
     named.others.update({name: array for name, array in own.items() if name not in taken})
     return named
+
+
+def _only(path: Path, role: str, names: list[str], arrays: dict[str, Array], of_part: str) -> str:
+    chosen = [name for name in names if name == role] or names
+    if len(chosen) > 1:
+        raise DataError(
+            f"{path}: {chosen[0]} and {chosen[1]} may both be the {role}{of_part}; call one of them {role}. "
+            f"It holds {shapes(arrays)}"
+        )
+    return chosen[0]

@@ -39,6 +39,7 @@ class RaggedSequences(Stream):
         self.values, self.lengths = values, lengths
         self.starts = lengths.cumsum(0) - lengths
         self.shape = (len(lengths), int(lengths.max()), *values.shape[1:])
+        self.dtype = values.dtype
         self._moved: RaggedSequences | None = None
 
     def __getitem__(self, index: "int | slice | list[int] | Tensor") -> "Tensor | Sequences":

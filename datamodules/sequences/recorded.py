@@ -35,6 +35,8 @@ class Recorded:
         facts: What to say of how the data was read.
         column: Returns the value of each sequence, (N,), under a name; None if there are no other columns.
         weights: Weight of each sequence in the training loss, (N,), float32; None without any.
+        columns: Names of the columns that the features are, by which new sequences have them; none if they have no
+            names.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Recorded:
     facts: list[str] = field(default_factory=list)
     column: Callable[[str], Array] | None = None
     weights: torch.Tensor | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -1,5 +1,7 @@
 """Sequences in memory, of equal or different lengths, padded batch by batch."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,9 +11,11 @@ from typing_extensions import override
 from datamodules.base import DataModule
 from datamodules.errors import DataError
 from datamodules.loader import Batch
+from datamodules.new_inputs import NewBatch, TrainedOn
 from datamodules.normalization import Normalization, channel_statistics
 from datamodules.precision import check_precision
 from datamodules.samples import labelled_steps
+from datamodules.sequences.new_sequences import Layout, read_new_sequences
 from datamodules.sequences.ragged import PLACE_BYTES, RaggedSequences, Sequences, check_padded_size
 from datamodules.splitting.duplicates import Digests, digest_each
 
@@ -30,6 +34,12 @@ class SequenceDataModule(DataModule):
 
     maximum = 1.0
     channel_axis = -1
+
+    @classmethod
+    @override
+    def new_inputs(cls, path: Path, trained: TrainedOn) -> Iterator[NewBatch]:
+        """Yield sequences without targets, from an .npz or .npy file, .csv files of numbers, or a folder of these."""
+        return read_new_sequences(path, trained, Layout(trained.shape[-1]))
 
     def fields(self) -> Batch:
         """Return the tensors to slice into batches: values, lengths if they differ, targets, weights if any."""

@@ -1,5 +1,6 @@
 """Your own sequences: an .npz file, a folder of .npy or .csv files, one folder per class, or a long table."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from torch import Tensor
 from typing_extensions import override
 
 from datamodules.errors import DataError
+from datamodules.new_inputs import NewBatch, TrainedOn
 from datamodules.samples import Samples
 from datamodules.sequences.long_table import read_long_table
+from datamodules.sequences.new_sequences import Layout, read_new_sequences
 from datamodules.sequences.npz_file import read_npz
 from datamodules.sequences.recorded import Recorded
 from datamodules.sequences.sequence_data import SequenceDataModule
@@ -82,7 +85,9 @@ class SequenceFiles(SequenceDataModule):
     ) -> None:
         super().__init__(**kwargs)
         self.path = Path(path)
-        if self.path.suffix.lower() in TABLES and not self.path.is_dir():
+        is_table = self.path.suffix.lower() in TABLES and not self.path.is_dir()
+        self.kind = "table" if is_table else "folder" if self.path.is_dir() else "arrays"
+        if is_table:
             columns = self.split_options.columns()
             named = TARGET if target is None else target
             recorded = read_long_table(self.path, named, sequence, time, features, continuous, columns, weights)
@@ -115,6 +120,24 @@ class SequenceFiles(SequenceDataModule):
     @override
     def load(self) -> Samples:
         return self._recorded.samples()
+
+    @override
+    def setup(self, stage: str | None = None) -> None:
+        if self.split is None:
+            super().setup(stage)
+            self.manifest["files"] = {"kind": self.kind, "columns": list(self._recorded.columns)}
+
+    @classmethod
+    @override
+    def new_inputs(cls, path: Path, trained: TrainedOn) -> Iterator[NewBatch]:
+        """Yield sequences without targets, from an .npz or .npy file, .csv files, a folder or a long table."""
+        files, arguments = trained.manifest["files"], trained.arguments
+        of_table = files["kind"] == "table"
+        sequence = arguments.get("sequence", "sequence") if of_table else None
+        layout = Layout(
+            trained.shape[-1], tuple(files["columns"]), files["kind"] == "folder", sequence, arguments.get("time")
+        )
+        return read_new_sequences(path, trained, layout)
 
     @override
     def origin(self) -> str:

@@ -52,7 +52,13 @@ def read_folder(path: Path) -> Recorded:
         parts={part: indices for part, indices in parts.items() if len(indices)},
         files=[file.relative_to(path).as_posix() for file in files],
         facts=[f"{count:,} {kind}{'s' * (count > 1)} ignored" for kind, count in sorted(left_out.items())],
+        columns=() if names == numbered(len(names)) else tuple(names),
     )
+
+
+def numbered(features: int) -> list[str]:
+    """Return what features are called that have no names."""
+    return [f"feature {number}" for number in range(features)]
 
 
 def _list(path: Path) -> tuple[list[tuple[str, str, Path]], Counter[str]]:
@@ -100,7 +106,7 @@ def _read(files: list[Path]) -> tuple[list[str], list[Array]]:
         else:
             arrays[file] = as_steps(load_npy(file), str(file))
         width = (tables if file in tables else arrays)[file].shape[1]
-        header = header or [f"feature {number}" for number in range(width)]
+        header = header or numbered(width)
         names = names or header
         if len(header) != len(names):
             raise DataError(f"{file} has {len(header)} features a step; {files[0]} has {len(names)}")

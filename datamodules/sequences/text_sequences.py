@@ -1,6 +1,6 @@
 """Texts as sequences of token ids: a column of a table, a vocabulary from the training part alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from typing_extensions import override
 
 from datamodules.checks import check_at_least
 from datamodules.errors import DataError
+from datamodules.new_inputs import NewBatch, TrainedOn
 from datamodules.normalization import Normalization
 from datamodules.precision import narrowest
 from datamodules.samples import UNLABELLED, Samples
 from datamodules.sequences.columns import check_column, read_columns, read_target, texts
+from datamodules.sequences.new_texts import read_new_texts
 from datamodules.sequences.ragged import RaggedSequences, Sequences
 from datamodules.sequences.sequence_data import SequenceDataModule
 from datamodules.sequences.vocabulary import NOTHING, RESERVED, UNKNOWN, Tokens, Vocabulary, split_text
@@ -180,6 +182,12 @@ class TextSequences(SequenceDataModule):
         """
         self.ensure_setup()
         return self.vocabulary.encode(written)
+
+    @classmethod
+    @override
+    def new_inputs(cls, path: Path, trained: TrainedOn) -> Iterator[NewBatch]:
+        """Yield texts without targets: the text column of a table, or the lines of a .txt file."""
+        return read_new_texts(path, trained, trained.arguments["text"], trained.arguments["target"])
 
     @property
     @override

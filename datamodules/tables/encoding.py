@@ -130,8 +130,13 @@ def encode(raw: Tensor, columns: Tensor) -> Tensor:
     Returns:
         (N, F), float32.
     """
+    return encode_columns(raw, columns.tolist())
+
+
+def encode_columns(raw: Tensor, columns: list[list[float]]) -> Tensor:
+    """Return what `encode` does, for columns as plain numbers: a graph of operations must not read them of a tensor."""
     inputs = []
-    for values, (count, fill, center, scale, gaps) in zip(raw.double().T, columns.tolist(), strict=True):
+    for values, (count, fill, center, scale, gaps) in zip(raw.double().unbind(1), columns, strict=True):
         gap = values.isnan()
         if count:
             inputs.append((values[:, None] == torch.arange(int(count), device=raw.device)).float())

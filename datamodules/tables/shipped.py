@@ -1,12 +1,16 @@
 """Tables that scikit-learn ships."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import torch
 from typing_extensions import override
 
 from datamodules.base import DataModule
+from datamodules.new_inputs import NewBatch, TrainedOn
 from datamodules.samples import Samples
+from datamodules.tables.new_rows import read_number_rows
 
 
 class ShippedTable(DataModule):
@@ -23,6 +27,14 @@ class ShippedTable(DataModule):
         labels = torch.from_numpy(targets)
         labels = labels.long() if self.class_names else labels.double()[:, None]
         return Samples(torch.from_numpy(inputs).float(), labels)
+
+    @classmethod
+    @override
+    def new_inputs(cls, path: Path, trained: TrainedOn) -> Iterator[NewBatch]:
+        """Yield the rows of a table whose columns are called as scikit-learn calls them, or are in its order."""
+        from sklearn import datasets
+
+        return read_number_rows(path, trained, list(getattr(datasets, cls.loader_name)().feature_names))
 
 
 class BreastCancer(ShippedTable):

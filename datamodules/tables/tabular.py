@@ -1,6 +1,7 @@
 """Your own table: a CSV or Parquet file with a row per sample."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 from datamodules.base import DataModule
 from datamodules.errors import DataError
+from datamodules.new_inputs import NewBatch, TrainedOn
 from datamodules.normalization import Normalization
 from datamodules.samples import Samples
 from datamodules.splitting.duplicates import Digests, digest_each
@@ -35,7 +37,7 @@ from datamodules.tables.encoding import (
     wide_words,
 )
 from datamodules.tables.file_kinds import REFUSED_ENDINGS
-from datamodules.tables.new_rows import encode_rows
+from datamodules.tables.new_rows import encode_rows, read_new_rows
 from datamodules.tables.reading import read_table
 from datamodules.tables.strata import binned
 from datamodules.tables.suspects import drop_suspects, warn_of_answers
@@ -200,6 +202,13 @@ class Tabular(DataModule):
         """As that of any dataset; `columns` encodes raw rows, (K, 5), and nothing is left to normalise."""
         self.ensure_setup()
         return super().preprocessing | {"mean": None, "std": None, "columns": as_tensor(self.encodings).tolist()}
+
+    @classmethod
+    @override
+    def new_inputs(cls, path: Path, trained: TrainedOn) -> Iterator[NewBatch]:
+        """Yield the rows of a CSV or Parquet file, or of each in a folder; a target column is not used."""
+        target = trained.arguments["target"]
+        return read_new_rows(path, trained, [target] if isinstance(target, str) else target)
 
     def encode(self, frame: "pd.DataFrame") -> Tensor:
         """Return the raw inputs of new rows, (N, K), float64, which a trained model takes.

@@ -21,3 +21,10 @@ class Network(RecordsInitArgs, nn.Module):
 
     normalizes_inputs: bool = False
     may_change_on_resume: ClassVar[tuple[str, ...]] = ()
+
+    def of_any_length(self) -> nn.Module | None:
+        """Return a module of the same weights and outputs that `torch.export` follows for sequences of any length.
+
+        None if the network takes no sequences, or those of one length alone.
+        """
+        return None

@@ -6,9 +6,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from typing_extensions import override
 
 from datamodules.checks import check_at_least, check_fraction
 from models.networks.network import Network
+from models.networks.scanned_recurrent import ScannedRecurrent
 
 Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
 Output = Literal["last", "mean", "every"]
@@ -98,6 +100,10 @@ class Recurrent(Network):
         # Without padding the head's sums round the same way however long the padding is.
         logits = PackedSequence(self._logits(packed.data), *packed[1:])
         return pad_packed_sequence(logits, batch_first=True, total_length=values.shape[1])[0]
+
+    @override
+    def of_any_length(self) -> nn.Module:
+        return ScannedRecurrent(self.recurrent, self.head, self.output)
 
     def _logits(self, features: Tensor) -> Tensor:
         logits: Tensor = self.head(features)

@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from datamodules.checks import check_at_least
 from models.networks.recurrent import Recurrent
+from models.networks.scanned_recurrent import ScannedRecurrent
 
 
 class TokenRecurrent(Recurrent):
@@ -39,6 +40,10 @@ class TokenRecurrent(Recurrent):
         del self.recurrent, self.head  # the stages of a network are its modules in their order
         self.embedding = nn.Embedding(num_tokens, embedding_dim, padding_idx=0)
         self.recurrent, self.head = recurrent, head
+
+    @override
+    def of_any_length(self) -> nn.Module:
+        return ScannedRecurrent(self.recurrent, self.head, self.output, self.embedding)
 
     @override
     def forward(self, inputs: Tensor | tuple[Tensor, Tensor]) -> Tensor:

@@ -15,7 +15,14 @@ CONFIG = ("-c", "--config")
 LONGEST_SHOWN = 200
 HELP = ("-h", "--help")
 WITHOUT_VALUE = (*HELP, "--print_config")  # a value of --print_config follows "="
-NAMED_BY_FLAG = ("name", "runs_dir", "ckpt_path", "output")  # a recipe's value never wins over a flag
+NAMED_BY_FLAG = (
+    "name",
+    "runs_dir",
+    "ckpt_path",
+    "inputs",
+    "output",
+    "format",
+)  # a recipe's value never wins over a flag
 
 
 class Flag(NamedTuple):

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from jsonargparse import Namespace
 from lightning.pytorch.utilities import rank_zero_only
 
 from callbacks.printing import say
@@ -11,14 +10,13 @@ from datamodules import DataModule
 from datamodules.samples import labelled_steps
 from models import Classifier, MultiLabelClassifier, Regressor
 from models.init_args import find_class
-from scripts.cli.building import BUILT, build_object
 from scripts.cli.choices import exported, path_of
 from scripts.cli.command_line import CommandLine, Flag, Recipe
 from scripts.cli.constructor import REQUIRED, constructor_arguments
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import Job
-from scripts.cli.parser import Parser, parse
-from scripts.cli.session import seed_process
+from scripts.cli.parser import parse
+from scripts.cli.run_data import build_data
 from scripts.cli.start_up_cache import ROOT
 
 OUTPUT = "--model.network.output"
@@ -112,14 +110,9 @@ def _read_data(job: Job, line: CommandLine) -> DataModule:
     """Return the data, ready, since the task depends on the target."""
     flags = [flag for flag in line.flags if flag.name != PRINT]
     values = {name: value for name, value in line.values.items() if name != PRINT}
-    _, config = parse(job, resolve(replace(line, flags=flags, values=values)))
-    parser = Parser()
-    parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
-    builders = [(build_object, kind, True) for kind in BUILT]
-    seed_process(config)
+    parser, config = parse(job, resolve(replace(line, flags=flags, values=values)))
+    data = build_data(config)
     try:
-        settings = Namespace({"data": config.data})  # type: ignore[no-untyped-call]
-        data: DataModule = parser.instantiate(settings, instantiators=builders).data
         data.ensure_setup()
     except (ValueError, TypeError) as error:
         parser.error(str(error), error)

@@ -119,12 +119,39 @@ JOBS = {
         ),
         Job(
             "predict",
-            "write a checkpoint's predictions for its test part to a CSV file",
-            "holdout predict --ckpt_path FILE [--output FILE] [--key value ...]",
-            TRAINING,
+            "write a checkpoint's predictions for its test part, or for new inputs, to a file",
+            "holdout predict --ckpt_path FILE [--inputs PATH] [--output FILE] [--key value ...]",
+            "scripts.cli.new_predictions:run",
             'checkpoint that predicts; with -c, "best" or "last" of that recipe\'s newest run',
             needs_checkpoint=True,
-            options=(*RUN, Option("--output", "FILE", "CSV file (default: in the run's folder)"), VIEWS, *CLASSES),
+            options=(
+                *RUN,
+                Option(
+                    "--inputs", "PATH", "new inputs: images, a table, texts or sequences; a file or a folder of files"
+                ),
+                Option(
+                    "--output",
+                    "FILE",
+                    "CSV file (default: in the run's folder); for new inputs .csv or .parquet (default: the screen)",
+                ),
+                VIEWS,
+                *CLASSES,
+            ),
+            ignored=MONITORS,
+        ),
+        Job(
+            "export",
+            "write a checkpoint's model to a file for other programs, and compare the two",
+            "holdout export --ckpt_path FILE [--format onnx|torch_export|safetensors] [--output FILE]",
+            "scripts.cli.exporting:run",
+            'checkpoint to export; with -c, "best" or "last" of that recipe\'s newest run',
+            needs_checkpoint=True,
+            options=(
+                *RUN,
+                Option("--format", "FORMAT", "onnx (default), torch_export or safetensors"),
+                Option("--output", "FILE", "the file (default: model.onnx, .pt2 or .safetensors in the run's folder)"),
+                *CLASSES,
+            ),
             ignored=MONITORS,
         ),
         Job(

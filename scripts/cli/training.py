@@ -21,7 +21,7 @@ from scripts.cli.calibration import calibrate, check_calibration
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
-from scripts.cli.evaluation import check_writable, evaluate, predict, predictions_path
+from scripts.cli.evaluation import evaluate
 from scripts.cli.failures import DEBUG_HINT, DEBUG_VARIABLE, describe_failure, keep_traceback
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
@@ -29,7 +29,9 @@ from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.measured_weights import tell_given_weights
 from scripts.cli.parser import parse
+from scripts.cli.predictions import predict, predictions_path
 from scripts.cli.quiet import quiet
+from scripts.cli.result_files import check_writable
 from scripts.cli.run_lock import locked
 from scripts.cli.runs import remove_empty_run, run_folder_of
 from scripts.cli.searches import with_found_values

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from datamodules.loader import InMemoryLoader, Order
-from scripts.cli.evaluation import in_dataset_order, write_metrics, write_predictions
+from scripts.cli.evaluation import write_metrics
+from scripts.cli.predictions import in_dataset_order
+from scripts.cli.result_files import write_predictions
 
 
 def test_one_row_a_sample_under_a_header(tmp_path: Path) -> None:
