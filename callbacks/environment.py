@@ -5,12 +5,12 @@ import platform
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import numpy
-import sklearn
 import torch
 import torchmetrics
 import torchvision
@@ -59,8 +59,8 @@ def _git(folder: Path, *arguments: str) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that compute."""
-    modules = (torch, torchvision, L, torchmetrics, numpy, sklearn)
-    return {"python": platform.python_version()} | {module.__name__: str(module.__version__) for module in modules}
+    imported = {module.__name__: str(module.__version__) for module in (torch, torchvision, L, torchmetrics, numpy)}
+    return {"python": platform.python_version(), **imported, "sklearn": version("scikit-learn")}
 
 
 def _program() -> str:

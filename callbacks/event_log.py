@@ -1,39 +1,40 @@
 """TensorBoard's event files, which a resumed run continues: no point twice, none missing."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-import lightning as L
-from lightning.fabric.utilities.apply_func import convert_tensors_to_scalars
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
 
+from callbacks.loggers.once_per_step import OncePerStep
+from callbacks.tensorboard_records import hparams_records, write_points
 from datamodules.atomic_write import WriteError
 
-EVENTS_KEY = "event_files"  # of a checkpoint: the size of each event file, in bytes, when it was written
-STEPS_KEY = "logged_steps"  # of a checkpoint: the last step at which each metric was logged
 EVENT_FILES = "events.out.tfevents.*"
+RENAMED = {"epoch": "train/epoch"}  # so that it does not stand before all that was measured
+RESULT_FILES = "events.out.tfevents.*.test"  # at most one in a run's folder
 
 
-class EventLog(TensorBoardLogger):
+class EventLog(OncePerStep, TensorBoardLogger):
     """TensorBoard's logger, whose files can be cut back to what they held when a checkpoint was written.
 
-    It writes no `hparams.yaml`: `config.yaml` holds a run's settings. A metric is logged once a step.
+    It writes no `hparams.yaml`: `config.yaml` holds a run's settings. A metric is logged once a step. A run enters the
+    HParams tab when its training ends.
 
     Args:
         folder: The run's folder.
-
-    Attributes:
-        logged_steps: The last step at which each metric was logged.
+        title: Name of the run in the HParams tab; default: as TensorBoard names it elsewhere.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, title: str = "") -> None:
         super().__init__(folder, name="", version="", default_hp_metric=False)
         self.folder = folder
-        self.logged_steps: dict[str, int | None] = {}
+        self.title = title
 
     @property
     @override
@@ -43,14 +44,17 @@ class EventLog(TensorBoardLogger):
     @override
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        new = {
-            name: value
-            for name, value in metrics.items()
-            if name not in self.logged_steps or self.logged_steps[name] != step
-        }
-        self.logged_steps |= dict.fromkeys(new, step)
+        new = {RENAMED.get(name, name): value for name, value in self.new_metrics(metrics, step).items()}
         with self._writing():
             super().log_metrics(new, step)
+
+    @override
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, metrics: dict[str, Any] | None = None, step: int | None = None) -> None:
+        self.log_metrics(metrics or {}, step)
+        with self._writing():
+            for record in hparams_records(params, self.title):
+                self.experiment._get_file_writer().add_summary(record, step)
 
     @override
     @rank_zero_only
@@ -81,8 +85,8 @@ class EventLog(TensorBoardLogger):
         writer = self.experiment.file_writer  # None once it is closed
         return None if writer is None else Path(writer.event_writer._file_name)
 
+    @override
     def sizes(self) -> dict[str, int]:
-        """Return the size of each event file by name, in bytes; all that was logged so far is on disk then."""
         with self._writing():
             self.experiment.flush()
         found = {}
@@ -92,14 +96,9 @@ class EventLog(TensorBoardLogger):
             found[path.name] = path.stat().st_size
         return found
 
+    @override
     def cut_back(self, sizes: Mapping[str, int], logged: Mapping[str, int | None]) -> None:
-        """Remove what was logged after a checkpoint was written.
-
-        Args:
-            sizes: What `sizes` returned then; empty for a run that begins.
-            logged: `logged_steps` of that moment.
-        """
-        self.logged_steps = dict(logged)
+        super().cut_back(sizes, logged)
         paths = {path.name: path for path in Path(self.log_dir).glob(EVENT_FILES)}
         own = self._own_file()
         for name, path in paths.items():
@@ -116,21 +115,16 @@ def _has_one_record(path: Path) -> bool:
     return path.stat().st_size <= 8 + 4 + length + 4
 
 
-def log_ended_epoch(trainer: L.Trainer) -> None:
-    """Log the metrics of an epoch that has just ended to TensorBoard, before a checkpoint is written.
-
-    Lightning logs them afterwards, and a run that is killed or resumed there would lack them; `EventLog` ignores the
-    repetition.
-    """
-    connector, loop = trainer._logger_connector, trainer.fit_loop.epoch_loop
-    if not trainer.training or connector._first_loop_iter is not None or not event_logs(trainer):
-        return
-    metrics = convert_tensors_to_scalars(connector.metrics["log"])
-    if metrics:
-        for logger in event_logs(trainer):
-            logger.log_metrics({"epoch": trainer.current_epoch, **metrics}, step=loop._batches_that_stepped - 1)
+def log_test(folder: Path, metrics: Mapping[str, float], step: int) -> None:
+    """Log the metrics of a test beside a run's training, in a file of its own that the next test replaces."""
+    earlier = list(folder.glob(RESULT_FILES))
+    # TensorBoard, if it runs, reads files that are new, in the order of their names.
+    newest = max((int(path.name.split(".")[3]) for path in folder.glob(EVENT_FILES) if _has_time(path)), default=0)
+    path = folder / EVENT_FILES.replace("*", f"{max(int(time.time()), newest + 1)}.test")
+    write_points(path, metrics, step)
+    for replaced in earlier:
+        replaced.unlink(missing_ok=True)
 
 
-def event_logs(trainer: L.Trainer) -> list[EventLog]:
-    """Return the loggers of a trainer that write TensorBoard's files."""
-    return [logger for logger in trainer.loggers if isinstance(logger, EventLog)]
+def _has_time(path: Path) -> bool:
+    return path.name.split(".")[3].isdigit()

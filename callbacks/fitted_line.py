@@ -7,7 +7,10 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from typing_extensions import override
 
-from callbacks.figures import PART_COLORS, PART_LABELS, new_figure, plain_axes, save_figure
+from callbacks.figures import PART_COLORS, PART_LABELS, WIDTH, label, new_figure, plain_axes, save_figure, style
+from callbacks.fonts import drawable
+from callbacks.lookup import run_folder, run_title
+from callbacks.metric_labels import target_labels
 
 POINTS = 200
 
@@ -24,14 +27,15 @@ class FittedLine(L.Callback):
     @override
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if not _has_one_number(data) or data.class_names or data.num_outputs != 1:
+        if not has_line(data):
             raise MisconfigurationException(
                 f"FittedLine: {type(data).__name__} does not have one feature and one continuous target"
             )
 
     @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.is_global_zero:
+        folder = run_folder(trainer)
+        if not trainer.is_global_zero or folder is None:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         inputs, targets = data.samples.inputs[:, 0], data.samples.targets[:, 0]
@@ -42,27 +46,31 @@ class FittedLine(L.Callback):
         with torch.no_grad(), trainer.precision_plugin.forward_context():
             curve = pl_module.eval()(grid.to(pl_module.device)).float().cpu()[:, 0]
         pl_module.train(training)
-        figure = new_figure(5.2, 3.8, "fitted line")
-        axes = plain_axes(figure.add_subplot())
-        slope, intercept = _line(grid[:, 0], curve)
-        axes.plot(grid[:, 0], curve, color="#444444", linewidth=1, label=f"{slope:.4g} · x {intercept:+.4g}")
-        for part, indices in data.split.parts().items():
-            shown = torch.from_numpy(indices)
-            shown = shown[known[shown]]
-            axes.plot(inputs[shown], targets[shown], "o", color=PART_COLORS[part], label=PART_LABELS[part])
+        feature, target = label((data.feature_names() or ["feature"])[0], 40), target_labels(data, 1)[0]
         gaps = int((~known).sum())
-        axes.set_xlabel(f"feature ({gaps:,} samples without a value are not drawn)" if gaps else "feature")
-        axes.set_ylabel("target")
-        axes.legend(frameon=False, fontsize=8)
+        feature += f"\n({gaps:,} samples without a value are not drawn)" if gaps else ""
+        title = f"{run_title(folder)}: fitted line"
+        with style(title, feature, target):
+            figure = new_figure(WIDTH, 4.6, title)
+            axes = plain_axes(figure.add_subplot())
+            slope, intercept = _line(grid[:, 0], curve)
+            sign = "−" if intercept < 0 else "+"
+            axes.plot(grid[:, 0], curve, color="#444444", label=f"{slope:.4g} · x {sign} {abs(intercept):.4g}")
+            for part, indices in data.split.parts().items():
+                shown = torch.from_numpy(indices)
+                shown = shown[known[shown]]
+                axes.plot(inputs[shown], targets[shown], "o", color=PART_COLORS[part], label=PART_LABELS[part])
+            axes.set_xlabel(feature)
+            axes.set_ylabel(drawable(target))
+            figure.legend(loc="outside lower center", ncols=2, frameon=False)
         save_figure(trainer, figure, "fit")
 
 
-def _has_one_number(data: Any) -> bool:
-    """Return whether samples are one number each, of a table one column of numbers, which may have gaps."""
+def has_line(data: Any) -> bool:
+    """Return whether samples are one number each, of a table one column of numbers, and have one continuous target."""
     columns = data.preprocessing["columns"]
-    if columns is None:
-        return tuple(data.input_shape) == (1,)
-    return len(columns) == 1 and not columns[0][0]
+    numbers = tuple(data.input_shape) == (1,) if columns is None else len(columns) == 1 and not columns[0][0]
+    return numbers and not data.class_names and data.num_outputs == 1
 
 
 def _line(x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:

@@ -2,10 +2,13 @@
 
 import math
 import time
+import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import lightning as L
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.data import extract_batch_size
 from torch import Tensor
 from typing_extensions import override
 
@@ -110,7 +113,7 @@ class History(L.Callback):
 
     @override
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
-        self.samples += len(batch[1][1]) * trainer.world_size
+        self.samples += _samples_in(batch[1]) * trainer.world_size
         self._train_end = time.perf_counter()
 
     @override
@@ -217,3 +220,14 @@ def _now(trainer: L.Trainer) -> float:
     progress = trainer.fit_loop.epoch_loop.batch_progress
     done = 1.0 if progress.is_last_batch else progress.current.ready / trainer.num_training_batches
     return trainer.current_epoch + done
+
+
+def _samples_in(batch: Any) -> int:
+    """Return the number of samples of a batch: of its targets, or as Lightning finds it; 0 if it does not."""
+    if isinstance(batch, list | tuple) and len(batch) > 1 and isinstance(batch[1], Tensor):
+        return len(batch[1])
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of sizes that differ
+            return extract_batch_size(batch)
+    except MisconfigurationException:
+        return 0

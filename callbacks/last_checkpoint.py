@@ -8,7 +8,7 @@ from lightning.pytorch import callbacks
 from typing_extensions import override
 
 from callbacks.agreement import holds_anywhere, shared_validation_batches
-from callbacks.event_log import EVENTS_KEY, STEPS_KEY, event_logs, log_ended_epoch
+from callbacks.loggers.kept_logs import LOG_KEYS, cut_back_logs, describe_logs, log_ended_epoch
 from callbacks.lookup import move_last, validates_in_fit
 from datamodules.checks import check_at_least, check_positive
 
@@ -42,7 +42,7 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
         self._saved_step = 0
         self._saved_at = time.monotonic()
         self._within_epoch = self._validated = False
-        self._logged: dict[str, dict[str, int]] = {}
+        self._logged: dict[str, Any] = {}
         self._shared_batches = 0
 
     @property
@@ -68,24 +68,20 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
 
     @override
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._logged = {key: _numbers(checkpoint.get(key)) for key in (EVENTS_KEY, STEPS_KEY)}
+        self._logged = {key: checkpoint[key] for key in LOG_KEYS if checkpoint.get(key)}
 
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
-        begins = trainer.global_step == 0  # if its folder holds events, they are of a start that was killed
-        sizes, steps = (self._logged.get(key, {}) for key in (EVENTS_KEY, STEPS_KEY))
-        if trainer.is_global_zero and (sizes or begins):
-            for logger in event_logs(trainer):
-                logger.cut_back(sizes, steps)
+        begins = trainer.global_step == 0  # if its folder holds logs, they are of a start that was killed
+        if trainer.is_global_zero and (self._logged or begins):
+            cut_back_logs(trainer, self._logged)
 
     @override
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         log_ended_epoch(trainer)
         if trainer.is_global_zero:
-            logs = event_logs(trainer)
-            checkpoint[EVENTS_KEY] = {name: size for log in logs for name, size in log.sizes().items()}
-            checkpoint[STEPS_KEY] = {name: step for log in logs for name, step in log.logged_steps.items()}
+            checkpoint |= describe_logs(trainer)
         loops = checkpoint["loops"]["fit_loop"]
         if _validates_next(trainer) or (self._within_epoch and trainer.validating and not self._validated):
             _repeat_validation(loops)
@@ -163,12 +159,6 @@ class LastCheckpoint(callbacks.ModelCheckpoint):
             return False
         late = time.monotonic() - self._saved_at >= 60 * self.minutes_between
         return holds_anywhere(trainer, late)
-
-
-def _numbers(stored: Any) -> dict[str, int]:
-    """Return whole numbers by name as a checkpoint holds them; none if it holds something else."""
-    valid = isinstance(stored, dict) and all(isinstance(number, int) for number in stored.values())
-    return stored if valid else {}
 
 
 def check_intervals(every_n_train_steps: int | None, every_minutes: float | None) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from typing_extensions import override
 
-from callbacks.figures import epoch_axis, new_figure, plain_axes, save_figure
+from callbacks.figures import WIDTH, epoch_axis, new_figure, plain_axes, save_figure, style
 from callbacks.history import History, Row, epochs_done
 from callbacks.lookup import run_folder, run_title
 from callbacks.printing import metric_lines
@@ -115,7 +115,11 @@ def draw_memorization(rows: list[Row], title: str) -> Figure:
         rows: One dictionary per epoch or validation within one, in order, all with "memorization/" metrics.
         title: Title over the figure.
     """
-    figure = new_figure(6.4, 4.4, title)
+    with style(title):
+        return _draw(rows, new_figure(WIDTH, 5.4, title))
+
+
+def _draw(rows: list[Row], figure: Figure) -> Figure:
     axes = plain_axes(figure.add_subplot())
     epochs = [epochs_done(row) for row in rows]
     stacked = [[row[f"memorization/{name}"] for row in rows] for name in FRACTIONS]
@@ -126,12 +130,12 @@ def draw_memorization(rows: list[Row], title: str) -> Figure:
         (f"memorization/{name}", label, color, "-"),
         ("val/accuracy", "validation accuracy", color, "--"),
     ]
-    for name, label, color, style in lines:
+    for name, label, color, line_style in lines:
         points = [(epochs_done(row), row[name]) for row in rows if name in row]
         if points:
-            axes.plot(*zip(*points, strict=True), color=color, linestyle=style, label=label)
+            axes.plot(*zip(*points, strict=True), color=color, linestyle=line_style, label=label)
     epoch_axis(axes)
     axes.set_ylabel("fraction")
     axes.set_ylim(0, 1)
-    figure.legend(loc="outside lower center", ncols=1, frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=1, frameon=False)
     return figure

@@ -1,6 +1,5 @@
 """A gallery of the most confident mistakes on the test images."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,8 +9,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from typing_extensions import override
 
-from callbacks.figures import new_figure, save_figure
-from datamodules.printable import printable
+from callbacks.figures import (
+    RIGHT_COLOR,
+    WRONG_COLOR,
+    class_labels,
+    save_figure,
+    style,
+)
+from callbacks.image_grid import Words, image_figure
 from datamodules.samples import target_kind
 
 
@@ -31,8 +36,8 @@ class Mistake(NamedTuple):
     image: Tensor
 
 
-def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title: str, columns: int = 6) -> Figure:
-    """Draw images in rows, each with its predicted and actual class.
+def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title: str, columns: int = 4) -> Figure:
+    """Draw images in rows, each below the predicted class, its probability and the actual class.
 
     Args:
         mistakes: Mistakes to draw in order, at least one.
@@ -40,18 +45,16 @@ def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title
         title: Title over the images.
         columns: Images per row.
     """
-    columns = min(columns, len(mistakes))
-    rows = math.ceil(len(mistakes) / columns)
-    figure = new_figure(max(1.7 * columns, 3.4), 2.1 * rows + 0.4, title)
-    for number, mistake in enumerate(mistakes, start=1):
-        axes = figure.add_subplot(rows, columns, number)
-        pixels = mistake.image.permute(1, 2, 0)
-        axes.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
-        predicted, actual = printable(class_names[mistake.predicted]), printable(class_names[mistake.actual])
-        title = f"predicted {predicted} ({mistake.confidence:.0%})\nactual {actual}"
-        axes.set_title(title, fontsize=7, parse_math=False)  # a class may be called $x^{$
-        axes.set_axis_off()
-    return figure
+    with style(title, *class_names):
+        names = class_labels(class_names, longest=11)
+        words = [mistake_words(mistake, names) for mistake in mistakes]
+        return image_figure(title, [mistake.image for mistake in mistakes], words, columns, words_above=True)
+
+
+def mistake_words(mistake: Mistake, names: Sequence[str]) -> Words:
+    """Return what was predicted, with its probability, and what is true, as words at an image."""
+    lines = (f"{names[mistake.predicted]} {mistake.confidence:.0%}", f"is {names[mistake.actual]}")
+    return Words(lines, (WRONG_COLOR, RIGHT_COLOR))
 
 
 class MisclassifiedGallery(L.Callback):
@@ -66,7 +69,7 @@ class MisclassifiedGallery(L.Callback):
 
     changes_training: ClassVar[bool] = False
 
-    def __init__(self, count: int = 24) -> None:
+    def __init__(self, count: int = 16) -> None:
         self.count = count
         self._worst: list[Mistake] = []
         self._wrong = self._seen = 0
@@ -103,8 +106,11 @@ class MisclassifiedGallery(L.Callback):
             self._worst = []
             self._keep(mistake for worst, *_ in found for mistake in worst)
             self._wrong, self._seen = (sum(counts[k] for counts in found) for k in (1, 2))
-        if not self._worst or not trainer.is_global_zero:
-            return
-        title = f"{self._wrong:,} of {self._seen:,} test images are wrong; the most confident ones"
+        if self._worst and trainer.is_global_zero:
+            title = f"{self._wrong:,} of {self._seen:,} test images are wrong; the most confident mistakes"
+            self.draw(trainer, pl_module, self._worst, title)
+
+    def draw(self, trainer: L.Trainer, pl_module: L.LightningModule, mistakes: Sequence[Mistake], title: str) -> None:
+        """Draw the mistakes, at least one, the most confident first."""
         names = trainer.datamodule.class_names  # type: ignore[attr-defined]
-        save_figure(trainer, draw_mistakes(self._worst, names, title), "misclassified")
+        save_figure(trainer, draw_mistakes(mistakes, names, title), "misclassified")

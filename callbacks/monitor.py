@@ -4,7 +4,7 @@ import re
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 
 from callbacks.lookup import callbacks_of
 from callbacks.probe import Probe
@@ -82,13 +82,14 @@ def check_lightnings_monitors(trainer: L.Trainer, module: L.LightningModule) -> 
     rooms = {type(callback).__module__.split(".")[0] for callback in callbacks_of(trainer)}
     if not callable(known) or rooms - {"lightning", "callbacks", "models", "scripts"}:
         return
-    probes = [callback.prefix for callback in callbacks_of(trainer) if isinstance(callback, Probe)]
+    logged = [callback.prefix for callback in callbacks_of(trainer) if isinstance(callback, Probe)]
+    logged += ["lr-" for callback in callbacks_of(trainer) if isinstance(callback, LearningRateMonitor)]
     for callback in callbacks_of(trainer):
         monitor, name = getattr(callback, "monitor", None), type(callback).__name__
         theirs = isinstance(callback, EarlyStopping | ModelCheckpoint) and type(callback).__module__.startswith("light")
         if not theirs or not isinstance(monitor, str) or monitor in (*known(), "epoch", "step"):
             continue
-        if not monitor.startswith(("lr-", *probes)):
+        if not monitor.startswith(tuple(logged)):
             raise MisconfigurationException(
                 f"trainer.callbacks: {name}: no metric is called {monitor!r}; choose from {', '.join(sorted(known()))}"
             )

@@ -3,6 +3,8 @@
 import textwrap
 from collections.abc import Mapping
 
+from tqdm import tqdm
+
 from datamodules.printable import printable
 
 WIDTH = 80
@@ -10,8 +12,27 @@ JOINED = "\N{NO-BREAK SPACE}"
 
 
 def say(*lines: str) -> None:
-    """Print lines at once; each stays one line, whatever names of classes, files or columns are in it."""
-    print("\n".join(map(printable, lines)), flush=True)
+    """Print lines at once, above an open bar; each stays one line, whatever names of classes or files are in it."""
+    with tqdm.external_write_mode():
+        print("\n".join(map(printable, lines)), flush=True)
+
+
+def number_text(value: float, sign: str = "") -> str:
+    """Return a number with as many digits as are worth reading, however large or small it is.
+
+    Args:
+        value: The number.
+        sign: "+" shows the sign of values above 0 too.
+    """
+    size = abs(value)
+    if size == 0 or 0.001 <= size < 1000:
+        return f"{value:{sign}.4f}"
+    return f"{value:{sign}.1f}" if 1000 <= size < 1e6 else f"{value:{sign}.4g}"
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """Return a text as lines that fit a terminal of 80 columns; all but the first are indented."""
+    return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
 def metric_name(name: str) -> str:
@@ -27,7 +48,7 @@ def metric_lines(metrics: Mapping[str, float], heading: str = "", sign: str = ""
         heading: Text before the first.
         sign: "+" shows the sign of values above 0 too.
     """
-    pairs = [f"{metric_name(name)}{JOINED}{value:{sign}.4f}" for name, value in metrics.items()]
+    pairs = [f"{metric_name(name)}{JOINED}{number_text(value, sign)}" for name, value in metrics.items()]
     lines = textwrap.wrap(
         "   ".join(pairs),
         WIDTH,

@@ -1,5 +1,6 @@
-"""The output of training: a header, and a line for each epoch if there is no progress bar."""
+"""The output of training: a header, and a line for each epoch."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import lightning as L
@@ -7,9 +8,9 @@ from typing_extensions import override
 
 from callbacks.environment import describe_device
 from callbacks.files import display_path
-from callbacks.history import History, moment, shared_metrics
+from callbacks.history import History, Row, moment, shared_metrics
 from callbacks.lookup import run_folder
-from callbacks.printing import say
+from callbacks.printing import number_text, say, wrapped
 
 
 class Header(L.Callback):
@@ -22,18 +23,22 @@ class Header(L.Callback):
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
-        network = type(getattr(pl_module, "network", pl_module)).__name__
+        network = getattr(pl_module, "network", None)
+        of_network = "" if network is None else f" of {type(network).__name__}"
         counts = dict.fromkeys((True, False), 0)
         for parameter in pl_module.parameters():
             counts[parameter.requires_grad] += parameter.numel()
         frozen = f" ({counts[False]:,} of them frozen)" if counts[False] else ""
         datamodule: Any = getattr(trainer, "datamodule", None)
         if hasattr(datamodule, "describe"):
-            say(f"data   {type(datamodule).__name__}: {datamodule.describe()}")
-        task = f"{type(pl_module).__name__} of {network}, {sum(counts.values()):,} parameters{frozen}"
-        say(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}")
+            say(*wrapped(f"data   {type(datamodule).__name__}: {datamodule.describe()}", indent=7))
+        task = f"{type(pl_module).__name__}{of_network}, {sum(counts.values()):,} parameters{frozen}"
+        say(*wrapped(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}", indent=7))
         if folder is not None:
             say(f"run    {display_path(folder)}{_resumed(trainer)}")
+        elif trainer.fast_dev_run:  # type: ignore[attr-defined]
+            count = int(trainer.fast_dev_run)  # type: ignore[attr-defined]
+            say(f"run    fast_dev_run: {count} batch{'es' * (count > 1)} of each part, and nothing is kept")
 
 
 def _resumed(trainer: L.Trainer) -> str:
@@ -44,7 +49,7 @@ def _resumed(trainer: L.Trainer) -> str:
 
 
 class EpochLines(L.Callback):
-    """Prints one line of metrics per epoch, for output that is not a terminal.
+    """Prints one line of metrics per epoch; with one training and one validation metric it fits 80 columns.
 
     If the last validation of an epoch was not at its end, its metrics come after its moment: "at 2.76:".
     """
@@ -78,12 +83,19 @@ class EpochLines(L.Callback):
         for row in history.rows:
             if row["epoch"] >= self._printed:
                 total = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
-                parts = [f"epoch {moment(row)}{total}"]
-                shown = [f"{part}/{name}" for part in ("train", "val") for name in shared_metrics([row])]
-                parts += [f"{name} {row[name]:.4f}" for name in shown if name in row]
+                names = shared_metrics([row])
+                parts = [f"epoch {moment(row)}{total}", *_measured(row, names)]
                 within = history.last_validation(row)
                 if within and not any(name in row for name in within if name.startswith("val/")):
-                    parts.append(f"at {moment(within)}:")
-                    parts += [f"{name} {within[name]:.4f}" for name in shown if name in within]
+                    parts += [f"at {moment(within)}:", *_measured(within, names)]
                 say("  ".join(parts))
                 self._printed = int(row["epoch"]) + 1
+
+
+def _measured(row: Row, names: Sequence[str]) -> list[str]:
+    """Return what a row holds of some metrics, a text for each part: "train/loss 0.5 accuracy 0.8"."""
+    parts = []
+    for part in ("train", "val"):
+        values = [f"{name} {number_text(row[f'{part}/{name}'])}" for name in names if f"{part}/{name}" in row]
+        parts += [f"{part}/{' '.join(values)}"] if values else []
+    return parts

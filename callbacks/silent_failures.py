@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from typing_extensions import override
 
-from callbacks.history import History
+from callbacks.history import History, Row
 from callbacks.lookup import validates_in_fit
 from models.evaluated import EvaluatedModule
 
@@ -25,7 +25,10 @@ class SilentFailures(L.Callback):
     """Warns, one line each, of inputs, labels and settings with which a training ends well and has learnt nothing.
 
     It looks at the settings, the labels and the first batch, and at the metrics of the first epochs; it asks the device
-    nothing in a training step.
+    nothing in a training step. What it said is in `summary.json`, under "warnings".
+
+    Attributes:
+        messages: What was said, by kind; a resumed run knows what was said before.
     """
 
     changes_training: ClassVar[bool] = False
@@ -35,15 +38,33 @@ class SilentFailures(L.Callback):
         self._highest: Tensor | None = None
         self._equal = 0
         self._said: set[str] = set()
+        self.messages: dict[str, str] = {}
 
     def _warn(self, kind: str, message: str) -> None:
+        self.messages.setdefault(kind, message)
         if kind not in self._said:
             self._said.add(kind)
             rank_zero_warn(message)
 
+    def summary(self, best: Row) -> dict[str, Any]:
+        """Return the entry of `summary.json`."""
+        return {"warnings": list(self.messages.values())}
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"equal": self._equal, "messages": self.messages}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._equal, self.messages = state_dict["equal"], dict(state_dict["messages"])
+
+    @override
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":  # a resumed run loads its own afterwards
+            self._equal, self.messages = 0, {}
+
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._equal = 0
         if trainer.max_epochs is not None and 0 <= trainer.max_epochs < (trainer.min_epochs or 0):
             self._warn(
                 "epochs",

@@ -3,10 +3,13 @@
 import json
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import lightning as L
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -19,6 +22,7 @@ from callbacks.environment import describe_environment
 from callbacks.files import display_path, write_text
 from callbacks.generalization_gap import gaps
 from callbacks.history import History, Row, epochs_done, moment, shared_metrics
+from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.lookup import callbacks_of, find_callback, run_folder
 from callbacks.monitor import at_epoch_end
 from callbacks.printing import metric_lines, say
@@ -26,6 +30,7 @@ from models.evaluated import Mode
 from models.own_code import with_place
 
 TRAINING = "training"
+FAILURE_FILE = "failure.txt"
 BELOW_ZERO = "  (below 0: training is measured during the epoch, with regularization on)"
 
 
@@ -35,6 +40,8 @@ class Summary(BestEpochCallback):
     Any callback adds to it by methods that take the best epoch's metrics: `summary_lines(best)` returns lines to print,
     `summary(best)` keys of the file, and `command_lines(checkpoint)`, given the file of the best epoch, how to go on;
     `recipe_flag(checkpoint)` returns what an interrupted run needs besides its checkpoint to be resumed.
+
+    An error that ends training is kept in `failure.txt`, until the run is resumed.
 
     Args:
         monitor: Metric that decides which epoch is the best.
@@ -49,6 +56,12 @@ class Summary(BestEpochCallback):
     def __init__(self, monitor: str = "val/loss", mode: Mode | None = None) -> None:
         super().__init__(monitor, mode)
         self.reported = False
+        self._began = False
+
+    @override
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._began = True
+        _forget_failure(trainer)
 
     @override
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -62,6 +75,7 @@ class Summary(BestEpochCallback):
             "epochs": epochs_done(history.rows[-1]) if history.rows else 0,
             "stopped": _reason(trainer),
             "monitor": self.monitor,
+            "mode": self.mode,
             "best": best,
             "best_is_last": best is not None and best is history.measured(self.monitor)[-1],
             "gap": gap_to_training(pl_module, best or {}),
@@ -77,16 +91,18 @@ class Summary(BestEpochCallback):
         }
         for added in ask_callbacks(trainer, "summary", best or {}, check=_check_keys):
             summary |= added
+        _forget_failure(trainer)
         if folder is not None:
             write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-        if best is None:
+        if best is None and not any(name.startswith("val/") for row in history.in_order() for name in row):
             say(f"trained {round(summary['epochs'], 2):g} epochs; nothing was validated")
             return
-        lines = result_lines(summary)
-        for added in ask_callbacks(trainer, "summary_lines", best, check=_check_lines):
+        lines = unmonitored_lines(summary) if best is None else result_lines(summary)
+        for added in () if best is None else ask_callbacks(trainer, "summary_lines", best, check=_check_lines):
             lines += added
-        checkpoint = find_callback(trainer, Checkpoint)
-        path = display_path(checkpoint.best_model_path) if checkpoint is not None and checkpoint.best_model_path else ""
+        lines.append(time_line(summary))
+        kept = find_callback(trainer, Checkpoint if best is not None else LastCheckpoint)
+        path = display_path(kept.best_model_path) if kept is not None and kept.best_model_path else ""
         lines += file_lines(path, run_folder(trainer))
         for added in ask_callbacks(trainer, "command_lines", path, check=_check_lines) if path else ():
             lines += added
@@ -94,10 +110,13 @@ class Summary(BestEpochCallback):
 
     @override
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        stopped = trainer.state.fn == TrainerFn.FITTING and isinstance(exception, KeyboardInterrupt | SIGTERMException)
-        if not stopped or not trainer.is_global_zero:
+        if trainer.state.fn != TrainerFn.FITTING or not trainer.is_global_zero:
             return
         folder = run_folder(trainer)
+        if not isinstance(exception, KeyboardInterrupt | SIGTERMException):
+            if self._began and folder is not None and isinstance(exception, Exception):
+                _keep_failure(folder, trainer.current_epoch, exception)
+            return
         kept = [folder / "checkpoints" / name for name in ("last.ckpt", "best.ckpt")] if folder is not None else []
         path = next((path for path in kept if path.is_file()), None)
         after = "no checkpoint was written"
@@ -105,6 +124,19 @@ class Summary(BestEpochCallback):
             recipe = "".join(ask_callbacks(trainer, "recipe_flag", path, check=_check_text))
             after = f"resume with: holdout fit {recipe}--ckpt_path {shlex.quote(display_path(path))}"
         say("", f"interrupted in epoch {trainer.current_epoch + 1}; {after}")
+
+
+def _keep_failure(folder: Path, epoch: int, error: Exception) -> None:
+    """Write what ended training; a run that kept nothing else is removed with it."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    with suppress(OSError):  # the disk may be full: that may be the error
+        write_text(folder / FAILURE_FILE, f"in epoch {epoch + 1}: {said}\n")
+
+
+def _forget_failure(trainer: L.Trainer) -> None:
+    folder = run_folder(trainer)
+    if folder is not None and trainer.is_global_zero:
+        (folder / FAILURE_FILE).unlink(missing_ok=True)
 
 
 def ask_callbacks(trainer: L.Trainer, method: str, given: Any, check: Callable[[Any], None]) -> list[Any]:
@@ -162,7 +194,11 @@ def _reason(trainer: L.Trainer) -> str:
         return f"early: {stopping.monitor} has not improved for {stopping.wait_count} {unit}"
     if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch:
         return "max_epochs"
-    return "max_steps" if 0 < trainer.max_steps <= trainer.global_step else "stopped"
+    if 0 < trainer.max_steps <= trainer.global_step:
+        return "max_steps"
+    timer = find_callback(trainer, Timer)
+    remaining = None if timer is None else timer.time_remaining()
+    return "max_time" if remaining is not None and remaining <= 0 else "stopped"
 
 
 def result_lines(summary: dict[str, Any]) -> list[str]:
@@ -175,11 +211,27 @@ def result_lines(summary: dict[str, Any]) -> list[str]:
     last = " (the last: it may not have converged yet)" if summary["best_is_last"] else ""
     lines = [f"best epoch {moment(best)} of {round(summary['epochs'], 2):g} by {summary['monitor']}{last}"]
     lines += [f"  stopped {summary['stopped']}"] if summary["stopped"].startswith("early") else []
+    lines += ["  stopped by max_time"] if summary["stopped"] == "max_time" else []
     for part in ("val", "train"):
         lines += metric_lines({name: value for name, value in best.items() if name.startswith(f"{part}/")})
     lines += metric_lines(gap, f"gap to {summary['gap_to']}: ", "+")
     lines += [BELOW_ZERO] if gap and min(gap.values()) < 0 and summary["gap_to"] == TRAINING else []
     return lines
+
+
+def unmonitored_lines(summary: dict[str, Any]) -> list[str]:
+    """Return the printed lines about a training whose monitored metric was never measured: its last metrics."""
+    lines = [f"trained {round(summary['epochs'], 2):g} epochs; {summary['monitor']} was not measured"]
+    for part in ("val", "train"):
+        lines += metric_lines({name: value for name, value in summary["last"].items() if name.startswith(f"{part}/")})
+    return lines
+
+
+def time_line(summary: dict[str, Any]) -> str:
+    """Return the printed line on how long a run took, and how fast it trained."""
+    speed = summary["samples_per_second"]
+    each = f", {speed:,} training samples per second" if speed else ""
+    return f"time        {timedelta(seconds=round(summary['wall_seconds']))}{each}"
 
 
 def file_lines(checkpoint: str, folder: Path | None) -> list[str]:

@@ -1,5 +1,6 @@
 """Datasets: split without leaks, augmented and batched on the device."""
 
+from datamodules.arrays import Arrays
 from datamodules.augmentation import (
     AlternatingFlip,
     Augmentation,
@@ -44,6 +45,7 @@ __all__ = [
     "MNIST",
     "AddingProblem",
     "AlternatingFlip",
+    "Arrays",
     "AugMix",
     "Augmentation",
     "BreastCancer",

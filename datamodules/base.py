@@ -92,15 +92,6 @@ class DataModule(TaskFacts):
         self.normalization: Normalization
         self.manifest: Manifest
 
-    def __getattr__(self, name: str) -> Any:
-        """Say which attribute a subclass has not stated; called only for attributes that are missing."""
-        examples = {"class_names": '("cat", "dog")', "input_shape": "(3, 32, 32)"}
-        if name in examples:
-            raise DataError(
-                f"{type(self).__name__}: {name} is missing; state it in the class: {name} = {examples[name]}"
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
     @abstractmethod
     def load(self) -> Samples:
         """Read the whole dataset from where `prepare_data` left it."""

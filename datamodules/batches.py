@@ -9,6 +9,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from datamodules.argument_kinds import call_arguments
 from datamodules.augmentation.base import Augmentation, with_default
 from datamodules.checks import check_at_least
 from datamodules.errors import DataError
@@ -30,6 +31,17 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     samples: Samples
     targets: Tensor
     weights: Tensor | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make the object, once its arguments are of the kinds that it takes."""
+        chosen = cls.class_for(*args, **kwargs)
+        call_arguments(chosen, args, kwargs)
+        return super().__new__(chosen)
+
+    @classmethod
+    def class_for(cls, *args: Any, **kwargs: Any) -> type[Self]:
+        """Return the class to make for some arguments: this one, or a subclass of it that suits them."""
+        return cls
 
     def __init__(
         self,
@@ -55,6 +67,17 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         self._on_device: Batch | None = None
         self._features: Tensor | None = None
         check_at_least(type(self).__name__, 1, batch_size=batch_size, eval_batch_size=eval_batch_size)
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what a subclass has left out; called only for attributes that are missing."""
+        if name == "split":  # the first that anybody asks for
+            raise DataError(f"{type(self).__name__}: its __init__ must call super().__init__() first")
+        examples = {"class_names": '("cat", "dog")', "input_shape": "(3, 32, 32)"}
+        if name in examples:
+            raise DataError(
+                f"{type(self).__name__}: {name} is missing; state it in the class: {name} = {examples[name]}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]

@@ -79,6 +79,7 @@ class BatchLoader(ABC):
         self.epoch = 0
         self.position = 0
         self._resume_at = 0
+        self.device = indices.device  # of `read`'s indices: each copy would wait for the GPU, so there is one a pass
 
     @abstractmethod
     def read(self, batches: Iterable[Tensor]) -> Iterator[Batch]:
@@ -124,7 +125,7 @@ class BatchLoader(ABC):
             yield batch
 
     def _slices(self) -> Iterator[Tensor]:
-        permutation, last = self.permutation(), len(self) - 1
+        permutation, last = self.permutation().to(self.device), len(self) - 1
         for number in range(self.position, len(self)):
             end = None if number == last and not self.order.drop_last else (number + 1) * self.batch_size
             batch = permutation[number * self.batch_size : end]
@@ -132,9 +133,10 @@ class BatchLoader(ABC):
             yield batch[self.order.rank * size : (self.order.rank + 1) * size]
 
     def _dealt(self) -> Iterator[Tensor]:
+        indices = self.indices.to(self.device)
         for number in range(self.position, len(self)):
             start = (number * self.order.world_size + self.order.rank) * self.batch_size
-            yield self.indices[start : start + self.batch_size]
+            yield indices[start : start + self.batch_size]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position: the epoch, and the number of batches yielded in it."""
@@ -162,12 +164,12 @@ class InMemoryLoader(BatchLoader):
     def __init__(self, tensors: Batch, indices: Tensor, batch_size: int, order: Order) -> None:
         super().__init__(indices, batch_size, order)
         self.tensors = tensors
+        self.device = tensors[0].device
 
     def read(self, batches: Iterable[Tensor]) -> Iterator[Batch]:
         """Yield the slices of all tensors for each batch of indices."""
         for indices in batches:
-            chosen = indices.to(self.tensors[0].device)
-            yield tuple(tensor.index_select(0, chosen) for tensor in self.tensors)
+            yield tuple(tensor.index_select(0, indices) for tensor in self.tensors)
 
 
 class Unshuffled(SequentialSampler):

@@ -9,7 +9,7 @@ from datamodules.samples import UNLABELLED, target_kind
 
 
 class TaskFacts(BatchedDataModule):
-    """The part of `DataModule` that arguments of tasks and networks are filled in from."""
+    """The part of `DataModule` that arguments of tasks and networks, and labels of figures, are taken from."""
 
     def _training_targets(self) -> Tensor:
         train = self.ensure_setup().train  # which sets the targets
@@ -57,6 +57,14 @@ class TaskFacts(BatchedDataModule):
     @property
     def category_blocks(self) -> list[tuple[int, int]]:
         """First input and number of inputs of each category of many values, which a network may embed."""
+        return []
+
+    def feature_names(self) -> list[str]:
+        """Return the names of the columns that inputs are made of, with their units; none if they have no names."""
+        return []
+
+    def target_names(self) -> list[str]:
+        """Return the names of the continuous targets, with their units; none if they have no names."""
         return []
 
     def target_words(self) -> str:

@@ -35,14 +35,15 @@ class CheckpointedModule(CalibratedModule):
     def load_from_checkpoint(  # type: ignore[override]
         cls, checkpoint_path: str | Path, *args: Any, trust: bool = False, **kwargs: Any
     ) -> Self:
-        """Rebuild the task from a checkpoint, without the weights that its network began with.
+        """Rebuild the task from a checkpoint, on the CPU, without the weights that its network began with.
 
         Args:
             checkpoint_path: The file.
-            args: Arguments of Lightning's method.
+            args: Arguments of Lightning's method, of which `map_location` is the first: the device to load onto. By
+                default that is the CPU, wherever the weights were saved from; `model.cuda()` moves them.
             trust: Import whatever classes the checkpoint names, which runs their modules' code; by default only those
-                of this project, torch, torchvision, torchmetrics and lightning, and networks, optimizers and schedules
-                that are imported already.
+                of this project, torch, torchvision, torchmetrics and lightning, networks, optimizers and schedules
+                that are imported already, and those that this user trained with (`models.own_runs`).
             kwargs: Arguments of Lightning's method; `network`, if it was made in a notebook by a class not of ours.
 
         Raises:
@@ -52,5 +53,8 @@ class CheckpointedModule(CalibratedModule):
         if not trust and (args[1:] or kwargs.get("hparams_file") is not None):
             raise TypeError("hparams_file names classes that are not checked: pass trust=True if you trust it")
         check_rebuildable(checkpoint_path, cls, kwargs, trust)
+        if not args:
+            kwargs.setdefault("map_location", "cpu")  # Lightning's default is the device that the weights were on
+        kwargs.setdefault("weights_only", True)
         with skip_initial_weights():
             return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

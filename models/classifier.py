@@ -21,6 +21,7 @@ from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
 from models.metrics.classification import evaluation_metrics, test_metrics, training_metrics
 from models.metrics.conformal import ConformalCoverage, EmptySets, MeanSetSize
+from models.metrics.own import with_class_probabilities
 from models.networks import Network
 from models.objective import loss_divisor
 from models.task import Task
@@ -80,6 +81,7 @@ class Classifier(Task):
         self.train_metrics = training_metrics(num_classes)
         self.val_metrics = evaluation_metrics(num_classes)
         self.test_metrics = test_metrics(num_classes)
+        self.add_own_metrics(with_class_probabilities, num_classes=num_classes)
 
     @override
     def on_fit_start(self) -> None:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from models.errors import TrainingError
 
+BATCH_STATISTICS = ("running_mean", "running_var")  # of torch's norms
+
 
 def seen_at_once(task: Any, objective: Tensor) -> bool:
     """Return whether a step's objective is NaN or infinite, if it costs nothing to ask: on one CPU.
@@ -94,7 +96,10 @@ def advice(task: Any, rate: Any, where: str = "") -> str:
     kept = [Path(callback.best_model_path) for callback in getattr(trainer, "checkpoint_callbacks", ())]
     kept = sorted((path for path in kept if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
     left = f"; the last good checkpoint is {kept[-1]}" if kept else "; no checkpoint was written before"
-    return f"lower the learning rate{stated}, or clip gradients (--trainer.gradient_clip_val 1){found}{left}"
+    cure = f"lower the learning rate{stated}, or clip gradients (--trainer.gradient_clip_val 1)"
+    if where.endswith(BATCH_STATISTICS):  # gradients do not reach them
+        cure = "what a batch norm measures overflows: check the scale of the inputs (data.mean, data.std)"
+    return f"{cure}{found}{left}"
 
 
 def learning_rate(task: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Lightning's searches for a learning rate and a batch size, which a task refuses."""
+"""Lightning's searches for a learning rate and a batch size, which a task refuses within a run."""
 
 import lightning as L
 from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
@@ -16,7 +16,7 @@ def refuse_finders(trainer: L.Trainer) -> None:
 
     They train within the run before it begins and change it after the schedule, the record of its settings and the
     order of the data are made: a batch size found leaves a schedule of another length, and a resumed run would search
-    again.
+    again. `holdout fit` searches before the run, with a trainer of its own (`scripts/cli/searches.py`).
 
     Raises:
         TrainingError: One is; the message says what to do instead.

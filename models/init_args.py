@@ -3,12 +3,13 @@
 import contextlib
 import functools
 import importlib
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import lightning as L
 import numpy as np
+
+from datamodules.argument_kinds import call_arguments
 
 HYPER_PARAMETERS = L.LightningModule.CHECKPOINT_HYPER_PARAMS_KEY
 UNRECORDED = "unrecorded_arguments"  # of a checkpoint: names of constructor arguments that it cannot rebuild
@@ -20,18 +21,15 @@ class RecordsInitArgs:
     init_args: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make the object and note the arguments; a wrong one is left for the constructor to refuse."""
+        """Make the object and note the arguments.
+
+        Raises:
+            ValueError: One is of the wrong kind. Any other fault is left for the constructor to refuse.
+        """
         made = super().__new__(cls)
-        try:
-            bound = inspect.signature(cls.__init__).bind_partial(made, *args, **kwargs)
-        except TypeError:
-            return made
-        _, *given = bound.arguments.items()
-        found: dict[str, Any] = {}
-        for name, value in given:
-            several = bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
-            found |= value if several else {name: value}
-        made.__dict__["init_args"] = found  # nn.Module's own __setattr__ works only after its __init__
+        made.__dict__["init_args"] = call_arguments(
+            cls, args, kwargs
+        )  # nn.Module's own __setattr__ works only after its __init__
         return made
 
 

@@ -19,6 +19,7 @@ from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
 from models.metrics.conformal import ConformalCoverage, MeanSetSize
 from models.metrics.multi_label import BestThresholds, evaluation_metrics, test_metrics, training_metrics
+from models.metrics.own import with_label_probabilities
 from models.networks import Network
 from models.task import Task
 from models.thresholds import DecisionThresholds
@@ -76,6 +77,7 @@ class MultiLabelClassifier(Task):
         decide = self.thresholds.forward  # a method: a module would put its thresholds into checkpoints once more
         self.val_metrics = evaluation_metrics(num_labels, decide)
         self.test_metrics = test_metrics(num_labels, decide)
+        self.add_own_metrics(with_label_probabilities, num_labels=num_labels)
 
     @override
     def check_range(self, found: OutputRange, outputs: Tensor, targets: Tensor) -> None:

@@ -17,6 +17,7 @@ from models.losses.trial import Trial
 from models.losses.weighted import weighted_loss
 from models.metrics.conformal import ConformalCoverage
 from models.metrics.mean_loss import SUM_DTYPE
+from models.metrics.own import single_column
 from models.metrics.regression import evaluation_metrics, training_metrics
 from models.networks import Network
 from models.task import Task
@@ -76,6 +77,7 @@ class Regressor(Task):
         self.train_metrics = training_metrics()
         self.val_metrics = evaluation_metrics(self.num_outputs)
         self.test_metrics = evaluation_metrics(self.num_outputs)
+        self.add_own_metrics(single_column, num_outputs=self.num_outputs)
 
     @override
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Regressor":

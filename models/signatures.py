@@ -2,9 +2,10 @@
 
 from functools import cache
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from jsonargparse._parameter_resolvers import get_signature_parameters
+from typing_extensions import is_protocol
 
 
 @cache
@@ -21,3 +22,10 @@ def members(annotation: Any) -> list[Any]:
     if get_origin(annotation) in (Union, UnionType):
         return [member for part in get_args(annotation) for member in members(part)]
     return [annotation]
+
+
+def made_by(annotation: Any) -> Any:
+    """Return what a factory that is stated as a protocol makes, None for any other type."""
+    if not (isinstance(annotation, type) and is_protocol(annotation) and "__call__" in vars(annotation)):
+        return None
+    return get_type_hints(annotation.__call__).get("return")

@@ -1,12 +1,13 @@
 """The training step under a list of regularizers, and the run around it: what every task shares."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from models.checkpointed import CheckpointedModule
 from models.divergence import check_weights, first_fault, seen_at_once
@@ -26,6 +27,7 @@ from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
 from models.losses.trial import Trial, try_loss
 from models.losses.weighted import weights_of
+from models.metrics.own import MetricFactory, Prepare, make_metrics
 from models.networks import Network
 from models.objective import whole_batch_objective
 from models.optimization import schedules
@@ -50,20 +52,30 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
         network: Maps inputs (N, ...) to outputs.
         loss: Maps (outputs, targets) to a scalar to minimise.
         regularizers: Applied to each training batch, in order.
+        metrics: Metrics to measure on validation and test beside the task's: of torchmetrics, such as
+            `torchmetrics.classification.MulticlassMatthewsCorrCoef`, or your own. Each is called after its class,
+            `val/multiclass_matthews_corr_coef`; `num_classes`, `num_labels` or `num_outputs` is filled in. A
+            `Classifier` gives them class probabilities (N, C), float32, and labels (N,); a `MultiLabelClassifier`
+            probabilities (N, L) and labels (N, L), 0 or 1; a `Regressor` predictions and targets in the unit of the
+            targets, float64, (N, outputs), or (N,) if there is one.
         kwargs: Arguments of `OptimizedModule`: optimizer, lr_scheduler and so on.
 
     Attributes:
+        may_change_on_resume: Arguments that a resumed run may change.
         fitting_losses: What to use in place of a loss that does not fit, for messages.
 
     Raises:
         ValueError: An argument is out of range, or of a kind that cannot be trained with.
     """
 
+    may_change_on_resume: ClassVar[tuple[str, ...]] = ("metrics",)
+
     def __init__(
         self,
         network: Network | nn.Module,
         loss: ClassificationLoss | nn.Module,
         regularizers: list[Regularizer] | None = None,
+        metrics: list[MetricFactory] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(network, **kwargs)
@@ -72,9 +84,25 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
         if isinstance(regularizers, Regularizer):
             regularizers = self.init_args["regularizers"] = [regularizers]
         self.regularizers = RegularizerChain(regularizers or [])
+        self._metric_factories = [metrics] if isinstance(metrics, Metric | type) else list(metrics or [])
         self._resumed: dict[str, Any] = {}
         self._loss_untried = False
         self.fitting_losses = "another loss"
+
+    def add_own_metrics(self, prepare: Prepare, **sizes: int) -> None:
+        """Add the metrics of the argument `metrics` to those of validation and test.
+
+        Args:
+            prepare: Returns what they are given of predictions and targets.
+            sizes: The size of the task by the name of the argument that takes it, such as `num_classes`.
+
+        Raises:
+            ValueError: One of them cannot be made.
+        """
+        made = make_metrics(self._metric_factories, prepare, self.test_metrics.keys(), **sizes)
+        self._metric_factories = []  # metrics keep what they have seen
+        self.val_metrics.add_metrics(dict(made))
+        self.test_metrics.add_metrics({name: metric.clone() for name, metric in made.items()})
 
     @abstractmethod
     def soft_targets(self, targets: Tensor) -> Tensor:

@@ -71,8 +71,8 @@ class TrainingRecord:
         objective = task.trainer.strategy.reduce(torch.stack(objectives).float(), reduce_op="mean")
         check_objective(task, objective, kept, where)
         task.train_metrics.update(task.to_predictions(torch.cat(outputs)), torch.cat(targets))
-        if task.logger is not None:
-            task.logger.log_metrics({"train/objective": objective.mean().item()}, step=task.global_step)
+        for logger in task.loggers:
+            logger.log_metrics({"train/objective": objective.mean().item()}, step=task.global_step)
 
     def check(self, task: Any) -> None:
         """Stop the run before a checkpoint is written if an objective that is kept is NaN or infinite.

@@ -1,4 +1,7 @@
-"""What a checkpoint may name: a stranger may have written it, so classes of known packages alone are imported."""
+"""What a checkpoint may name: a stranger may have written it, so classes of known packages alone are imported.
+
+What it names besides is imported only if the user's own training signed it (`models.own_runs`).
+"""
 
 import re
 import sys
@@ -16,6 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from models.init_args import HYPER_PARAMETERS, UNRECORDED, find_class
+from models.own_runs import signed_names
 from models.signatures import constructor_parameters, members
 from models.torch_files import load_tensors
 
@@ -63,8 +67,9 @@ def _check_imports(path: str | Path, checkpoint: Mapping[str, Any], given: Colle
         return  # nothing is imported then
     arguments = {name: value for name, value in stored.items() if name not in {"_class_path", "_instantiator", *given}}
     task = {"class_path": stored.get("_class_path", "models.Task"), "init_args": arguments}
+    own = signed_names(checkpoint)
     for place, name in untrusted({"model": task}):
-        if place.endswith("class_path") and _is_imported(name):
+        if (place, name) in own or (place.endswith("class_path") and _is_imported(name)):
             continue
         shown = place.removeprefix("model.").removeprefix("init_args.").removesuffix(".class_path")
         module = name.rpartition(".")[0] or name

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+from scripts.cli.closed_pipes import patient_output
 from scripts.cli.errors import UsageError
 from scripts.cli.first_process import FIRST_VARIABLE, follow
 from scripts.cli.jobs import JOBS
@@ -19,14 +20,22 @@ from scripts.cli.start_up import answer
 DEBUG_VARIABLE = "HOLDOUT_DEBUG"  # 1 shows the traceback in place of the one line
 MISTAKE = 2
 INTERRUPTED = 128 + signal.SIGINT  # as a shell reports it
+GOES_ON = "holdout: nobody reads the output any more; training goes on, and Ctrl-C saves it and ends\n"
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit status 2.
 
-    So is an error in a file of the user's own; any other is a fault of ours, and keeps its traceback.
+    So is an error in a file of the user's own; any other is a fault of ours, and keeps its traceback. A job goes on
+    when its output is no longer read, as after `| head`.
     """
     words = sys.argv[1:]
+    trains = words[:1] == ["fit"] and not any(word.startswith(("-h", "--help", "--print_config")) for word in words)
+    with patient_output(GOES_ON if trains else ""):
+        _run(words)
+
+
+def _run(words: list[str]) -> None:
     atexit.register(gc.freeze)  # a last search for garbage among all that torch has loaded takes over a second
     started = quiet_interrupts()
     if FIRST_VARIABLE in os.environ:

@@ -9,7 +9,8 @@ import torch
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 from torch import Tensor
 
-from callbacks.event_log import EVENT_FILES, EVENTS_KEY
+from callbacks.event_log import EVENT_FILES
+from callbacks.loggers.kept_logs import EVENTS_KEY
 
 TIMES = ("train_seconds", "wall_seconds", "samples_per_second", "command", EVENTS_KEY)
 Point = tuple[str, int, Any]

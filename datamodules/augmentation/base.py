@@ -62,17 +62,17 @@ class Augmentation(nn.Module):
             raise DataError(f"{self.name}: takes images of 1 or 3 channels (grey or RGB), not {images.shape[1]}")
 
 
-def with_default(steps: Sequence[Step | None] | None, default: Callable[[], Sequence[Step]]) -> list[Step]:
+def with_default(steps: Sequence[Step | None] | Step | None, default: Callable[[], Sequence[Step]]) -> list[Step]:
     """Return steps with the default ones where None stands for them.
 
     Where a step is appended to an argument that is not set (`augmentation+`), the command line puts None before it.
 
     Args:
-        steps: The steps; None, as a whole or as an item, is the default.
+        steps: The steps, or a single one; None, as a whole or as an item, is the default.
         default: Makes the default steps.
     """
     filled: list[Step] = []
-    for step in [None] if steps is None else steps:
+    for step in steps if isinstance(steps, Sequence) else [steps]:
         filled += default() if step is None else [step]
     return filled
 

@@ -9,7 +9,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from datamodules.errors import DataError
 from datamodules.sequences.array_files import load_npz
 from datamodules.sequences.npz_names import Named, name_arrays, shapes
-from datamodules.sequences.npz_targets import by_rows, read_targets
+from datamodules.sequences.npz_targets import Origin, by_rows, read_targets
 from datamodules.sequences.npz_values import FormError, arrange
 from datamodules.sequences.recorded import Array, Recorded
 
@@ -48,7 +48,7 @@ def _recorded(path: str, parts: dict[str, Named], continuous: bool | None) -> Re
     of_steps = next(iter(forms))[0]
     targets = np.concatenate([found for found, _ in rows.values()])
     names = first.roles["class_names"][1] if "class_names" in first.roles else None
-    read = read_targets(path, name, targets, of_steps, names, continuous)
+    read = read_targets(Origin(path, name), targets, of_steps, names, continuous)
     if read.note:
         rank_zero_warn(read.note)
     lengths = np.concatenate([one.lengths for one in arranged.values()])

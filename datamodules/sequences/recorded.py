@@ -55,6 +55,14 @@ class Recorded:
         """(T, F) of the longest sequence."""
         return int(self.lengths.max()), self.values.shape[1]
 
+    def words(self) -> list[str]:
+        """Return in words how long the sequences are, and what has a target."""
+        longest, shortest = int(self.lengths.max()), int(self.lengths.min())
+        steps = f"{shortest:,} to {longest:,} steps" if longest > shortest else f"{longest:,} step{'s' * (longest > 1)}"
+        kind = "yes/no labels" if self.targets.dtype == bool else "a class" if self.class_names else "a number"
+        parts = ["official validation part"] if "val" in self.parts else []
+        return [*parts, steps, f"{kind} for each {'step' if self.of_steps else 'sequence'}", *self.facts]
+
     def samples(self) -> Samples:
         """Return the sequences in the narrowest precision that keeps their differences.
 

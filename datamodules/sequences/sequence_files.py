@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -138,11 +137,4 @@ class SequenceFiles(SequenceDataModule):
 
     @override
     def extra_facts(self) -> list[str]:
-        lengths = self._recorded.lengths
-        longest, shortest = int(lengths.max()), int(lengths.min())
-        steps = f"{shortest:,} to {longest:,} steps" if longest > shortest else f"{longest:,} step{'s' * (longest > 1)}"
-        targets = self.samples.targets
-        kind = "yes/no labels" if targets.dtype == torch.bool else "a class" if self.class_names else "a number"
-        facts = ["official validation part"] if "val" in self._recorded.parts else []
-        of = f"{kind} for each {'step' if self._recorded.of_steps else 'sequence'}"
-        return [*facts, steps, of, *self._recorded.facts]
+        return self._recorded.words()

@@ -55,3 +55,7 @@ class Diabetes(ShippedTable):
     class_names = ()
     input_shape = (10,)
     loader_name = "load_diabetes"
+
+    @override
+    def target_names(self) -> list[str]:
+        return ["progression of diabetes (score)"]

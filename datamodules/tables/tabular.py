@@ -180,6 +180,14 @@ class Tabular(DataModule):
         self.ensure_setup()
         return (sum(encoding.width for encoding in self.encodings),)
 
+    @override
+    def feature_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @override
+    def target_names(self) -> list[str]:
+        return [] if self.class_names else self.target.names
+
     @property
     @override
     def category_blocks(self) -> list[tuple[int, int]]:

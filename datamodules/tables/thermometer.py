@@ -23,3 +23,11 @@ class Thermometer(DataModule):
     @override
     def load(self) -> Samples:
         return Samples(torch.tensor(READINGS).view(-1, 1), torch.tensor(CELSIUS, dtype=torch.float64).view(-1, 1))
+
+    @override
+    def feature_names(self) -> list[str]:
+        return ["reading (unknown unit)"]
+
+    @override
+    def target_names(self) -> list[str]:
+        return ["temperature (°C)"]

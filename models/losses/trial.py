@@ -3,6 +3,7 @@
 import copy
 import math
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -72,7 +73,7 @@ def try_loss(task: Any, outputs: Tensor, targets: Tensor, weighted: bool) -> Non
     if found is not None:
         task.check_range(found, outputs, targets)
     task.loss.to(outputs.dtype)  # class weights, in the precision that losses are computed in
-    used, task.loss = task.loss, copy.deepcopy(task.loss).cpu().float()  # it may count its calls
+    used, task.loss = task.loss, _copy_without_hooks(task.loss).cpu().float()  # it may count its calls
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             trial = Trial(task.loss, task.compute_loss, task.fitting_losses)
@@ -81,6 +82,13 @@ def try_loss(task: Any, outputs: Tensor, targets: Tensor, weighted: bool) -> Non
                 check_weighted_loss(trial, outputs.shape[-1], targets[:SAMPLES].detach().cpu())
     finally:
         task.loss = used
+
+
+def _copy_without_hooks(loss: nn.Module) -> nn.Module:
+    """Return a copy of a loss without what watches it, such as PyTorch's profiler, which cannot be copied."""
+    hooks = [held for part in loss.modules() for held in (part._forward_hooks, part._forward_pre_hooks)]
+    copied: nn.Module = copy.deepcopy(loss, {id(held): OrderedDict() for held in hooks})
+    return copied
 
 
 def check_weighted_loss(trial: Trial, outputs: int, targets: Tensor) -> None:

@@ -25,18 +25,18 @@ def by_name(stage: str, computed: Mapping[str, Tensor], classes: Sequence[Any] |
     Args:
         stage: train, val or test.
         computed: Metrics by name, scalars or one value per class.
-        classes: Names of the classes; None numbers them.
+        classes: Names of the classes; without any, None or empty, they are numbered.
     """
     values = {f"{stage}/{name}": value for name, value in computed.items() if not value.ndim}
     for name, several in computed.items():
         if several.ndim:
-            of_classes = zip(range(len(several)) if classes is None else classes, several.unbind(), strict=True)
+            of_classes = zip(classes or range(len(several)), several.unbind(), strict=True)
             values |= {f"{stage}/{name}/{printable(str(label))}": value for label, value in of_classes}
     return {name: value for name, value in values.items() if not value.isnan()}
 
 
 def check_monitored(stage: str, computed: Mapping[str, Tensor], trainer: L.Trainer) -> None:
-    """Check that what callbacks and schedules watch is defined, except in the check before training.
+    """Check that what callbacks and schedules watch is one number, and defined, except in the check before training.
 
     Args:
         stage: train, val or test.
@@ -44,12 +44,17 @@ def check_monitored(stage: str, computed: Mapping[str, Tensor], trainer: L.Train
         trainer: The trainer, whose callbacks and schedules may have a `monitor`.
 
     Raises:
-        TrainingError: One watches a metric that is undefined.
+        TrainingError: One watches a metric that is undefined, or has several values.
     """
-    if trainer.sanity_checking:
-        return
     watching = [*trainer.callbacks, *trainer.lr_scheduler_configs]  # type: ignore[attr-defined]
     watched = {getattr(one, "monitor", None) for one in watching}
+    for name, value in computed.items():
+        above = f"{stage}/{name.rpartition('/')[0]}"
+        several = f"{stage}/{name}" if value.ndim else above
+        if several in watched:
+            raise TrainingError(f"{several} has several values; monitor a metric that is one number")
+    if trainer.sanity_checking:
+        return
     for name, value in computed.items():
         if not value.ndim and bool(value.isnan()) and f"{stage}/{name}" in watched:
             raise TrainingError(

@@ -1,5 +1,7 @@
 """Metrics of regression, in the unit of the targets."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection
@@ -92,10 +94,12 @@ class RegressionMetrics(ExactMetrics):
         metrics: Metrics by name.
     """
 
-    def __init__(self, metrics: dict[str, Metric | MetricCollection]) -> None:
-        super().__init__(metrics)
-        for metric in self.values():
-            metric.set_dtype(SUM_DTYPE)
+    @override
+    def add_metrics(self, *args: Any, **kwargs: Any) -> None:
+        super().add_metrics(*args, **kwargs)
+        for metric in self.modules():
+            if isinstance(metric, Metric):  # one that is wrapped by another too
+                metric.set_dtype(SUM_DTYPE)
 
     @override
     def update(self, predictions: Tensor, targets: Tensor) -> None:  # type: ignore[override]

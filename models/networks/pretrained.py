@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import torch
@@ -21,7 +21,14 @@ from models.networks.torchvision_network import (
     published_transform,
     published_weights,
 )
-from models.networks.weight_files import load_initial_weights, load_weights, read_statistics
+from models.networks.weight_files import (
+    load_initial_head,
+    load_initial_weights,
+    load_weights,
+    read_statistics,
+    read_weights,
+    rename,
+)
 
 NetworkFactory = Callable[[tuple[int, ...], int], nn.Module]
 WEIGHT_FILES = (".pt", ".pth", ".th", ".safetensors", ".ckpt")
@@ -102,15 +109,21 @@ class Pretrained(Network):
                 self.backbone = architecture(shape, num_classes)
             self.transform = InputTransform([0.0] * shape[0], [1.0] * shape[0], size)
             self.name = type(self.backbone).__name__
-        head_name, features = cut_head(self.backbone)
-        self.head = nn.Linear(features, num_classes)
+        cut = cut_head(self.backbone)
+        self.head = nn.Linear(cut.features, num_classes)
         if file is not None and load_initial_weights():
-            new_names = {**PUBLIC_NAMES, "backbone.": "", f"{head_name}.": "head."}
+            new_names = {**PUBLIC_NAMES, "backbone.": "", f"{cut.name}.": "head."}
             load_weights(self.backbone, file, new_names, NOT_IN_BACKBONE)
+            if load_initial_head():
+                renamed = {rename(key, new_names): value for key, value in read_weights(file).items()}
+                self._take_head({} if cut.layer is None else renamed, file)
             if self.normalizes_inputs:
                 mean, std = read_statistics(file)
                 self.transform.mean.copy_(mean)
                 self.transform.std.copy_(std)
+        if name is not None and load_initial_head() and load_initial_weights():
+            published_head = {} if cut.layer is None else cut.layer.state_dict(prefix="head.")
+            self._take_head(published_head, f"{self.name}'s {name}")
         self.initially_trained = self._count_trained(train)
         self.train_last(self.initially_trained)
         self._check_fit(input_shape)
@@ -149,6 +162,19 @@ class Pretrained(Network):
         """Map images (N, C, H, W) to logits (N, num_classes)."""
         logits: Tensor = self.head(self.features(inputs))
         return logits
+
+    def _take_head(self, found: Mapping[str, Tensor], source: str) -> None:
+        """Take the head of weights that are measured without training."""
+        weight, bias = found.get("head.weight"), found.get("head.bias")
+        if weight is None or weight.shape != self.head.weight.shape:
+            has = "no linear head" if weight is None else f"a head {tuple(weight.shape)}"
+            raise ValueError(
+                f"weights: {source} has {has}, and the data needs one of {tuple(self.head.weight.shape)}: without "
+                f"training only weights for the same classes can be measured"
+            )
+        with torch.no_grad():
+            self.head.weight.copy_(weight)
+            self.head.bias.copy_(torch.zeros_like(self.head.bias) if bias is None else bias)
 
     def _count_trained(self, train: str) -> int:
         count = len(self.blocks())

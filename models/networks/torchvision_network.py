@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torchvision.models
@@ -93,13 +93,24 @@ def published_transform(published: WeightsEnum, resize: Resize, normalize: bool)
     return InputTransform(mean, std, size, expected.interpolation.value)
 
 
-def cut_head(network: nn.Module) -> tuple[str, int]:
+class Cut(NamedTuple):
+    """The last layer that was cut off a network.
+
+    Attributes:
+        name: Its name.
+        features: Number of its inputs.
+        layer: The layer; None if the network's end was another than a linear layer.
+    """
+
+    name: str
+    features: int
+    layer: nn.Linear | None
+
+
+def cut_head(network: nn.Module) -> Cut:
     """Replace a network's last linear layer, whatever its name, by an identity.
 
     SqueezeNet ends in a convolution and a mean. Here the mean comes first, so that its new head is linear too.
-
-    Returns:
-        The layer's name and its number of input features.
 
     Raises:
         ValueError: The network has no linear layer.
@@ -107,14 +118,14 @@ def cut_head(network: nn.Module) -> tuple[str, int]:
     if isinstance(network, SqueezeNet):
         dropout, convolution = network.classifier[0], network.classifier[1]
         network.classifier = nn.Sequential(dropout, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        return "classifier.1", convolution.in_channels
+        return Cut("classifier.1", convolution.in_channels, None)
     named = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
     if not named:
         raise ValueError(f"architecture: {type(network).__name__} has no linear layer that could be its head")
     name, layer = named[-1]
     parent, _, own = name.rpartition(".")
     setattr(network.get_submodule(parent), own, nn.Identity())
-    return name, layer.in_features
+    return Cut(name, layer.in_features, layer)
 
 
 def _cached(published: WeightsEnum) -> Path:

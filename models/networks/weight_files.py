@@ -16,6 +16,7 @@ from models.torch_files import LARGEST_FILE, load_tensors
 MAX_SHOWN = 5
 STATE_DICT_KEYS = ("state_dict", "model", "net")  # keys under which a checkpoint may hold its weights
 _skip = ContextVar("_skip", default=False)
+_whole = ContextVar("_whole", default=False)
 
 
 @contextmanager
@@ -29,6 +30,21 @@ def skip_initial_weights() -> Iterator[None]:
         yield
     finally:
         _skip.reset(token)
+
+
+@contextmanager
+def whole_initial_weights() -> Iterator[None]:
+    """Build networks with the heads of the weights that they name, because they are measured as they are."""
+    token = _whole.set(True)
+    try:
+        yield
+    finally:
+        _whole.reset(token)
+
+
+def load_initial_head() -> bool:
+    """Return whether a network that is built now should take its head from the weights that it names, not a new one."""
+    return _whole.get()
 
 
 def load_initial_weights() -> bool:

@@ -36,7 +36,8 @@ def check_factory(argument: str, factory: Any) -> None:
         ValueError: It is something else, such as an optimizer that is built already.
     """
     if factory is not None and not callable(factory):
+        example = "StepLR, step_size=10" if argument == "lr_scheduler" else "SGD, lr=0.1"
         kind = type(factory).__name__
         raise ValueError(
-            f"{argument}: give a function that makes one, such as functools.partial(SGD, lr=0.1), not a {kind}"
+            f"{argument}: give a function that makes one, such as functools.partial({example}), not a {kind}"
         )

@@ -4,6 +4,7 @@ import inspect
 import re
 from typing import Any
 
+import lightning as L
 from lightning.fabric.plugins import CheckpointIO, ClusterEnvironment
 from lightning.fabric.plugins import Precision as PrecisionPlugin
 from lightning.pytorch.accelerators import Accelerator
@@ -20,12 +21,12 @@ from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 
 # What `build_object` builds.
 BUILT: tuple[type[Any], ...] = (
-    *(nn.Module, DataModule, Views, Callback, Logger, Profiler, Strategy),
+    *(nn.Module, L.LightningDataModule, Views, Callback, Logger, Profiler, Strategy),
     *(Accelerator, CheckpointIO, ClusterEnvironment, PrecisionPlugin),
 )
 FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
 # Attributes that only `super().__init__()` sets.
-SET_BY_BASE = ((nn.Module, "_modules"), (DataModule, "batch_size"))
+SET_BY_BASE = ((nn.Module, "_modules"), (L.LightningDataModule, "prepare_data_per_node"), (DataModule, "batch_size"))
 UNREADY = "its __init__ must call super().__init__() first"
 
 
@@ -46,8 +47,9 @@ def build_object(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
         if isinstance(error, TypeError | ValueError) and place_of(error) is None:
             raise
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        said = str(error).partition("\n")[0]  # torch lists the signatures of its functions below
         hints = (_base_hint(error), _linked_hint(error, parameters), _text_hint(parameters, kwargs))
-        message = f"{cls.__name__}: {kind}{error}{next(filter(None, hints), '')}"
+        message = f"{cls.__name__}: {kind}{said}{next(filter(None, hints), '')}"
         raise ValueError(with_place(message, error)) from error
     for base, attribute in SET_BY_BASE:
         if isinstance(built, base) and attribute not in vars(built):

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from models.init_args import find_class
-from models.signatures import members
+from models.signatures import made_by, members
 from scripts.cli.constructor import SEQUENCES, Argument, constructor_arguments, is_own
 from scripts.cli.jobs import JOBS, Option
 from scripts.cli.start_up_cache import PACKAGES, VERSIONED
@@ -42,7 +42,7 @@ class Slot:
     def takes(self, cls: type) -> bool:
         """Return whether an object of a class fits."""
         is_base = cls in self.bases and _has_subclasses(cls)
-        if is_base or _is_abstract(cls) or not issubclass(cls, self.bases):
+        if is_base or is_abstract(cls) or not issubclass(cls, self.bases):
             return False
         return [_class_of(kind) for kind in self.given] == _leading_classes(cls, len(self.given))
 
@@ -55,7 +55,7 @@ class Slot:
         """The class, if the place is made for one class alone."""
         if len(self.bases) != 1 or not is_own(self.bases[0]):
             return None
-        return None if _has_subclasses(self.bases[0]) or _is_abstract(self.bases[0]) else self.bases[0]
+        return None if _has_subclasses(self.bases[0]) or is_abstract(self.bases[0]) else self.bases[0]
 
     @property
     def others(self) -> Mapping[str, type]:
@@ -85,6 +85,8 @@ def slot_of(annotation: Any) -> Slot | None:
         elif origin in SEQUENCES and inner:
             nested = slot_of(inner[0])
             several = several or nested is not None
+        elif (made := made_by(part)) is not None:
+            nested = slot_of(made)
         else:
             nested = Slot((part,)) if _is_configurable(part) else None
         bases += nested.bases if nested else ()
@@ -145,6 +147,10 @@ def class_names() -> list[str]:
     """Return the short names of the classes that a recipe may name: this project's, and others that fit somewhere."""
     slots = [slot for _, slot in all_slots(JOBS["fit"].options)]
     others = [name for slot in slots for name in (*slot.others, *(base.__name__ for base in slot.bases))]
+    bases = {base for slot in slots for base in slot.bases}
+    items = {base for slot in slots if slot.several for base in slot.foreign_bases}
+    narrow = [base for base in items if not any(issubclass(other, base) for other in bases - {base})]
+    others += sorted(cls.__name__ for base in narrow for cls in loaded(base))
     return list(dict.fromkeys([*(cls.__name__ for cls in exported()), *others]))
 
 
@@ -156,6 +162,15 @@ def package_names() -> list[str]:
     return list(dict.fromkeys([*own, *map(namespace, bases)]))
 
 
+def loaded(base: type) -> Iterator[type]:
+    """Yield the public subclasses of a class that are imported: their short names are enough in a recipe."""
+    below: list[type] = base.__subclasses__()
+    for cls in below:
+        if not cls.__name__.startswith("_"):
+            yield cls
+        yield from loaded(cls)
+
+
 def path_of(cls: type) -> str:
     """Return the path that a recipe names a class by."""
     return exported().get(cls) or f"{namespace(cls)}.{cls.__name__}"
@@ -165,7 +180,7 @@ def path_of(cls: type) -> str:
 def namespace(cls: type) -> str:
     """Return the package that a user imports a class and its like from: of `torch.nn.modules.module`, `torch.nn`."""
     parts = cls.__module__.split(".")
-    parents = [".".join(parts[:count]) for count in range(len(parts), 1, -1)]
+    parents = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
     offering = [name for name in reversed(parents) if getattr(importlib.import_module(name), cls.__name__, None) is cls]
     return max(offering, key=lambda name: len(_public_subclasses(cls, name)), default=cls.__module__)
 
@@ -208,7 +223,8 @@ def _leading_classes(cls: type, count: int) -> list[type | None]:
 
 
 @cache
-def _is_abstract(cls: type) -> bool:
+def is_abstract(cls: type) -> bool:
+    """Return whether a class leaves methods to its subclasses."""
     return any(getattr(getattr(cls, name, None), "__isabstractmethod__", False) for name in dir(cls))
 
 

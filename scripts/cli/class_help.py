@@ -1,6 +1,6 @@
 """Help of what can be chosen: `--model.network.help` lists the networks, `--model.network.help MLP` its arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from models.init_args import find_class
 from scripts.cli.choices import (
@@ -9,6 +9,7 @@ from scripts.cli.choices import (
     all_slots,
     arguments_below,
     exported,
+    loaded,
     namespace,
     path_of,
     root_slot,
@@ -17,13 +18,14 @@ from scripts.cli.choices import (
 from scripts.cli.constructor import Argument, first_line
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
-from scripts.cli.help_text import Row, columns, paragraph
-from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
+from scripts.cli.help_text import Row, columns, first_sentence, paragraph
+from scripts.cli.hyperparameters import METRIC_LINKS, MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.jobs import Job, Option
 from scripts.cli.own_files import own_hint
 from scripts.cli.start_up_cache import VERSIONED
 
-FROM_DATA = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS}  # arguments that the data fills in
+# Arguments that the data fills in.
+FROM_DATA = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS, "model.metrics": METRIC_LINKS}
 MAX_SUMMARY = 8  # arguments that the help of a job names for one option
 
 
@@ -47,6 +49,22 @@ def class_help(options: Sequence[Option], key: str, name: str | None) -> str:
     cls = slot.single if name is None else _class_named(options, key, slot, name)
     assert cls is not None
     return _class_page(key, slot, cls)
+
+
+def class_list(options: Sequence[Option], key: str, width: int) -> str:
+    """Return the classes that can be chosen at a place, a sentence each: this project's, and those of libraries."""
+    slot, _ = _place(options, key)
+    assert slot is not None
+    libraries: dict[str, list[type]] = {}
+    for name in _telling_names(key, slot):
+        libraries.setdefault(namespace(slot.others[name]), []).append(slot.others[name])
+    parts = [_sentences(slot.own, width)] if slot.own else []
+    parts += [f"{library}:\n{_sentences(classes, width)}" for library, classes in libraries.items()]
+    return "\n\n".join([*parts, _how_to_choose(key, slot, "holdout fit ")])
+
+
+def _sentences(classes: Iterable[type], width: int) -> str:
+    return columns([(cls.__name__, first_sentence(first_line(cls))) for cls in classes], width=width)
 
 
 def choice_rows(job: Job) -> list[Row]:
@@ -140,7 +158,8 @@ def _find(slot: Slot, name: str) -> type | None:
         return find_class(name)
     fitting = {cls.__name__: cls for cls in (*slot.own, *slot.bases)} | dict(slot.others)
     fitting |= {cls.__name__: cls for cls in slot.own}
-    return fitting.get(name) or next((cls for cls in exported() if cls.__name__ == name), None)
+    others = (*exported(), *(cls for base in slot.foreign_bases for cls in loaded(base)))
+    return fitting.get(name) or next((cls for cls in others if cls.__name__ == name), None)
 
 
 def _choice_page(key: str, slot: Slot, argument: Argument | None) -> str:
@@ -157,21 +176,26 @@ def _choice_page(key: str, slot: Slot, argument: Argument | None) -> str:
 
 def _others_line(key: str, slot: Slot) -> str:
     """Return the line on the classes of other packages, and one's own."""
-    own = {cls.__name__ for cls in slot.own}
-    names = [name for name in slot.others if name not in own]
-    if not slot.is_specific:  # of all that torch.nn has, those named after the argument: --model.loss, ...Loss
-        names = [name for name in names if name.endswith(key.rsplit(".", 1)[-1].title())]
+    names = _telling_names(key, slot)
     base = slot.foreign_bases[0]
     named = f": {', '.join(names)}" if names else ""
-    any_other = f"{'Or any' if own else 'Any'} {namespace(base)}.{base.__name__}"
+    any_other = f"{'Or any' if slot.own else 'Any'} {namespace(base)}.{base.__name__}"
     return f"{any_other}{named}; your own by its full path (my_package.MyClass)."
 
 
-def _how_to_choose(key: str, slot: Slot) -> str:
+def _telling_names(key: str, slot: Slot) -> list[str]:
+    """Return the names of other packages' classes that are worth showing."""
+    own = {cls.__name__ for cls in slot.own}
+    names = [name for name in slot.others if name not in own]
+    # Of all that torch.nn has, those named after the argument: --model.loss, ...Loss.
+    return [name for name in names if slot.is_specific or name.endswith(key.rsplit(".", 1)[-1].title())]
+
+
+def _how_to_choose(key: str, slot: Slot, command: str = "") -> str:
     example = next(iter(slot.own), None) or next(iter(slot.others.values()), slot.bases[0])
-    name = example.__name__
+    name = example.__name__ if slot.own or slot.is_specific else "my_package.MyClass"
     add = f"--{key}+ {name}" if slot.several else f"--{key} {name}"
-    return f"Choose: {add}\nIts arguments: --{key}.help {name}"
+    return f"Choose: {command and f'{command}... '}{add}\nIts arguments: {command}--{key}.help {name}"
 
 
 def _class_page(key: str, slot: Slot, cls: type) -> str:

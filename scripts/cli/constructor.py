@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.init_args import find_class
-from models.signatures import constructor_parameters, members
+from models.signatures import constructor_parameters, made_by, members
 from scripts.cli.start_up_cache import PACKAGES
 
 REQUIRED = UNTYPED = inspect.Parameter.empty
@@ -68,8 +68,9 @@ def is_own(cls: Any) -> bool:
 
 
 def first_line(cls: type) -> str:
-    """Return the first paragraph of a class's own docstring, "" if it has none."""
-    return _plain((inspect.cleandoc(vars(cls).get("__doc__") or "")).split("\n\n")[0])
+    """Return the first paragraph of a class's own docstring, or else of its constructor's; "" if it has neither."""
+    documented = vars(cls).get("__doc__") or getattr(vars(cls).get("__init__"), "__doc__", None) or ""
+    return _plain(inspect.cleandoc(documented).split("\n\n")[0])
 
 
 def words(annotation: Any) -> str:
@@ -85,6 +86,8 @@ def _type_word(part: Any) -> str:
     origin, inner = typing.get_origin(part), typing.get_args(part)
     if origin is collections.abc.Callable:
         return words(inner[1]) if inner else "function"
+    if (made := made_by(part)) is not None:
+        return words(made)
     if origin in SEQUENCES:
         kinds = dict.fromkeys(words(kind) for kind in inner if kind is not Ellipsis)
         return "list of " + " | ".join(kinds)

@@ -22,6 +22,7 @@ from scripts.cli.session import seed_process
 from scripts.cli.start_up_cache import ROOT
 
 OUTPUT = "--model.network.output"
+PRINT = "--print_config"
 FOLDER = "/"  # among the endings of files that a datamodule reads
 
 
@@ -65,7 +66,9 @@ def with_default_recipe(job: Job, line: CommandLine) -> tuple[CommandLine, DataM
     every = of_steps and not {"--model.network", OUTPUT} & line.values.keys()
     needed = [_flag("--model", task), *([_flag(OUTPUT, "every")] if every else [])]
     words = f"{task} and an output for each step ({OUTPUT} every)" if every else task
-    _say(f"recipe {shown}, the one for {cls.__name__}, with {words}; choose others with -c, --model and other flags")
+    mark = "# " if PRINT in line.values else ""  # what is printed is a recipe, this line a comment in it
+    said = f"recipe {shown}, the one for {cls.__name__}, with {words}; choose others with -c, --model and other flags"
+    _say(mark + said)
     return replace(line, flags=[first[0], *needed, *line.flags[1:]]), data
 
 
@@ -107,7 +110,9 @@ def _ending(source: str) -> str:
 
 def _read_data(job: Job, line: CommandLine) -> DataModule:
     """Return the data, ready, since the task depends on the target."""
-    _, config = parse(job, resolve(line))
+    flags = [flag for flag in line.flags if flag.name != PRINT]
+    values = {name: value for name, value in line.values.items() if name != PRINT}
+    _, config = parse(job, resolve(replace(line, flags=flags, values=values)))
     parser = Parser()
     parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
     builders = [(build_object, kind, True) for kind in BUILT]

@@ -41,9 +41,15 @@ def describe_failure(error: Exception) -> str:
     if own is not None and wrong_hook is None:
         return own
     owner = wrong_hook or _owner(error)
-    text = " ".join(str(error).split())
-    said = shortened(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    said = shortened(_words(error))
     return said if owner is None else f"{owner[0]}: {owner[1]}: {said}"
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+        return f"{error.strerror}: {error.filename}"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def keep_traceback(error: Exception, folder: Path | None) -> str:

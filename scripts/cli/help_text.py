@@ -1,5 +1,6 @@
 """Help as text: two columns, no wider than 100 characters."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -12,21 +13,28 @@ DESCRIPTION = "Trains, validates and tests networks so that any two runs can be 
 Row = tuple[str, str]  # a term and its description
 
 
-def columns(rows: Sequence[Row], indent: int = 2) -> str:
+def columns(rows: Sequence[Row], indent: int = 2, width: int = WIDTH) -> str:
     """Return terms and what they mean, in two columns."""
     longest = max((len(term) for term, _ in rows if len(term) <= MAX_TERM), default=0)
     margin = " " * (indent + longest + 2)
     lines: list[str] = []
     for term, description in rows:
-        wrapped = textwrap.wrap(description, WIDTH - len(margin), break_long_words=False, break_on_hyphens=False)
+        wrapped = textwrap.wrap(description, width - len(margin), break_long_words=False, break_on_hyphens=False)
         if wrapped and len(term) <= longest:
             lines.append(f"{' ' * indent}{term:<{longest}}  {wrapped.pop(0)}")
         else:
             lines += textwrap.wrap(
-                term, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4), break_on_hyphens=False
+                term, width, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4), break_on_hyphens=False
             )
         lines += [margin + line for line in wrapped]
     return "\n".join(lines)
+
+
+def first_sentence(text: str) -> str:
+    """Return a text up to its first full stop."""
+    plain = " ".join(text.split())
+    found = re.match(r".*?[.?!](?=\s+[A-Z`]|$)", plain)
+    return found[0] if found else plain
 
 
 def paragraph(text: str, indent: str = "") -> str:
@@ -61,16 +69,18 @@ def job_help(job: Job, choices: Sequence[Row]) -> str:
     plain = [option for option in (HELP, *job.checkpoint, *job.options) if not option.class_path]
     plain.sort(key=lambda option: (option.short != "-c", option is HELP))  # what is always given first, --help last
     classes = [option for option in job.options if option.class_path]
-    return "\n\n".join(
-        (
-            f"usage: {job.usage}",
-            paragraph(job.help),
-            f"options:\n{columns([option_row(option) for option in plain])}",
+    parts = [
+        f"usage: {job.usage}",
+        paragraph(job.help),
+        f"options:\n{columns([option_row(option) for option in plain])}",
+    ]
+    if classes:
+        parts += [
             "settings; a recipe names them, and every key of a recipe is a flag too (--trainer.max_epochs 3):\n"
             + columns([option_row(option) for option in classes]),
             "what can be chosen, and with the name of a class, the flags that set its arguments:\n" + columns(choices),
-        )
-    )
+        ]
+    return "\n\n".join(parts)
 
 
 def option_row(option: Option) -> Row:

@@ -1,17 +1,22 @@
 """The run, the checkpoint and the recipe that a command line means."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import lightning as L
 from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.checkpoint_io import CheckpointError
+from models.bounded_yaml import load_yaml
 from scripts.cli.checkpoint_config import read_config, read_run_recipe, read_stored_recipe
-from scripts.cli.command_line import CommandLine
+from scripts.cli.command_line import CommandLine, shortened
 from scripts.cli.errors import UsageError
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
+from scripts.cli.given_weights import names_weights, take_weights
 from scripts.cli.jobs import JOBS
+from scripts.cli.named import named_class
 from scripts.cli.recipe_text import dump_recipe
 from scripts.cli.runs import (
     find_checkpoint,
@@ -20,6 +25,8 @@ from scripts.cli.runs import (
     newest_whole,
     run_folder_of,
 )
+
+LONGEST_NAME = 255  # bytes in the name of a file, on all common file systems
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,11 @@ class Invocation:
         arguments: The arguments for the parser: a checkpoint's recipe comes first, so that flags win over it.
         name: Name of the run: the recipe's file name without ending, unless `--name` says otherwise.
         runs_dir: Folder of all runs.
-        checkpoint: The checkpoint's file, with "last" and "best" resolved.
+        checkpoint: The checkpoint's file, with "last" and "best" resolved; None for a new run, or for an evaluation of
+            weights that no run made.
         recipes: The text behind each `-c` of `arguments`.
+        weights: File of weights to measure, for a network that takes none itself.
+        data_class: The class of the data, if it is named and found.
     """
 
     arguments: list[str]
@@ -39,6 +49,8 @@ class Invocation:
     runs_dir: Path = Path("runs")
     checkpoint: Path | None = None
     recipes: dict[str, str] = field(default_factory=dict)
+    weights: str | None = None
+    data_class: type | None = None
 
 
 def resolve(line: CommandLine) -> Invocation:
@@ -59,12 +71,15 @@ def resolve(line: CommandLine) -> Invocation:
     name = line.values.get("--name") or written.get("name") or (_recipe_name(recipe) if recipe else None)
     if name is not None and (name in ("", ".", "..") or Path(name).name != name):
         raise UsageError(f"--name {name}: a run's name is one folder below runs_dir, without slashes")
+    if name is not None and len(os.fsencode(name)) > LONGEST_NAME:
+        raise UsageError(f"--name {shortened(name)} is longer than a folder's name, {LONGEST_NAME} bytes")
     if name is not None and len(name.splitlines()) > 1:
         raise UsageError(f"--name {name!r}: a run's name is one line")
     named_dir = Path(line.values["--runs_dir"]) if line.values.get("--runs_dir") else None  # type: ignore[arg-type]
     runs_dir = Path(named_dir or written.get("runs_dir") or "runs")
-    if line.asks_help or "--print_config" in line.values:
-        return Invocation(arguments, name or "run", runs_dir, None, recipes)
+    only_prints = "--print_config" in line.values
+    if line.asks_help or (only_prints and (recipe is not None or not wanted)):
+        return Invocation(arguments, name or "run", runs_dir, None, recipes, data_class=_data_class(line))
     best_or_last = "last" if line.job == "fit" else "best"
     if wanted == "auto" and line.job != "fit":
         raise UsageError(f"--ckpt_path auto is for fit; give best or last to {line.job}")
@@ -73,14 +88,17 @@ def resolve(line: CommandLine) -> Invocation:
     folder = run_folder_of(checkpoint) if checkpoint else None
     name = name or (folder.absolute().parent.name if folder else "run")
     on_checkpoint = JOBS[line.job].needs_checkpoint
-    if on_checkpoint and checkpoint is None:
-        raise UsageError(f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt")
+    if on_checkpoint and checkpoint is None and not (recipe and names_weights(line)):
+        raise UsageError(
+            f"{line.job} needs a checkpoint: --ckpt_path runs/NAME/version_N/checkpoints/best.ckpt; or, for weights "
+            f"that no run made, a recipe and their file: -c RECIPE --model.network.weights FILE"
+        )
     if on_checkpoint and checkpoint is not None and recipe is None:
         recipes[str(checkpoint)] = dump_recipe(read_config(checkpoint))
         arguments = [f"--config={checkpoint}", *arguments]
-    elif recipe is None and folder is not None:
+    elif recipe is None and checkpoint is not None and folder is not None:
         path = folder / "config.yaml"
-        recipes[str(path)] = read_run_recipe(path)
+        recipes[str(path)] = read_run_recipe(path, checkpoint)
         arguments = [f"--config={path}", *arguments]
     elif recipe is None and checkpoint is not None:
         recipes[str(checkpoint)] = read_stored_recipe(checkpoint)
@@ -88,11 +106,21 @@ def resolve(line: CommandLine) -> Invocation:
     elif recipe is None and not any(flag.name.startswith("--model") for flag in line.flags):
         own = "data of your own (--data.path TABLE --data.target COLUMN; --data ImageFolder --data.data_dir FOLDER)"
         raise UsageError(f"{line.job} needs a recipe: -c FILE, or {own}{_recipes_there_are()}")
+    arguments, weights = take_weights(line, arguments) if on_checkpoint and checkpoint is None else (arguments, None)
+    if only_prints:
+        return Invocation(arguments, name, runs_dir, checkpoint, recipes, weights, _data_class(line, recipes))
     if line.job == "fit" and checkpoint and meant and (kept := folder_to_resume(meant, name, named_dir)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(kept))
     if wanted == "auto" and meant is None and (begun := folder_to_start_again(runs_dir, name)):
         os.environ.setdefault(RUN_FOLDER_VARIABLE, str(begun))
-    return Invocation(arguments, name, runs_dir, checkpoint, recipes)
+    return Invocation(arguments, name, runs_dir, checkpoint, recipes, weights, _data_class(line, recipes))
+
+
+def _data_class(line: CommandLine, recipes: Mapping[str, str] | None = None) -> type | None:
+    """Return the class of the data that the command line, or else a checkpoint's recipe, names."""
+    first = next((text for path, text in (recipes or {}).items() if path not in line.recipes), "")
+    content = load_yaml(first) if first else None
+    return named_class(line, L.LightningDataModule, "data", begin=content if isinstance(content, dict) else None)
 
 
 def _whole(last: Path, wanted: str | None) -> Path | None:

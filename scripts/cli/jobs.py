@@ -42,7 +42,8 @@ class Job:
         run: "module:function"; the module is imported when the job runs, the function called as `run(job, arguments)`
             with the words after the job's name.
         checkpoint_help: Help of `--ckpt_path`, "" if the job takes no checkpoint.
-        needs_checkpoint: Whether it runs on a checkpoint only, whose recipe it then takes.
+        needs_checkpoint: Whether it runs on a checkpoint, whose recipe it then takes, or else on weights that a recipe
+            names (`--model.network.weights`).
         options: Its options. A job without any answers `--help` and refuses unknown flags itself.
         ignored: Options that it accepts, because a recipe may set them, and does not use.
     """
@@ -75,8 +76,8 @@ MONITORS = (
     Option("--checkpoint", "SETTINGS", "which epoch is the best; null keeps none", "callbacks.Checkpoint"),
 )
 CLASSES = (
-    Option("--model", "CLASS", "the task", "models.Task"),
-    Option("--data", "CLASS", "the dataset", "datamodules.DataModule"),
+    Option("--model", "CLASS", "the task", "lightning.LightningModule"),
+    Option("--data", "CLASS", "the dataset", "lightning.LightningDataModule"),
     Option("--trainer", "SETTINGS", "Lightning's Trainer", "scripts.cli.trainer.Trainer"),
 )
 VIEWS = Option(
@@ -140,6 +141,24 @@ JOBS = {
                 *CLASSES,
             ),
             ignored=MONITORS,
+        ),
+        Job(
+            "report",
+            "write one HTML page on a run or several: curves, figures, metrics, warnings, settings, differences",
+            "holdout report RUN [RUN ...] [--output FILE]",
+            "scripts.report.job:run",
+            options=(
+                Option("RUN", "", "a run's folder or checkpoint, or a name's folder (runs/digits): all its runs"),
+                Option(
+                    "--output", "FILE", "HTML file (default: report.html in the run's folder; of several, above them)"
+                ),
+            ),
+        ),
+        Job(
+            "list",
+            "list what can be chosen: recipes, networks, datasets, regularizers, ...",
+            "holdout list [WHAT]",
+            "scripts.cli.listing:run",
         ),
     )
 }

@@ -61,7 +61,7 @@ LINE_ROWS = (
         lambda match, _: f"several classes are called {match[1]}; give its full path: {match[2].replace(', ', ' or ')}",
     ),
     Row("no class", r"Expected a dot import path string:\s*(.*)$", wordings.no_class),
-    Row("abstract", r"Expected an instantiatable class, but (\w+)\.(\w+) is abstract", wordings.abstract),
+    Row("abstract", r"Expected an instantiatable class, but (?:([\w.]+) )?is abstract", wordings.abstract),
     Row(
         "not a path",
         rf"Unexpected import path format: (.+?){FACTORY_VALUE}",
@@ -93,7 +93,11 @@ LINE_ROWS = (
         r"Not a valid subclass of (\w+)\. Got value: (.+)$",
         lambda match, _: f"{match[2]!r} is not a {match[1]}",
     ),
-    Row("missing arguments", r"the following arguments are required: (.+)$", wordings.missing_arguments),
+    Row(
+        "missing arguments",
+        rf"the following arguments are required: (.+?){FACTORY_VALUE}",
+        wordings.missing_arguments,
+    ),
     Row("wrong value", rf"Expected a (.+?)\. Got value: (.*?){FACTORY_VALUE}", wordings.wrong_value),
 )
 # Found in the whole message, if no line says more.

@@ -5,7 +5,7 @@ from typing import Any
 
 from callbacks import load_checkpoint
 from callbacks.weight_averaging import WEIGHTS_KEY
-from models import Regressor
+from models import Regressor, Task
 from models.calibrated import CalibratedModule
 from scripts.cli.session import Session
 
@@ -13,25 +13,31 @@ from scripts.cli.session import Session
 def notes(session: Session) -> list[str]:
     """Return a line on each, for people."""
     facts, task = stated(session), session.model
+    if not isinstance(task, Task):
+        return []
     lines = [f"weights: {facts['weights']}"] if "weights" in facts else []
-    views = facts.get("test_time_augmentation", "")
-    lines += [f"test-time augmentation: {views}"] if views else []
-    if isinstance(task, CalibratedModule) and task.calibration is not None:
+    lines += [f"test-time augmentation: {task.views.description}"] if task.views is not None else []
+    if task.calibration is not None:
         lines.append(f"calibrated: {calibration_words(task)}")
-        if task.calibration.views != views:
-            fitted = task.calibration.views or "no test-time augmentation"
-            lines.append(f"the calibration was fitted with {fitted}, and says little here; calibrate with the same")
+        fitted, now = task.calibration.views, task.views.description if task.views is not None else ""
+        if fitted != now:
+            lines.append(
+                f"the calibration was fitted with {fitted or 'no test-time augmentation'}, and says little here; "
+                "calibrate with the same"
+            )
     return lines
 
 
 def stated(session: Session) -> dict[str, Any]:
     """Return the same as plain values, for JSON; nothing is in it that there is not."""
     weights, task = weights_note(session.checkpoint), session.model
-    facts = {"weights": weights} if weights else {}
-    if not isinstance(task, CalibratedModule):
-        return facts
-    views = {} if task.views is None else {"test_time_augmentation": task.views.description}
-    return {**facts, **views, **task.calibration_record()}
+    if not isinstance(task, Task):
+        return {}
+    return {
+        **({"weights": weights} if weights else {}),
+        **({"test_time_augmentation": task.views.description} if task.views is not None else {}),
+        **task.calibration_record(),
+    }
 
 
 def calibration_words(task: CalibratedModule) -> str:

@@ -11,6 +11,7 @@ import lightning as L
 import yaml
 from jsonargparse import ActionConfigFile, Namespace, set_loader, set_parsing_settings  # type: ignore[attr-defined]
 from jsonargparse._loaders_dumpers import yaml_load
+from jsonargparse._typehints import ActionTypeHint
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
@@ -19,14 +20,12 @@ import models.losses
 import models.networks
 import models.regularizers  # noqa: F401  short class names resolve among imported modules
 from callbacks import Checkpoint, EarlyStopping
-from datamodules import DataModule
-from models import Task
 from models.bounded_yaml import load_yaml
 from models.init_args import find_class
 from models.own_code import with_place
 from scripts.cli.command_line import places
 from scripts.cli.errors import UsageError
-from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
+from scripts.cli.hyperparameters import links
 from scripts.cli.invocation import Invocation
 from scripts.cli.jobs import Job
 from scripts.cli.messages import explain_parser_error
@@ -92,7 +91,7 @@ class Parser(LightningArgumentParser):
     def parse_object(self, cfg_obj: Any, namespace: Any = None, *args: Any, **kwargs: Any) -> Namespace:
         for key in [key for key in cfg_obj.keys() if str(key).endswith("+")]:  # noqa: SIM118  a Namespace is no mapping
             name, items = key[:-1], cfg_obj[key]
-            if (namespace is None or namespace.get(name) is None) and self._takes_null(name):
+            if (namespace is None or namespace.get(name) in (None, True)) and self._takes_null(name):
                 # jsonargparse takes a value that is not set for an empty list; here it stands for default items.
                 cfg_obj = copy.copy(cfg_obj)
                 cfg_obj[key] = [None, *(items if isinstance(items, list) else [items])]
@@ -101,9 +100,7 @@ class Parser(LightningArgumentParser):
 
     def _takes_null(self, name: str) -> bool:
         """Return whether an argument takes a list of which an item may be None."""
-        kinds = [getattr(action, "_typehint", None) for action in self._actions if action.dest == name]
-        lists = [kind for hint in kinds for kind in (hint, *get_args(hint)) if get_origin(kind) is list]
-        return any(type(None) in get_args(item) for kind in lists for item in get_args(kind))
+        return any(_takes_null_items(action) for action in self._actions if action.dest == name)
 
     def flags(self) -> list[str]:
         """Return the flags that the parser has so far."""
@@ -116,6 +113,22 @@ class Parser(LightningArgumentParser):
             if key and any(f"{place}.".startswith(f"{key[1]}.") for place in places(yaml.safe_load(text))):
                 return f"{path}: "
         return ""
+
+
+class DefaultFirst(ActionTypeHint):
+    """A flag whose list may hold None for default items: `--trainer.logger+` appends to those if nothing is set."""
+
+    @override
+    def _check_type(self, value: Any, append: bool = False, cfg: Any = None, mode: Any = None) -> Any:
+        if append and cfg is not None and cfg.get(self.dest) in (None, True):
+            cfg[self.dest] = [None]
+        return super()._check_type(value, append, cfg, mode)  # type: ignore[no-untyped-call]
+
+
+def _takes_null_items(action: argparse.Action) -> bool:
+    hint = getattr(action, "_typehint", None)
+    lists = [kind for kind in (hint, *get_args(hint)) if get_origin(kind) is list]
+    return any(type(None) in get_args(item) for kind in lists for item in get_args(kind))
 
 
 class RecipeAction(ActionConfigFile):
@@ -144,7 +157,7 @@ def parse(job: Job, invocation: Invocation) -> tuple[Parser, Namespace]:
         description=job.help,
         dump_header=[f"lightning.pytorch=={L.__version__}"],
     )
-    _add_arguments(parser, job)
+    _add_arguments(parser, job, invocation.data_class)
     config = parser.parse_args(invocation.arguments)
     config.pop("ckpt_path", None)
     for key, value in config.items():
@@ -165,21 +178,22 @@ def plain_texts(value: Any) -> Any:
     return value
 
 
-def _add_arguments(parser: Parser, job: Job) -> None:
+def _add_arguments(parser: Parser, job: Job, data_class: type | None) -> None:
     helps = {option.flag: option.help for option in job.options}
     parser.add_argument("-c", "--config", action=RecipeAction, help=helps["--config"])
     parser.add_argument("--seed_everything", type=bool | int, default=0, help=helps["--seed_everything"])
-    parser.add_lightning_class_args(Task, "model", subclass_mode=True)
-    parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
+    parser.add_lightning_class_args(L.LightningModule, "model", subclass_mode=True)
+    parser.add_lightning_class_args(L.LightningDataModule, "data", subclass_mode=True)
     for key, callback in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
         default = {"class_path": f"callbacks.{callback.__name__}", "init_args": {"monitor": "val/loss"}}
         shown = helps.get(f"--{key}", argparse.SUPPRESS)  # an evaluation accepts them, since a recipe may hold them
         parser.add_argument(f"--{key}", type=callback | None, default=default, help=shown)
     parser.add_lightning_class_args(Trainer, "trainer")
-    for source, target in MODEL_LINKS.items():
-        parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
-    for source, target in NETWORK_LINKS.items():
-        parser.link_arguments(f"data.{source}", f"model.init_args.network.init_args.{target}", apply_on="instantiate")
+    for action in parser._actions:
+        if isinstance(action, ActionTypeHint) and _takes_null_items(action):
+            action.__class__ = DefaultFirst
+    for place, source in links(data_class).items():
+        parser.link_arguments(f"data.{source}", place, apply_on="instantiate")
     parser.add_argument("--ckpt_path", type=str | None, default=argparse.SUPPRESS, help=job.checkpoint_help)
     parser.add_argument("--runs_dir", type=str, default="runs", help=helps["--runs_dir"])
     for option in job.options:
@@ -208,6 +222,8 @@ def check_values(job: str, settings: Mapping[str, Any]) -> None:
         return
     if trainer["max_epochs"] == 0:
         raise UsageError("trainer.max_epochs: 0 leaves nothing to train (-1 trains without end)")
+    if str(trainer["max_time"]).strip("0:") == "":
+        raise UsageError(f"trainer.max_time: {trainer['max_time']} leaves no time to train")
     for name, lowest in LOWEST.items():
         if trainer[name] is not None and trainer[name] < lowest:
             raise UsageError(f"trainer.{name}: {trainer[name]} is less than {lowest}")

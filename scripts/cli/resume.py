@@ -44,7 +44,7 @@ def check_same_settings(path: Path, settings: dict[str, Any]) -> None:
 
 def changes_of_network(path: Path, settings: dict[str, Any]) -> list[str]:
     """Return in what the network differs from the one that a checkpoint was trained in."""
-    return _changed(path, settings, lambda some: {"model": {"network": some["model"]["init_args"]["network"]}})
+    return _changed(path, settings, lambda some: {"model": {"network": some["model"]["init_args"].get("network")}})
 
 
 def _changed(path: Path, settings: dict[str, Any], select: Callable[[dict[str, Any]], dict[str, Any]]) -> list[str]:
@@ -77,7 +77,7 @@ def _changes_training(config: dict[str, Any]) -> bool:
     return cls is None or changes_training(cls)
 
 
-def _may_change(class_path: Any) -> set[str]:
+def may_change(class_path: Any) -> set[str]:
     """Return the arguments that a class and its bases let a resumed run change."""
     bases = getattr(find_class(str(class_path)), "__mro__", ())
     return {name for base in bases for name in vars(base).get("may_change_on_resume", ())}
@@ -88,7 +88,7 @@ def _differences(then: Any, now: Any, place: str = "", free: Collection[str] = (
         return
     same_class = isinstance(then, dict) and isinstance(now, dict) and then.get("class_path") == now.get("class_path")
     if same_class:
-        inner = _may_change(then["class_path"]) if "class_path" in then else ()
+        inner = may_change(then["class_path"]) if "class_path" in then else ()
         for key in [key for key in then if key in now and key not in free]:  # another version may have more, or fewer
             below = inner if key == "init_args" else ()
             yield from _differences(then[key], now[key], f"{place}.{key}".lstrip("."), below)

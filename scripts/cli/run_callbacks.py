@@ -10,27 +10,44 @@ import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 
 from callbacks import (
+    ConfusionMatrix,
     Curves,
     EpochLines,
+    FirstBatch,
+    FirstFilters,
+    FittedLine,
+    GradientNorms,
     Header,
     History,
     LastCheckpoint,
+    LearningRate,
+    MisclassifiedGallery,
+    PredictedAgainstTrue,
+    ReliabilityDiagram,
     SaveSplit,
     SilentFailures,
+    StockMetrics,
     StopOnSignal,
     Summary,
 )
 from callbacks.files import display_path, write_text
+from callbacks.fitted_line import has_line
 from callbacks.lookup import run_folder
 from datamodules.atomic_write import WriteError
+from models.own_runs import SIGNED_KEY, sign
 from models.trusted import untrusted
 from scripts.cli.checkpoint_config import CONFIG_KEY, untrusted_settings
-from scripts.cli.hyperparameters import log_hyperparameters
 from scripts.cli.recipe_text import dump_recipe
 
 
 def training_callbacks(
-    config: dict[str, Any], given: list[Callback], early_stopping: Any, checkpoint: Any, recipe: str
+    config: dict[str, Any],
+    given: list[Callback],
+    early_stopping: Any,
+    checkpoint: Any,
+    recipe: str,
+    data: Any,
+    stock: bool,
 ) -> list[Callback]:
     """Return the callbacks that stop, keep, record and report a training.
 
@@ -40,29 +57,47 @@ def training_callbacks(
         early_stopping: The callback that stops early, or None.
         checkpoint: The callback that keeps the best epoch, or None.
         recipe: The run's settings as YAML.
+        data: The datamodule, set up.
+        stock: Whether the module is not this project's.
     """
     watched = (checkpoint.monitor, checkpoint.stated_mode) if checkpoint is not None else ("val/loss", None)
     own: list[Callback | None] = [
+        StockMetrics() if stock else None,
         early_stopping,
-        LearningRateMonitor("epoch") if config["logger"] else None,
+        LearningRate() if config["logger"] else None,
         History(),
         checkpoint,
         None if checkpoint is None else LastCheckpoint(checkpoint.every_n_train_steps, checkpoint.every_minutes),
         SaveSplit(),
         SilentFailures(),
         Header(),
-        None if config["enable_progress_bar"] else EpochLines(),
+        EpochLines(),
         None if config["fast_dev_run"] else SaveConfig(recipe),
         Curves(*watched),
+        FirstBatch(),
+        FirstFilters(),
+        GradientNorms(),
+        ConfusionMatrix(*watched),
+        PredictedAgainstTrue(*watched),
+        FittedLine() if has_line(data) else None,
         Summary(*watched),  # the last to write: a run without its summary is ended once more
         StopOnSignal(),
     ]
     kinds = {type(callback) for callback in given} - {type(checkpoint), type(early_stopping)}
+    if LearningRateMonitor in kinds:
+        kinds.add(LearningRate)
     return [callback for callback in own if callback is not None and type(callback) not in kinds]
 
 
+def test_callbacks(given: list[Callback]) -> list[Callback]:
+    """Return the callbacks that draw what a test finds, besides the user's, one of which replaces ours of its class."""
+    kinds = {type(callback) for callback in given}
+    own: list[Callback] = [MisclassifiedGallery(), ConfusionMatrix(), ReliabilityDiagram(), PredictedAgainstTrue()]
+    return [callback for callback in own if type(callback) not in kinds]
+
+
 class SaveConfig(Callback):
-    """Writes the settings: as `config.yaml` into the run's folder, into checkpoints, and to TensorBoard.
+    """Writes the settings: as `config.yaml` into the run's folder, and into checkpoints.
 
     Lightning's own callback writes before a resume can be refused, and a refused resume must not change the run.
 
@@ -75,18 +110,24 @@ class SaveConfig(Callback):
         self._first_epoch = 0
 
     def command_lines(self, checkpoint: str) -> list[str]:
-        """Return the command that tests a checkpoint; with its recipe, if that names classes that are not trusted."""
+        """Return the command that tests a checkpoint; with its recipe, if that names classes of unknown packages.
+
+        Where this user's key has signed the names the checkpoint is enough.
+        """
         path = Path(checkpoint)
-        recipe = path.parents[1] / "config.yaml"
+        folder = path.parents[1]
+        recipe = folder / "config.yaml"
         settings = yaml.safe_load(self.recipe)
         trusted = next(untrusted({part: settings[part] for part in ("model", "data")}), None) is None
-        given = "" if trusted else f"-c {shlex.quote(str(recipe))} "
-        return [f"test it     holdout test {given}--ckpt_path {shlex.quote(checkpoint)}"]
+        given = "" if trusted or _signed(settings) else f"-c {shlex.quote(str(recipe))} "
+        best = folder if path.name == "best.ckpt" else path  # the folder stands for its best; 80 columns hold it
+        return [f"test it     holdout test {given}--ckpt_path {shlex.quote(str(best))}"]
 
     def recipe_flag(self, checkpoint: Path) -> str:
         """Return "-c RECIPE " if a checkpoint is resumed with its recipe alone, which names what is not trusted."""
-        named = next(untrusted_settings(yaml.safe_load(self.recipe)), None)
-        return f"-c {shlex.quote(display_path(checkpoint.parents[1] / 'config.yaml'))} " if named is not None else ""
+        settings = yaml.safe_load(self.recipe)
+        trusted = next(untrusted_settings(settings), None) is None or _signed(settings)
+        return "" if trusted else f"-c {shlex.quote(display_path(checkpoint.parents[1] / 'config.yaml'))} "
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file."""
@@ -96,7 +137,9 @@ class SaveConfig(Callback):
             write_text(folder / "config.yaml", self.recipe)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the recipe into the checkpoint. "auto" becomes the precision chosen, so that evaluations use it too.
+        """Put the recipe into the checkpoint, and the signature of what a stranger's must not name.
+
+        The precision "auto" becomes the one chosen, so that evaluations use it too.
 
         Raises:
             WriteError: The run's folder was removed.
@@ -108,6 +151,8 @@ class SaveConfig(Callback):
         if settings["trainer"]["precision"] == "auto":
             settings["trainer"]["precision"] = str(trainer.precision)
         checkpoint[CONFIG_KEY] = dump_recipe(settings)
+        if signature := _signed(settings):
+            checkpoint[SIGNED_KEY] = signature
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Remove the file of a run that failed in its first epoch, before any checkpoint."""
@@ -118,6 +163,8 @@ class SaveConfig(Callback):
             with suppress(OSError):  # a logger's folder may not be one
                 (folder / "config.yaml").unlink()
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the hyperparameters once, with the best epoch's metrics."""
-        log_hyperparameters(trainer, yaml.safe_load(self.recipe))
+
+def _signed(settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the signature of all in a run's settings that a stranger's must not bring; None if nothing is signed."""
+    names = list(untrusted_settings(settings))
+    return sign(names) if names else None

@@ -181,8 +181,12 @@ def folder_to_resume(checkpoint: Path, name: str, runs_dir: Path | None) -> Path
 
 
 def link_in(folder: Path) -> Path | None:
-    """Return a link in a run's folder: what is written to it would land in another place."""
-    return next((path for path in folder.rglob("*") if path.is_symlink()), None)
+    """Return a link in a run's folder: what is written to it would land in another place.
+
+    W&B makes one in the folder of each run of its own, which nothing writes to once that has ended.
+    """
+    links = (path for path in folder.rglob("*") if path.is_symlink())
+    return next((path for path in links if path.relative_to(folder).parts[:-3] != ("wandb",)), None)
 
 
 def _reason_to_leave(checkpoint: Path, folder: Path, name: str, runs_dir: Path | None) -> str:

@@ -4,38 +4,36 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import yaml
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar, TQDMProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
 from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks import (
     AtomicCheckpointIO,
     CheckpointError,
-    EventLog,
     Header,
-    MisclassifiedGallery,
-    ReliabilityDiagram,
     StopOnSignal,
+    TerminalProgressBar,
     ValidationOutputs,
 )
 from datamodules import DataModule
 from models import Task
-from models.networks.weight_files import skip_initial_weights
+from models.networks.weight_files import load_weights, skip_initial_weights, whole_initial_weights
 from scripts.cli.building import BUILT, build_object
 from scripts.cli.errors import UsageError
 from scripts.cli.hyperparameters import with_linked_values
 from scripts.cli.invocation import Invocation
 from scripts.cli.jobs import Job
+from scripts.cli.loggers import LogSettings, evaluation_loggers, training_loggers
 from scripts.cli.parser import Parser
 from scripts.cli.resume import changes_of_network, check_same_settings
-from scripts.cli.run_callbacks import training_callbacks
+from scripts.cli.run_callbacks import test_callbacks, training_callbacks
 from scripts.cli.runs import new_run_folder, run_folder_of
 from scripts.cli.trainer import Trainer, build_trainer
 
@@ -54,14 +52,16 @@ class Session:
         invocation: The command line, resolved.
         parser: The job's parser.
         config: All settings, parsed.
-        data: The datamodule, if it has been built by these settings already; as an attribute always.
+        data: The datamodule, if it has been built by these settings already; as an attribute always. It may be another
+            of Lightning's than ours.
 
     Attributes:
         checkpoint: The checkpoint to resume or to measure, if any.
+        given_weights: Weights to measure that no run made: their file or name; None for a training or a checkpoint.
         folder: The run's folder; None if nothing is to be kept or the checkpoint lies outside a run.
         settings: All settings, as plain values.
         trainer: The trainer, with this project's callbacks.
-        model: The task.
+        model: The task; or another module of Lightning's, which is trained and measured.
 
     Raises:
         UsageError: A class refuses its arguments.
@@ -81,21 +81,40 @@ class Session:
         elif self.checkpoint is not None:
             self._network_changes = changes_of_network(self.checkpoint, self.settings)
         try:
-            # The checkpoint's weights replace those that the network begins with, whose file may be gone.
-            with nullcontext() if self.checkpoint is None else skip_initial_weights():
+            with self._initial_weights():
                 builders: dict[type[Any], Any] = dict.fromkeys(BUILT, build_object)
                 if data is not None:
-                    builders[DataModule] = lambda *_, **__: data
+                    builders[L.LightningDataModule] = lambda *_, **__: data
                 built = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
             self.model: Task = built.model
-            self.model.views = getattr(built, "test_time_augmentation", None)
+            views = getattr(built, "test_time_augmentation", None)
+            if isinstance(self.model, Task):
+                self.model.views = views
+            elif views is not None:
+                raise ValueError(f"--test_time_augmentation: {type(self.model).__name__} is not a task of this project")
             self.data: DataModule = built.data
             self.folder = self._folder(invocation, built.trainer.fast_dev_run, built.trainer.barebones)
             self.trainer = self._trainer(built, recipe)
+            self.given_weights = self._load_given(invocation.weights)
         except (ValueError, TypeError) as error:
             parser.error(str(error), error)
-        hyperparameters = with_linked_values(self.settings["model"], self.data)
-        self.model.save_hyperparameters(hyperparameters, logger=False)
+        built.model._log_hyperparams = built.data._log_hyperparams = False  # the command logs all settings
+        if isinstance(built.model, Task):
+            hyperparameters = with_linked_values(self.settings["model"], self.data)
+            self.model.save_hyperparameters(hyperparameters, logger=False)
+
+    def _load_given(self, file: str | None) -> str | None:
+        """Load weights that no run made into a network that takes no file itself; return what is measured, if any."""
+        if self.checkpoint is not None or not self.job.needs_checkpoint:
+            return None
+        if file is not None:
+            load_weights(self.model.network, file, {})
+        return file or str(self.settings["model"]["init_args"]["network"]["init_args"]["weights"])
+
+    def _initial_weights(self) -> AbstractContextManager[None]:
+        if self.checkpoint is not None:
+            return skip_initial_weights()  # the checkpoint's replace them, and their file may be gone
+        return whole_initial_weights() if self.job.needs_checkpoint else nullcontext()
 
     @contextmanager
     def fitting_weights(self) -> Iterator[None]:
@@ -127,36 +146,32 @@ class Session:
         config["plugins"] = [*_as_list(config["plugins"]), AtomicCheckpointIO()]
         if config["barebones"]:  # measures, logs and keeps nothing
             return build_trainer(config | {"callbacks": [*given, Header(), StopOnSignal()]})
-        if config["logger"] in (None, True):
-            config["logger"] = self._logger()
+        loggers = training_loggers if self.job.name == "fit" else evaluation_loggers
+        config["logger"] = loggers(config["logger"], self.folder, self.settings)
         if config["enable_progress_bar"] is None:
             asked = any(isinstance(callback, ProgressBar) for callback in given)
             config["enable_progress_bar"] = asked or sys.stderr.isatty()
         if config["enable_model_summary"] is None:
             config["enable_model_summary"] = False  # the header has one line for it
         config["callbacks"] = [
+            *([LogSettings(self.settings)] if config["logger"] else []),
             *given,
             *self._progress_bar(config, given),
             *self._callbacks(config, given, built, recipe),
         ]
         return build_trainer(config)
 
-    def _logger(self) -> TensorBoardLogger | bool:
-        """Return the logger of a training; an evaluation writes JSON and no events."""
-        if self.folder is None or self.job.name != "fit":
-            return False
-        return EventLog(self.folder)
-
     @staticmethod
     def _progress_bar(config: dict[str, Any], given: list[Callback]) -> list[Callback]:
         has_one = any(isinstance(callback, ProgressBar) for callback in given)
-        return [TQDMProgressBar(refresh_rate=20)] if config["enable_progress_bar"] and not has_one else []
+        return [TerminalProgressBar()] if config["enable_progress_bar"] and not has_one else []
 
     def _callbacks(
         self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str
     ) -> list[Callback]:
-        if self.job.name == "test" and self.folder is not None and os.access(self.folder, os.W_OK):
-            return [MisclassifiedGallery(), ReliabilityDiagram()]
+        ours = isinstance(built.model, Task) and isinstance(built.data, DataModule)
+        if self.job.name == "test" and ours and self.folder is not None and os.access(self.folder, os.W_OK):
+            return test_callbacks(given)
         if self.job.name == "calibrate":
             return [ValidationOutputs()]
         if self.job.name != "fit":
@@ -164,7 +179,8 @@ class Session:
         checkpoint = built.checkpoint if config["enable_checkpointing"] is not False else None
         if checkpoint is None and not any(isinstance(callback, Checkpoint) for callback in given):
             config["enable_checkpointing"] = False  # else Lightning adds a checkpoint of its own
-        return training_callbacks(config, given, built.early_stopping, checkpoint, recipe)
+        stock = not isinstance(built.model, Task)
+        return training_callbacks(config, given, built.early_stopping, checkpoint, recipe, self.data, stock)
 
 
 def _first_reason(message: str) -> str:

@@ -9,10 +9,12 @@ import torch
 from lightning.fabric.plugins.precision.precision import _PRECISION_INPUT
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loops.fit_loop import _FitLoop
 from typing_extensions import override
 
 from callbacks.interruption import StopOnSignal
+from callbacks.loggers import RunLogger
 from callbacks.lookup import find_callback
 from datamodules import DataModule
 from scripts.cli.launchers import with_own_launcher
@@ -58,6 +60,8 @@ class Trainer(L.Trainer):
     Args:
         precision: As in Lightning, or "auto": bf16-mixed if the device has bfloat16 instructions, which more than
             double the speed of convolutional networks, else 32-true.
+        logger: Loggers of a training: `CSVLogger`, `WandbLogger`, `MLFlowLogger` or any of Lightning's; `logger+` adds
+            one beside TensorBoard, false is none.
         limit_train_batches: Training batches per epoch: a number (int), or a fraction of all (float).
         limit_val_batches: Validation batches that are measured: a number or a fraction.
         limit_test_batches: Test batches that are measured: a number or a fraction.
@@ -80,6 +84,7 @@ class Trainer(L.Trainer):
         self,
         *,
         precision: Precision | None = None,
+        logger: list[RunLogger | Logger | None] | RunLogger | Logger | bool | None = None,
         limit_train_batches: int | float | None = None,
         limit_val_batches: int | float | None = None,
         limit_test_batches: int | float | None = None,
@@ -91,6 +96,7 @@ class Trainer(L.Trainer):
         check_no_repeats(kwargs.get("callbacks"))
         super().__init__(
             precision=resolve_precision(precision, kwargs.get("accelerator", "auto")),
+            logger=logger,  # type: ignore[arg-type]
             limit_train_batches=limit_train_batches,
             limit_val_batches=limit_val_batches,
             limit_test_batches=limit_test_batches,

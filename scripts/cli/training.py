@@ -27,11 +27,14 @@ from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
+from scripts.cli.measured_weights import tell_given_weights
 from scripts.cli.parser import parse
 from scripts.cli.quiet import quiet
 from scripts.cli.run_lock import locked
 from scripts.cli.runs import remove_empty_run, run_folder_of
+from scripts.cli.searches import with_found_values
 from scripts.cli.session import Session
+from scripts.cli.stock import check_own, notes
 
 USER_ERRORS = (CheckpointError, DataError, MisconfigurationException, TrainingError)
 
@@ -78,6 +81,10 @@ def run(job: Job, words: list[str]) -> None:
     session: Session | None = None
     try:
         session = prepare(job, words)
+        if session.trainer.is_global_zero and (lines := notes(session.model, session.data)):
+            say(*lines)
+        if session.given_weights is not None:
+            tell_given_weights(session)
         if job.name == "fit":
             _fit_until_signal(session)
         elif job.name == "predict":
@@ -147,11 +154,16 @@ def prepare(job: Job, words: list[str]) -> Session:
     check_command_line(line)
     invocation = resolve(line)
     parser, config = parse(job, invocation)
-    if job.name == "predict" and invocation.checkpoint is not None:
-        check_writable(predictions_path(config.output, run_folder_of(invocation.checkpoint)))
+    if job.name == "predict":
+        folder = None if invocation.checkpoint is None else run_folder_of(invocation.checkpoint)
+        check_writable(predictions_path(config.output, folder))
     if job.name == "calibrate" and invocation.checkpoint is not None:
         check_calibration(config.coverage, invocation.checkpoint)
-    return Session(job, invocation, parser, config, data)
+    parser, config, data = with_found_values(job, invocation, parser, config, data)
+    session = Session(job, invocation, parser, config, data)
+    if job.name in ("predict", "calibrate"):
+        check_own(job.name, session.model, session.data)
+    return session
 
 
 def _fit(session: Session) -> None:

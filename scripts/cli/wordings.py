@@ -2,14 +2,18 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from scripts.cli.choices import class_names, package_names
+from models.init_args import find_class
+from scripts.cli.choices import class_names, exported, is_abstract, package_names
 from scripts.cli.class_help import flags_below
 from scripts.cli.command_line import missing_file
-from scripts.cli.constructor import class_arguments, constructor_arguments
+from scripts.cli.constructor import class_arguments, constructor_arguments, is_own
 from scripts.cli.flags import did_you_mean, unknown_flag
+from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
 from scripts.cli.jobs import JOBS
 from scripts.cli.own_files import own_hint
 
@@ -17,11 +21,14 @@ LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of num
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
 
 FACTORY_VALUE = r"(?:\. Got value: Namespace\(.*)?$"  # the value of the whole factory, after the value at fault
+FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
+FACTORY_CLASS = re.compile(r"class_path='([\w.]+)'")
 GIVEN_VALUE = re.compile(rf"Given value: (.*?){FACTORY_VALUE}", re.MULTILINE)
 UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
 WANTED_CLASS = re.compile(r"Import path does not correspond to a subclass of (\w+)")
 CLASS_IN_UNION = re.compile(r"\.[A-Z]\w*'?[>\]]")
 LISTED_CLASS = re.compile(r"list\[(?:\w+\.)+([A-Z]\w*)\]")
+LIST = re.compile(r"list\[(?:[\w.]+\.)?(\w+?)(?:Factory)?\]")
 FUNCTION_NETWORK = re.compile(r"torchvision\.models\.(\w+)$")
 
 
@@ -68,10 +75,12 @@ def unknown_key(match: re.Match[str], problem: Problem) -> str:
 
 def unknown_argument(match: re.Match[str], problem: Problem) -> str:
     """Word an argument that a class does not have."""
-    factory = re.search(r"class_path='([\w.]+)'", match.string)
+    factory = FACTORY_CLASS.search(match.string)
     owner = factory[1] if factory else problem.class_path
     options = class_arguments(owner)
     argument = match[1].split(".")[0]
+    if argument in options:
+        return f"{argument} is filled in from the data; leave it out"
     if argument == "class_path":
         return "the arguments of an item go under its init_args"
     if not options and LISTED_CLASS.search(problem.message):
@@ -108,7 +117,8 @@ def no_class_in_module(match: re.Match[str], _: Problem) -> str:
     """Word a class that its module does not have; the user's own module suggests from its classes alone."""
     module, name = match.groups()
     packages = (package.rsplit(".", 1)[-1] for package in package_names())
-    closest = own_hint(f"{module}.{name}") or did_you_mean(name, (*class_names(), *packages))
+    there = [own for own in vars(sys.modules.get(module, sys)) if own[0].isupper()]
+    closest = own_hint(f"{module}.{name}") or did_you_mean(name, (*there, *class_names(), *packages))
     return f"there is no class {module}.{name}{closest}"
 
 
@@ -153,18 +163,38 @@ def wrong_factory(match: re.Match[str], _: Problem) -> str:
     return f"{match[1]} is not a {names}"
 
 
-def abstract(match: re.Match[str], _: Problem) -> str:
-    """Word an abstract class: its subclasses are the choice."""
-    choices = [cls.__name__ for cls in getattr(sys.modules[match[1]], match[2]).__subclasses__()]
-    return f"{match[2]} is abstract; choose {', '.join(choices[:-1])} or {choices[-1]}"
+def abstract(match: re.Match[str], problem: Problem) -> str:
+    """Word an abstract class: its subclasses are the choice; one without any that a recipe may name is for Python."""
+    path = match[1] or problem.value  # jsonargparse takes the value out of a union's message
+    name = path.rpartition(".")[2]
+    cls = next((cls for cls in exported() if cls.__name__ == name), None) or find_class(path)
+    choices = [other.__name__ for other in exported() if cls in other.__mro__[1:] and not is_abstract(other)]
+    if not choices and cls is not None and not is_own(cls):
+        choices = list(dict.fromkeys(_concrete_names(cls)))
+    if not choices:
+        return f"{name} is for use from Python: a recipe cannot hold what it is made of"
+    return f"{name} is abstract; choose {', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def _concrete_names(cls: type[Any]) -> Iterator[str]:
+    for subclass in cls.__subclasses__():
+        if subclass.__subclasses__():
+            yield from _concrete_names(subclass)
+        else:
+            yield subclass.__name__
 
 
 def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
     """Word arguments that a class needs."""
-    if not problem.class_path:
+    factory = FACTORY_CLASS.search(match.string)
+    owner = factory[1] if factory else problem.class_path
+    if not owner:
         return None
-    known = match[1].split(",")[0] in class_arguments(problem.class_path)
-    return f"{problem.class_name} needs {match[1]}" if known else f"needs {match[1]}"
+    names = match[1].split(", ")
+    known = names[0] in class_arguments(owner)
+    stated = [name for name in names if name in FROM_DATA]
+    hint = f"; give it in the recipe, or state {stated[0]} in the class of the data" if stated else ""
+    return f"{owner.rsplit('.', 1)[-1]} needs {match[1]}{hint}" if known else f"needs {match[1]}"
 
 
 def wrong_value(match: re.Match[str], _: Problem) -> str | None:
@@ -197,5 +227,7 @@ def _type_words(annotation: str) -> str:
     if choices := re.findall(r"Literal\[(.+?)\]", annotation):
         return "one of " + ", ".join(dict.fromkeys(", ".join(choices).replace("'", "").split(", ")))
     words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
-    listed = re.sub(r"list\[(?:[\w.]+\.)?(\w+)\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words)
+    listed = re.sub(
+        r"list\[(?:[\w.]+\.)?(\w+?)(?:Factory)?\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words
+    )
     return " or ".join(TYPES.get(word.strip(), word.strip()) for word in listed.split(", "))

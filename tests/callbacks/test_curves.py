@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from callbacks import Curves, History, curves
+from callbacks import Curves, EarlyStopping, History, curves
 from callbacks.curves import draw_curves
 
 ROWS = [
@@ -18,7 +18,24 @@ def test_a_figure_is_written_when_training_ends(fit, tmp_path) -> None:
     path: Path = tmp_path / "figures" / "curves.png"
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     height, width, _ = imread(path).shape
-    assert width > 1.5 * height, "two panels side by side"
+    assert height > width, "two panels below each other: side by side they cannot be read in a thumbnail"
+
+
+@pytest.mark.parametrize(("epochs", "drawn"), [(15, False), (16, True)])
+def test_of_a_long_run_the_first_fifteen_epochs_are_drawn_too(fit, tmp_path, monkeypatch, epochs, drawn) -> None:
+    shown = []
+    monkeypatch.setattr(curves, "draw_curves", lambda *arguments: shown.append(arguments) or draw_curves(*arguments))
+    fit(History(), Curves(), epochs=epochs, limit_train_batches=2)
+    assert (tmp_path / "figures" / "curves_start.png").exists() is drawn
+    assert [len(rows) for rows, *_ in shown] == [epochs, 15][: 1 + drawn]
+
+
+def test_an_early_stop_is_marked_as_one(fit, monkeypatch) -> None:
+    ends = []
+    monkeypatch.setattr(curves, "draw_curves", lambda *arguments: ends.append(arguments[-1]) or draw_curves(*arguments))
+    fit(History(), Curves(), EarlyStopping(patience=1), epochs=5, lr=0.0)
+    fit(History(), Curves(), EarlyStopping(patience=9), epochs=1)
+    assert ends == ["stopped early", "end of training"]
 
 
 @pytest.mark.parametrize("without", ["rows", "metrics"])
@@ -35,8 +52,8 @@ def test_each_panel_shows_training_against_validation_over_epochs() -> None:
     assert lines["training"] == [[1, 2.0], [2, 1.0], [3, 0.5]]
     assert lines["validation"] == [[1, 1.5], [2, 1.2]]
     assert [x for x, _ in lines["best: epoch 2"]] == [2, 2]
-    assert [x for x, _ in lines["end of training"]] == [3, 3]
-    assert {line.get_label() for line in accuracy.lines} == {"training", "best: epoch 2", "end of training"}
+    assert [x for x, _ in lines["end of training: epoch 3"]] == [3, 3]
+    assert {line.get_label() for line in accuracy.lines} == {"training", "best: epoch 2", "end of training: epoch 3"}
     assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("cross entropy", "accuracy")
 
 

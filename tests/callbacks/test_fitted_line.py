@@ -44,7 +44,8 @@ def test_gaps_of_a_table_are_not_drawn_and_counted(quiet_trainer, tmp_path, monk
     curve, *parts = drawn[0].axes[0].lines
     assert np.isfinite(curve.get_ydata()).all()
     assert sum(len(part.get_xdata()) for part in parts) == 70
-    assert drawn[0].axes[0].get_xlabel() == "feature (10 samples without a value are not drawn)"
+    assert drawn[0].axes[0].get_xlabel() == "x\n(10 samples without a value are not drawn)"
+    assert drawn[0].axes[0].get_ylabel() == "h"
 
 
 @pytest.mark.parametrize("data", [Diabetes(), Digits()], ids=["ten features", "classes"])

@@ -66,10 +66,10 @@ def test_without_mistakes_there_is_no_picture(quiet_trainer, task, tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_each_image_is_drawn_with_its_classes_in_grey_or_colour(channels):
     image = torch.rand(channels, 5, 4)
-    figure = draw_mistakes([Mistake(0.93, 1, 0, image)] * 8, ("cat", "dog"), "title", columns=6)
-    assert len(figure.axes) == 8
-    assert figure.axes[0].get_title() == "predicted dog (93%)\nactual cat"
-    drawn = torch.as_tensor(figure.axes[0].get_images()[0].get_array().data)
+    (axes,) = draw_mistakes([Mistake(0.93, 1, 0, image)] * 8, ("cat", "dog"), "title", columns=6).axes
+    assert len(axes.get_images()) == 8
+    assert [text.get_text() for text in axes.texts[:2]] == ["dog 93%", "is cat"]
+    drawn = torch.as_tensor(axes.get_images()[0].get_array().data)
     assert torch.allclose(drawn.float(), image[0] if channels == 1 else image.permute(1, 2, 0), atol=1 / 255)
 
 

@@ -1,6 +1,8 @@
 """Metrics are printed in lines that fit a terminal."""
 
-from callbacks.printing import metric_lines
+import pytest
+
+from callbacks.printing import metric_lines, number_text
 
 
 def test_short_metrics_share_a_line() -> None:
@@ -19,3 +21,21 @@ def test_long_lines_break_between_metrics() -> None:
 
 def test_no_metrics_no_lines() -> None:
     assert metric_lines({}, "gap: ") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.0000"),
+        (0.98765, "0.9877"),
+        (-12.5, "-12.5000"),
+        (42445.8495, "42445.8"),
+        (2735594672.5517, "2.736e+09"),
+        (0.0000123456, "1.235e-05"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_a_number_has_the_digits_worth_reading_whatever_its_size(value: float, text: str) -> None:
+    assert number_text(value) == text
+    assert number_text(value, "+").lstrip("+") == text

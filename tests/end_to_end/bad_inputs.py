@@ -1,4 +1,9 @@
-"""Command lines that are wrong, by kind: `WORDS => PART OF THE LINE; ANOTHER`; flags alone belong to a fit."""
+"""Command lines that are wrong, by kind: `WORDS => PART OF THE LINE; ANOTHER`; flags alone belong to a fit.
+
+A line that ends in `WITHOUT package` is wrong only where that is not installed.
+"""
+
+from importlib.util import find_spec
 
 from bad_trainers import CALLBACKS, TRAINER
 
@@ -14,7 +19,7 @@ MODEL = """
 --data.mean [0.5] --data.std [-1] => std
 --data.mean [0.5] --data.std [1,2] => std
 --data.mean [nan] => data.mean: 'nan'
---data.mean [0.5] --data.std [1e-30] => NaN or infinite after step 21, epoch 1; body.2.running_var
+--data.mean [0.5] --data.std [1e-30] => NaN or infinite after step 21, epoch 1
 --data.split.val_fraction 1.5 => split.val_fraction: 1.5
 --data.split.val_fraction 0 => val
 --data.split.seeds 3 => split.seeds; split.seed
@@ -62,7 +67,7 @@ RUNS = f"""
 --name a/b => --name a/b
 --name .. => --name ..
 --name '' => --name is empty
---name {LONG} => File name too long
+--name {LONG} => --name xxx; 255 bytes
 --runs_dir misused.py => --runs_dir misused.py
 --runs_dir misused.py/runs => --runs_dir misused.py/runs
 --runs_dir /proc/none => --runs_dir /proc/none
@@ -127,7 +132,12 @@ TYPED = (
 )
 
 
+def rows(kind: str) -> list[tuple[str, str, str]]:
+    """Return the command lines of a kind, the parts of their messages, and the package without which they are wrong."""
+    lines = [line.partition(" WITHOUT ") for line in KINDS[kind].strip().splitlines()]
+    return [(*line.partition(" => ")[::2], package) for line, _, package in lines]
+
+
 def cases(kind: str) -> list[tuple[str, list[str]]]:
-    """Return the command lines of a kind, each with the parts that its message must have."""
-    lines = [line.partition(" => ") for line in KINDS[kind].strip().splitlines()]
-    return [(words, said.split("; ")) for words, _, said in lines]
+    """Return the command lines of a kind that are wrong here, each with the parts that its message must have."""
+    return [(words, said.split("; ")) for words, said, package in rows(kind) if not (package and find_spec(package))]

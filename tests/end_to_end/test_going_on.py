@@ -92,7 +92,7 @@ def shown_by_tensorboard(folder) -> dict[str, list[tuple[int, float]]]:
 
 def test_every_epoch_has_one_point_of_each_metric(uninterrupted) -> None:
     shown = shown_by_tensorboard(uninterrupted)
-    for tag in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "epoch"):
+    for tag in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "train/epoch"):
         assert len(shown[tag]) == EPOCHS, tag
     tags = [point[:2] for point in events(uninterrupted)]
     assert len(tags) == len(set(tags)), "nothing twice in the files either"

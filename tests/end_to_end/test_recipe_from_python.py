@@ -47,7 +47,7 @@ def test_a_second_call_is_a_run_of_its_own_with_the_same_weights() -> None:
 def test_it_is_the_run_of_the_command(desk) -> None:
     model = fit(RECIPE, *OVERLAY, "--model.network.widths", [32], "--trainer.max_epochs", 1).model
     folder = desk.fit("command", *OVERLAY, epochs=1)
-    kept = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    kept = torch.load(folder / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())
     settings = [yaml.safe_load((path / "config.yaml").read_text()) for path in (folder, Path("runs/digits/version_0"))]
     assert settings[0] | {"name": None} == settings[1]

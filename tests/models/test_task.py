@@ -129,7 +129,7 @@ def test_regularizers_that_are_on_train_other_weights(fit):
 
 
 def test_an_item_that_is_not_a_regularizer_is_refused_by_name():
-    with pytest.raises(ValueError, match="regularizers: Dropout is not a Regularizer"):
+    with pytest.raises(ValueError, match=r"^Classifier: regularizers\[1\] \(a Dropout\) is not a Regularizer$"):
         linear_task(regularizers=[DisturbLabel(), nn.Dropout()])
 
 

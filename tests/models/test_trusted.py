@@ -13,6 +13,7 @@ from models.init_args import HYPER_PARAMETERS
 from models.networks import MLP
 
 STRANGER = "from models.networks import MLP\n\n\nclass Net(MLP):\n    pass\n"
+CPU = torch.device("cpu")
 NET = {"class_path": "stranger.Net", "init_args": {"input_shape": [1, 8, 8], "num_classes": 10, "widths": [8]}}
 
 
@@ -70,3 +71,36 @@ def test_an_imported_class_that_is_no_part_of_a_task_is_refused(checkpoint):
 def test_what_the_caller_gives_need_not_be_trusted(checkpoint):
     network = MLP((1, 8, 8), 10, widths=[8])
     assert Classifier.load_from_checkpoint(checkpoint(network=NET), network=network).network is network
+
+
+@pytest.fixture
+def maps(monkeypatch):
+    """Where each file is loaded to, and whether nothing but tensors and plain values is read of it."""
+    found, load = [], torch.load
+
+    def noting(*args, map_location=None, weights_only=None, **options):
+        found.append((map_location, weights_only))
+        return load(*args, map_location=map_location, weights_only=weights_only, **options)
+
+    monkeypatch.setattr(torch, "load", noting)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "wanted"),
+    [((), {}, "cpu"), ((CPU,), {}, CPU), ((), {"map_location": CPU}, CPU)],
+)
+def test_weights_are_loaded_onto_the_cpu_unless_another_device_is_named(checkpoint, maps, arguments, options, wanted):
+    path = checkpoint()
+    maps.clear()
+    model = Classifier.load_from_checkpoint(path, *arguments, **options)
+    assert maps[-1] == (wanted, True)
+    assert model.device.type == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_model_trained_on_a_gpu_takes_inputs_from_memory(quiet_trainer, tmp_path):
+    data, trainer = Digits(), quiet_trainer(max_epochs=1, limit_train_batches=1, accelerator="gpu")
+    trainer.fit(Classifier(MLP((1, 8, 8), 10, widths=[8]), 10), data)
+    trainer.save_checkpoint(tmp_path / "gpu.ckpt")
+    assert Classifier.load_from_checkpoint(tmp_path / "gpu.ckpt")(data.samples.inputs[:5]).shape == (5, 10)

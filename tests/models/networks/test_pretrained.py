@@ -13,7 +13,7 @@ from datamodules import Digits
 from models import Classifier
 from models.networks import CNN, MLP, Pretrained, ResNet
 from models.networks.stages import stages
-from models.networks.weight_files import skip_initial_weights
+from models.networks.weight_files import skip_initial_weights, whole_initial_weights
 
 SMALL = ["resnet18", "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0"]
 LARGE = ["alexnet", "vgg11", "densenet121", "googlenet", "inception_v3", "convnext_tiny", "swin_t", "vit_b_16"]
@@ -236,3 +236,22 @@ def test_what_cannot_be_built_is_refused_in_one_line(make, said):
     with pytest.raises(ValueError, match=said) as refused:
         make()
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "mobilenet_v3_small"])
+def test_weights_that_are_measured_keep_their_head(tmp_path, architecture):
+    torch.manual_seed(1)
+    published = torchvision.models.get_model(architecture, num_classes=10).eval()
+    torch.save(published.state_dict(), tmp_path / "weights.pth")
+    with whole_initial_weights():
+        network = pretrained(architecture, str(tmp_path / "weights.pth"), shape=(3, 32, 32)).eval()
+    images = torch.rand(4, 3, 32, 32)
+    torch.testing.assert_close(network(images), published(images))
+    trained = pretrained(architecture, str(tmp_path / "weights.pth"), shape=(3, 32, 32)).eval()
+    assert not torch.equal(trained.head.weight, network.head.weight)
+
+
+def test_a_head_that_is_not_linear_cannot_be_measured(tmp_path):
+    torch.save(torchvision.models.squeezenet1_1(num_classes=10).state_dict(), tmp_path / "weights.pth")
+    with whole_initial_weights(), pytest.raises(ValueError, match="has no linear head, and the data needs one of"):
+        pretrained("squeezenet1_1", str(tmp_path / "weights.pth"), shape=(3, 32, 32))

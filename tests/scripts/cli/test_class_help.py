@@ -77,7 +77,7 @@ def test_a_choice_lists_what_the_package_exports(answer: Answer, key: str, packa
     page = answer(f"fit --{key}.help")
     exported = [getattr(package, name) for name in package.__all__]
     for cls in exported:
-        if isinstance(cls, type) and issubclass(cls, base) and cls is not base and not choices._is_abstract(cls):
+        if isinstance(cls, type) and issubclass(cls, base) and cls is not base and not choices.is_abstract(cls):
             assert re.search(rf"^  {cls.__name__} ", page, re.MULTILINE), cls
     assert not re.search(rf"^  {base.__name__} ", page, re.MULTILINE), "the base class is not a choice"
     assert "by its full path" in page

@@ -1,11 +1,12 @@
 import csv
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from datamodules.loader import InMemoryLoader, Order
-from scripts.cli.evaluation import in_dataset_order, write_predictions
+from scripts.cli.evaluation import in_dataset_order, write_metrics, write_predictions
 
 
 def test_one_row_a_sample_under_a_header(tmp_path: Path) -> None:
@@ -51,3 +52,28 @@ def test_several_devices_predict_in_the_datasets_order(monkeypatch, samples, bat
     monkeypatch.setattr(torch.distributed, "all_gather_object", all_gather_object)
     for rank in range(world_size):
         assert torch.equal(in_dataset_order(outputs[rank], rank, world_size), data)
+
+
+@pytest.mark.parametrize(
+    ("before", "counted"),
+    [
+        (None, 1),
+        ('{"metrics": {}}', 2),
+        ('{"evaluations": 4}', 5),
+        ('{"evaluations": "9"}', 2),
+        ('{"evaluations": -3}', 2),
+        ("[", 2),
+        ("[" * 100_000, 2),
+        ("7", 2),
+    ],
+)
+def test_each_evaluation_is_counted_whatever_the_file_held(tmp_path: Path, before: str | None, counted: int) -> None:
+    path = tmp_path / "test.json"
+    if before is not None:
+        path.write_text(before)
+    write_metrics(path, Path("best.ckpt"), None, {"test/loss": 0.5})
+    assert json.loads(path.read_text()) == {
+        "checkpoint": "best.ckpt",
+        "evaluations": counted,
+        "metrics": {"test/loss": 0.5},
+    }

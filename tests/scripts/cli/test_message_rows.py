@@ -50,7 +50,7 @@ ERRORS = {
     ),
     "abstract": (
         f"{DIGITS} --data.label_noise.rate 0.4",
-        "data.label_noise: LabelNoise is abstract; choose SymmetricNoise, PairNoise or MatrixNoise",
+        "data.label_noise: LabelNoise is abstract; choose MatrixNoise, PairNoise or SymmetricNoise",
     ),
     "not a path": (f"{DIGITS} --model.optimizer.lr 0.1,0.01", "model.optimizer.lr: '0.1,0.01' is not a number"),
     "no module": (f"{DIGITS} --model.optimizer my.Adam", "model.optimizer: there is no module 'my'"),

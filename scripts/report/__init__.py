@@ -1,0 +1,1 @@
+"""`holdout report`: runs as one HTML file that needs nothing else."""
