@@ -14,6 +14,8 @@ from models.calibration.calibration import CALIBRATION_KEY
 from models.calibration.conformal import prediction_sets
 from models.errors import TrainingError
 from models.evaluated import Batch, EvaluatedModule
+from models.network_outputs import check_raw, network_outputs
+from models.preprocessing import Inputs
 
 
 class CalibratedModule(EvaluatedModule):
@@ -24,7 +26,8 @@ class CalibratedModule(EvaluatedModule):
 
     Attributes:
         calibration: What was fitted on the validation part; None if nothing was.
-        views: Views of each sample whose outputs are averaged in an evaluation; `forward` shows the sample alone.
+        views: Views of each sample whose outputs are averaged in an evaluation and by `forward`; None for the sample
+            alone.
     """
 
     calibration: Calibration | None = None
@@ -50,6 +53,19 @@ class CalibratedModule(EvaluatedModule):
         super().setup(stage)
         if stage == "fit":
             self.take_calibration(None)
+
+    def forward(self, raw: Inputs) -> Tensor:
+        """Return predictions for raw inputs, such as images of bytes; as `EvaluatedModule.forward`."""
+        if self.views is None:
+            return super().forward(raw)
+        check_raw(type(self).__name__, raw)
+        images = self.preprocessing.scale(self.preprocessing.resize(raw))  # type: ignore[arg-type]
+        self.views.check_images(images)
+        outputs = [
+            weight * _exact(network_outputs(self.network, self.preprocessing.normalize(view, self.network_dtype)))
+            for weight, view in self.views.of(images)
+        ]
+        return self.to_predictions(torch.stack(outputs).sum(0))
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return predictions and targets of a batch, as the metrics compare them; nothing is recorded."""

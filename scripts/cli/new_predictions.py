@@ -21,6 +21,7 @@ from scripts.cli.errors import UsageError
 from scripts.cli.jobs import Job
 from scripts.cli.result_files import check_ending, check_writable, open_results
 from scripts.cli.result_table import MOST, ResultTable
+from scripts.cli.run_data import build_views
 from scripts.cli.trained_model import TrainedModel, in_one_line, load_trained, read_command
 from scripts.cli.trainer import Trainer
 
@@ -60,6 +61,7 @@ def _predict(job: Job, line: CommandLine) -> int:
         check_writable(path)
     trainer = command.trainer()
     model = load_trained(command, trainer)
+    model.task.views = build_views(command.config)
     names = model.names
     most = None if len(names) <= MANY_CLASSES else MOST
     table = ResultTable(model.task, names)
@@ -71,6 +73,8 @@ def _predict(job: Job, line: CommandLine) -> int:
                 file.add({**identity, **model.task.result_columns(results, names, most)})
 
         count, unreadable = predict_batches(model, trainer, inputs, add)
+    if model.task.views is not None:
+        say(f"test-time augmentation: {model.task.views.description}")
     calibrated = f" (probabilities at temperature {model.temperature:.3g})" if model.temperature != 1 else ""
     if path is None:
         table.show()

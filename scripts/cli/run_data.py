@@ -1,8 +1,11 @@
-"""The data of a run, built without its model."""
+"""Parts of a run built without its model: the data, and the views of test-time augmentation."""
+
+from typing import Any
 
 from jsonargparse import Namespace
 
 from datamodules import DataModule
+from datamodules.augmentation import Views
 from scripts.cli.building import BUILT, build_object
 from scripts.cli.parser import Parser
 from scripts.cli.session import seed_process
@@ -14,13 +17,27 @@ def build_data(config: Namespace) -> DataModule:
     Raises:
         UsageError: Its class refuses its arguments.
     """
-    parser = Parser()
-    parser.add_lightning_class_args(DataModule, "data", subclass_mode=True)
-    builders = [(build_object, kind, True) for kind in BUILT]
     seed_process(config)
+    data: DataModule = _build("data", DataModule, config.data)
+    return data
+
+
+def build_views(config: Namespace) -> Views | None:
+    """Return the views that settings name for test-time augmentation, None if they name none.
+
+    Raises:
+        UsageError: Their class refuses its arguments.
+    """
+    named = config.get("test_time_augmentation")
+    views: Views | None = None if named is None else _build("test_time_augmentation", Views, named)
+    return views
+
+
+def _build(key: str, kind: type[Any], settings: Any) -> Any:
+    parser = Parser()
+    parser.add_subclass_arguments(kind, key)
+    builders = [(build_object, kind, True) for kind in BUILT]
     try:
-        settings = Namespace({"data": config.data})  # type: ignore[no-untyped-call]
-        data: DataModule = parser.instantiate(settings, instantiators=builders).data
+        return parser.instantiate(Namespace({key: settings}), instantiators=builders)[key]  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as error:
         parser.error(str(error), error)
-    return data
