@@ -6,6 +6,7 @@ import lightning as L
 import pytest
 import torch
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from callbacks import GradientNorms, LastCheckpoint, gradient_norms
 from callbacks.gradient_figure import FLOOR, draw_norms
@@ -132,3 +133,35 @@ def test_a_gradient_of_zero_is_shown_and_one_that_was_not_measured_is_a_gap() ->
 def test_every_n_steps_must_be_a_number_of_steps() -> None:
     with pytest.raises(ValueError, match="every_n_steps"):
         GradientNorms(every_n_steps=0)
+
+
+class NoReading(TorchDispatchMode):
+    """Refuses to read a tensor's value, for which a GPU would have to be waited for."""
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        assert function is not torch.ops.aten._local_scalar_dense.default
+        return function(*arguments, **(options or {}))
+
+
+class Unread(GradientNorms):
+    """Fails if a hook of a step reads a value."""
+
+    def on_before_optimizer_step(self, *given):
+        with NoReading():
+            super().on_before_optimizer_step(*given)
+
+    def on_train_batch_end(self, *given):
+        with NoReading():
+            super().on_train_batch_end(*given)
+
+    def _add_steps(self, *given):
+        with NoReading():
+            super()._add_steps(*given)
+
+
+def test_no_step_waits_for_a_value(quiet_trainer) -> None:
+    norms = Unread(every_n_steps=1)
+    train(quiet_trainer, "lstm", norms, epochs=1)
+    assert len(norms._epochs) == 1
+    with pytest.raises(AssertionError), NoReading():
+        torch.ones(1).item()
