@@ -21,6 +21,7 @@ from models.exact_resume import (
 )
 from models.finders import refuse_finders
 from models.init_args import RecordsInitArgs, record_init_args
+from models.instances import check_instance
 from models.last_operation import OutputRange
 from models.losses import ClassCountLoss, ClassificationLoss
 from models.losses.classification_loss import check_scalar_loss
@@ -66,6 +67,7 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
         regularizers: list[Regularizer] | None = None,
         **kwargs: Any,
     ) -> None:
+        check_instance("network", network, nn.Module)
         super().__init__(network, **kwargs)
         check_scalar_loss(loss)
         self.loss = loss

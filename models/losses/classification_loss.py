@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from models.init_args import RecordsInitArgs
+from models.instances import check_instance
 
 
 class ClassificationLoss(RecordsInitArgs, nn.Module):
@@ -20,11 +21,12 @@ class ClassificationLoss(RecordsInitArgs, nn.Module):
 
 
 def check_scalar_loss(loss: nn.Module) -> None:
-    """Check that a loss gives one number for a batch, and of this batch alone, without weights to be trained.
+    """Check that a loss is a module, and gives one number for a batch, of this alone, without weights to be trained.
 
     Raises:
         ValueError: It does not.
     """
+    check_instance("loss", loss, nn.Module)
     if getattr(loss, "reduction", None) == "none":
         raise ValueError("loss: reduction 'none' leaves one number per sample; set 'mean' or 'sum'")
     if isinstance(loss, Metric):

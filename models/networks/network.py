@@ -1,6 +1,6 @@
 """The base class of this project's networks."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from torch import nn
 
@@ -21,3 +21,17 @@ class Network(RecordsInitArgs, nn.Module):
 
     normalizes_inputs: bool = False
     may_change_on_resume: ClassVar[tuple[str, ...]] = ()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make the network and note its arguments.
+
+        Raises:
+            ValueError: `input_shape` is a number.
+        """
+        made = super().__new__(cls, *args, **kwargs)
+        shape = vars(made).get("init_args", {}).get("input_shape")
+        if isinstance(shape, int):
+            raise ValueError(
+                f"{cls.__name__}: input_shape {shape} is a number; give the shape of one sample, ({shape},)"
+            )
+        return made

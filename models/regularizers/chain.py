@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from datamodules.samples import TargetKind
+from models.instances import check_instance
 from models.optimization.uncounted_step import frozen_batch_norm_statistics
 from models.regularizers.base import Regularizer, Step
 from models.regularizers.hook_results import penalty_of, perturbed, revised
@@ -31,8 +32,7 @@ class RegularizerChain(nn.ModuleList):
 
     def __init__(self, regularizers: Sequence[Regularizer]) -> None:
         for item in regularizers:
-            if not isinstance(item, Regularizer):
-                raise ValueError(f"regularizers: {type(item).__name__} is not a Regularizer")
+            check_instance("regularizers", item, Regularizer)
             if not isinstance(item, Scheduled) and not any(overrides(item, hook) for hook in ALL_HOOKS):
                 name = type(item).__name__
                 raise ValueError(f"regularizers: {name} does nothing: it has no perturb, revise, penalty or project")

@@ -2,8 +2,10 @@
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_origin
 
 from scripts.cli.choices import class_names, package_names
 from scripts.cli.class_help import flags_below
@@ -112,6 +114,12 @@ def no_class_in_module(match: re.Match[str], _: Problem) -> str:
     return f"there is no class {module}.{name}{closest}"
 
 
+def no_name_in_module(match: re.Match[str], _: Problem) -> str:
+    """Word an import, in a file of the user's own, of a name that its module does not have."""
+    name, module = match.groups()
+    return f"cannot import {name!r} from {module!r}{did_you_mean(name, dir(sys.modules.get(module)))}"
+
+
 def no_class(match: re.Match[str], problem: Problem) -> str:
     """Word a short name that no class has, or a class of another kind has."""
     word, names = match[1], class_names()
@@ -163,8 +171,11 @@ def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
     """Word arguments that a class needs."""
     if not problem.class_path:
         return None
-    known = match[1].split(",")[0] in class_arguments(problem.class_path)
-    return f"{problem.class_name} needs {match[1]}" if known else f"needs {match[1]}"
+    name, known = match[1].split(",")[0], class_arguments(problem.class_path)
+    if name not in known:
+        return f"needs {match[1]}"
+    is_function = get_origin(known[name].annotation) is Callable
+    return f"{problem.class_name} needs {match[1]}{f', a function: mine.{name}, say' if is_function else ''}"
 
 
 def wrong_value(match: re.Match[str], _: Problem) -> str | None:
