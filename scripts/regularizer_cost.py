@@ -8,12 +8,14 @@ SGD. Each round measures all of them in turn; the table shows medians.
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 from models import regularizers
 from models.networks import ResNet
@@ -87,11 +89,16 @@ def main() -> None:
     works = {name: regularizer_work(network, item, inputs, targets) for name, item in every_regularizer().items()}
     times: dict[str, list[float]] = {name: [] for name in ("step", *works)}
     seconds(step, 1)
-    for _ in range(rounds):
-        times["step"].append(seconds(step, 1))
-        for name, work in works.items():
-            once = seconds(work, 1)
-            times[name].append(seconds(work, min(20, max(1, round(0.2 / once)))))
+    with tqdm(total=rounds * len(times), leave=False, disable=None) as bar:  # None: only in a terminal
+        for number in range(rounds):
+            times["step"].append(seconds(step, 1))
+            for name, work in works.items():
+                bar.set_description(name)
+                once = seconds(work, 1)
+                times[name].append(seconds(work, min(20, max(1, round(0.2 / once)))))
+                bar.update()
+            bar.update()
+            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
     median = {name: statistics.median(values) for name, values in times.items()}
     print(f"a step of ResNet-18, {SAMPLES} images, float32: {median['step'] * 1e3:.0f} ms")
     print(f"{'regularizer':<24} {'µs a batch':>12} {'of the step':>12}")

@@ -217,4 +217,5 @@ class ImageFolder(DataModule):
         size = f"{self.form.height}×{self.form.width}"
         facts = [f"several sizes made {size}, their median: --data.size chooses another"] if self.chosen_size else []
         facts += [f"16 bits, divided by {self.maximum:,.0f}"] if self.form.deep else []
-        return [*facts, *ignored, *(["streamed from disk"] if self.streamed else [])]
+        decoded = [f"decoded once into {self.cache_dir}"] if self.cache_dir.is_dir() else []
+        return [*facts, *ignored, *(["streamed from disk"] if self.streamed else decoded)]

@@ -73,6 +73,11 @@ LINE_ROWS = (
         lambda match, _: f"there is no module {match[1]!r}" + did_you_mean(match[1], package_names()),
     ),
     Row(
+        "no name in module",
+        r"cannot import name '(\w+)' from (?:partially initialized module )?'([\w.]+)'",
+        wordings.no_name_in_module,
+    ),
+    Row(
         "wrong class",
         r"Import path ([\w.]+) does not correspond to a subclass of (\w+)",
         wordings.wrong_class,

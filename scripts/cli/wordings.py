@@ -2,10 +2,10 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from models.init_args import find_class
 from scripts.cli.choices import class_names, exported, is_abstract, package_names
@@ -122,6 +122,12 @@ def no_class_in_module(match: re.Match[str], _: Problem) -> str:
     return f"there is no class {module}.{name}{closest}"
 
 
+def no_name_in_module(match: re.Match[str], _: Problem) -> str:
+    """Word an import, in a file of the user's own, of a name that its module does not have."""
+    name, module = match.groups()
+    return f"cannot import {name!r} from {module!r}{did_you_mean(name, dir(sys.modules.get(module)))}"
+
+
 def no_class(match: re.Match[str], problem: Problem) -> str:
     """Word a short name that no class has, or a class of another kind has."""
     word, names = match[1], class_names()
@@ -190,11 +196,14 @@ def missing_arguments(match: re.Match[str], problem: Problem) -> str | None:
     owner = factory[1] if factory else problem.class_path
     if not owner:
         return None
-    names = match[1].split(", ")
-    known = names[0] in class_arguments(owner)
+    names, known = match[1].split(", "), class_arguments(owner)
     stated = [name for name in names if name in FROM_DATA]
     hint = f"; give it in the recipe, or state {stated[0]} in the class of the data" if stated else ""
-    return f"{owner.rsplit('.', 1)[-1]} needs {match[1]}{hint}" if known else f"needs {match[1]}"
+    if names[0] not in known:
+        return f"needs {match[1]}"
+    if get_origin(known[names[0]].annotation) is Callable:
+        hint = f", a function: mine.{names[0]}, say"
+    return f"{owner.rsplit('.', 1)[-1]} needs {match[1]}{hint}"
 
 
 def wrong_value(match: re.Match[str], _: Problem) -> str | None:

@@ -96,6 +96,8 @@ def test_kept_and_streamed_share_split_digests_and_evaluation(root):
     assert kept.normalization == other.normalization
     assert "streamed from disk" in other.describe()
     assert "streamed" not in kept.describe()
+    assert f"decoded once into {kept.cache_dir}" in kept.describe()
+    assert "decoded" not in other.describe()
 
 
 def test_the_limit_is_of_decoded_bytes(root):

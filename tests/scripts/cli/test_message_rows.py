@@ -54,6 +54,10 @@ ERRORS = {
     ),
     "not a path": (f"{DIGITS} --model.optimizer.lr 0.1,0.01", "model.optimizer.lr: '0.1,0.01' is not a number"),
     "no module": (f"{DIGITS} --model.optimizer my.Adam", "model.optimizer: there is no module 'my'"),
+    "no name in module": (
+        f"{DIGITS} --model.network importing.Net",
+        "model.network: cannot import 'Digitss' from 'datamodules'; did you mean Digits? (ImportError, importing.py:1)",
+    ),
     "wrong class": (
         f"{DIGITS} --model.regularizers [torch.nn.Dropout]",
         "model.regularizers: torch.nn.Dropout is not a Regularizer",
@@ -101,9 +105,11 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_the_parsers_own_message_becomes_our_line(rows, name) -> None:
+def test_the_parsers_own_message_becomes_our_line(rows, name, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("typo.yaml").write_text("trainer: {max_epoch: 3}")
     Path("mine.py").write_text(MINE)
+    Path("importing.py").write_text("from datamodules import Digitss\n")
+    monkeypatch.syspath_prepend(Path.cwd())
     command, line = ERRORS[name]
     with pytest.raises(UsageError) as refused:  # past main, which knows the flags without the parser
         run(JOBS["fit"], shlex.split(command))
@@ -122,3 +128,8 @@ def test_a_key_is_named_once_where_two_types_of_a_union_both_refuse_it(complaint
 def test_a_plain_value_has_no_arguments(complaint) -> None:
     said = complaint("fit", *DIGITS.split(), "--model.network.widths.foo", "8")
     assert said == "model.network.widths: it takes a value, not arguments such as 'foo'"
+
+
+def test_a_callback_that_needs_a_function_says_so(complaint) -> None:
+    said = complaint("fit", *DIGITS.split(), "--trainer.callbacks+", "ThroughputMonitor")
+    assert said == "trainer.callbacks: ThroughputMonitor needs batch_size_fn, a function: mine.batch_size_fn, say"
