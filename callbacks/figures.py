@@ -68,10 +68,18 @@ def class_labels(names: Iterable[str], longest: int = LONGEST_LABEL) -> list[str
     return found
 
 
-def new_figure(width: float, height: float, title: str) -> Figure:
-    """Return an empty figure that needs no display; width and height in inches. Call it within `style`."""
+def new_figure(width: float, height: float, title: str, caption: str = "") -> Figure:
+    """Return an empty figure that needs no display. Call it within `style`.
+
+    Args:
+        width: In inches.
+        height: In inches.
+        title: Title over the figure.
+        caption: How to read it; its PNG file holds this, and `holdout report` shows it.
+    """
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    figure.set_label(caption)
     figure.suptitle(textwrap.fill(drawable(title), max(20, int(width / LETTER)), break_on_hyphens=False))
     return figure
 
@@ -92,7 +100,8 @@ def epoch_axis(axes: Axes) -> None:
 def as_png(figure: Figure) -> bytes:
     """Return a figure as a PNG file, which is the same for the same figure."""
     with style(), io.BytesIO() as file:
-        figure.savefig(file, dpi=DPI, format="png", metadata={"Software": None})
+        metadata = {"Software": None, "Description": str(figure.get_label()) or None}
+        figure.savefig(file, dpi=DPI, format="png", metadata=metadata)
         return file.getvalue()
 
 
