@@ -64,13 +64,13 @@ def load_safetensors(source: str | Path | bytes, trust: bool = False) -> Task:
         check_imports(owner, {HYPER_PARAMETERS: hyperparameters}, given=())
     hyperparameters.pop("_instantiator", None)
     with skip_initial_weights():
-        task: Task = instantiate_module(Task, hyperparameters)
+        task: Task = instantiate_module(Task, hyperparameters)  # type: ignore[type-abstract]
     missing, unexpected = task.load_state_dict(tensors, strict=False)
     lacking = [name for name in missing if name.startswith(NEEDED)]
     if lacking or unexpected:
         raise ValueError(f"{owner}: its weights do not fit its model: {', '.join([*lacking, *unexpected][:3])}")
     if hasattr(task, TEMPERATURE):
-        task.temperature = float(metadata.get(TEMPERATURE, 1.0))
+        setattr(task, TEMPERATURE, float(metadata.get(TEMPERATURE, 1.0)))
     return task.eval()
 
 
