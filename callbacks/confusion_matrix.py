@@ -129,10 +129,12 @@ def draw_class_accuracy(counts: Counts, class_names: Sequence[str], title: str, 
         for place, accuracy in zip(places, accuracies[shown], strict=True):
             x, text_color = (0.015, "white") if accuracy > 0.2 else (accuracy + 0.015, "black")
             axes.text(x, place, f"{accuracy:.0%}", va="center", color=text_color, fontsize=11)
-        axes.axvline(overall, color="#444444", linestyle="--", linewidth=1.5, label=f"all: {overall:.1%}")
+        axes.axvline(
+            overall, color="#444444", linestyle="--", linewidth=1.5, label=f"all: {overall:.1%} (in brackets: samples)"
+        )
         axes.set_xlim(0, 1)
         axes.set_ylim(0.4, len(shown) + 0.6)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("accuracy (number of samples in brackets)")
+        axes.set_xlabel("accuracy")
         figure.legend(loc="outside lower center", frameon=False)
     return figure

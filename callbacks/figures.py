@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unicodedata import east_asian_width
 
 import lightning as L
 import matplotlib.style
@@ -51,12 +52,27 @@ def style(*texts: str) -> Iterator[None]:
 
 
 def label(text: str, longest: int = LONGEST_LABEL) -> str:
-    """Return a name from the data as a label: one line, without letters that no font has, cut in the middle if long."""
+    """Return a name from the data as a label: one line, without letters that no font has, cut in the middle if long.
+
+    Args:
+        text: The name.
+        longest: Width of the longest label, in Latin letters; Chinese, Japanese and Korean ones are two wide.
+    """
     line = drawable(text)
-    if len(line) <= longest:
+    if _width(line) <= longest:
         return line
-    start = longest - 1 - longest // 3
-    return f"{line[:start]}…{line[len(line) - (longest - 1 - start) :]}"
+    end = longest // 3
+    start = longest - 1 - end
+    return f"{_fitting(line, start)}…{_fitting(line[::-1], end)[::-1]}"
+
+
+def _width(line: str) -> int:
+    return sum(1 + (east_asian_width(letter) in "WF") for letter in line)
+
+
+def _fitting(line: str, width: int) -> str:
+    """Return as much of a line's beginning as fits."""
+    return next(line[:count] for count in range(width, -1, -1) if _width(line[:count]) <= width)
 
 
 def class_labels(names: Iterable[str], longest: int = LONGEST_LABEL) -> list[str]:

@@ -48,7 +48,8 @@ def image_figure(
         first = top - len(item.lines) * line - GAP / 2 if words_above else top + height + GAP / 2
         for place, (text, color) in enumerate(zip(*item, strict=True)):
             y = first + (place + 0.5) * line
-            axes.text(left + 0.5, y, text, color=color, ha="center", va="center", fontsize=FONT_SIZE)
+            shown = axes.text(left + 0.5, y, text, color=color, ha="center", va="center", fontsize=FONT_SIZE)
+            shown.set_in_layout(False)  # a long one must not make all images smaller
     return figure
 
 

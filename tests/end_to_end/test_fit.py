@@ -12,6 +12,7 @@ from datamodules import Digits
 from datamodules.splitting.options import SplitOptions
 
 RUN = "runs/digits/version_0"
+FIGURES = ("curves", "first_batch", "gradients", "confusion_matrix_val", "class_accuracy_val")
 
 
 def weights(path):
@@ -27,7 +28,8 @@ class TestTheRunFolder:
         folder = trained[0].folder / RUN
         found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         events = {name for name in found if name.startswith("events.out.tfevents.")}
-        promised = {"config.yaml", "split.csv", "split.json", "summary.json", "figures/curves.png"}
+        promised = {"config.yaml", "split.csv", "split.json", "summary.json"}
+        promised |= {f"figures/{name}.png" for name in FIGURES}
         checkpoints = {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
         assert len(events) == 1
         assert found - events == promised | checkpoints
@@ -61,7 +63,7 @@ class TestTheRunFolder:
         tags = set(events.Tags()["scalars"])
         assert {"train/loss", "train/accuracy", "train/objective", "val/loss", "val/accuracy"} <= tags
         assert "hp_metric" not in tags
-        assert events.Tags()["images"] == ["curves"]
+        assert set(events.Tags()["images"]) == {f"figures/{name}" for name in FIGURES}
         assert [len(events.Scalars(tag)) for tag in ("train/loss", "val/accuracy")] == [3, 3]
         rows = json.loads((trained[0].folder / RUN / "summary.json").read_text())
         assert events.Scalars("val/loss")[-1].value == pytest.approx(rows["last"]["val/loss"])
@@ -194,7 +196,7 @@ class TestFlagsAndOverlays:
             "split.csv",
             "split.json",
             "summary.json",
-            "curves.png",
+            *(f"{name}.png" for name in FIGURES),
             "best.ckpt",
             "last.ckpt",
         }
