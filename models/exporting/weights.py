@@ -11,6 +11,7 @@ from lightning.pytorch.cli import instantiate_module
 from torch import Tensor
 
 from datamodules.regular_files import read_bytes
+from models.calibration import Calibration
 from models.init_args import HYPER_PARAMETERS
 from models.networks.weight_files import skip_initial_weights
 from models.task import Task
@@ -69,8 +70,9 @@ def load_safetensors(source: str | Path | bytes, trust: bool = False) -> Task:
     lacking = [name for name in missing if name.startswith(NEEDED)]
     if lacking or unexpected:
         raise ValueError(f"{owner}: its weights do not fit its model: {', '.join([*lacking, *unexpected][:3])}")
-    if hasattr(task, TEMPERATURE):
-        setattr(task, TEMPERATURE, float(metadata.get(TEMPERATURE, 1.0)))
+    temperature = float(metadata.get(TEMPERATURE, 1.0))
+    if temperature != 1:
+        task.take_calibration(Calibration.from_plain({TEMPERATURE: temperature}))
     return task.eval()
 
 
