@@ -69,8 +69,6 @@ class FittedLine(L.Callback):
 
 def has_line(data: Any) -> bool:
     """Return whether samples are one number each, of a table one column of numbers, and have one continuous target."""
-    if not hasattr(data, "preprocessing"):  # a stock datamodule
-        return False
     columns = data.preprocessing["columns"]
     numbers = tuple(data.input_shape) == (1,) if columns is None else len(columns) == 1 and not columns[0][0]
     return numbers and not data.class_names and data.num_outputs == 1

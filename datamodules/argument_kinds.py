@@ -116,7 +116,8 @@ def _is_list(value: Any, kind: Any) -> bool:
     if isinstance(value, LISTS):
         return all(_fits(item, kind) for item in value)
     objects = [member for member in _members(kind) if _is_checked(member) and member not in WORDS]
-    if any(isinstance(value, member) for member in objects):
+    described = any(getattr(member, "_is_protocol", False) for member in _members(kind))
+    if (described and callable(value)) or any(isinstance(value, member) for member in objects):
         return True
     return isinstance(value, Iterable) and not isinstance(value, str | Mapping | type)
 

@@ -33,6 +33,7 @@ from callbacks import (
 from callbacks.files import display_path, write_text
 from callbacks.fitted_line import has_line
 from callbacks.lookup import run_folder
+from datamodules import DataModule
 from datamodules.atomic_write import WriteError
 from models.own_runs import SIGNED_KEY, sign
 from models.trusted import untrusted
@@ -74,12 +75,7 @@ def training_callbacks(
         EpochLines(),
         None if config["fast_dev_run"] else SaveConfig(recipe),
         Curves(*watched),
-        FirstBatch(),
-        FirstFilters(),
-        GradientNorms(),
-        ConfusionMatrix(*watched),
-        PredictedAgainstTrue(*watched),
-        FittedLine() if has_line(data) else None,
+        *(figures_of(data, watched) if not stock and isinstance(data, DataModule) else ()),
         Summary(*watched),  # the last to write: a run without its summary is ended once more
         StopOnSignal(),
     ]
@@ -87,6 +83,18 @@ def training_callbacks(
     if LearningRateMonitor in kinds:
         kinds.add(LearningRate)
     return [callback for callback in own if callback is not None and type(callback) not in kinds]
+
+
+def figures_of(data: DataModule, watched: tuple[str, Any]) -> list[Callback | None]:
+    """Return the callbacks that draw a training of this project's tasks and data."""
+    return [
+        FirstBatch(),
+        FirstFilters(),
+        GradientNorms(),
+        ConfusionMatrix(*watched),
+        PredictedAgainstTrue(*watched),
+        FittedLine() if has_line(data) else None,
+    ]
 
 
 def test_callbacks(given: list[Callback]) -> list[Callback]:

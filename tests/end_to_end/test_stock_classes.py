@@ -145,7 +145,7 @@ def test_a_stock_module_trains_and_is_tested(own, model, data, accuracy) -> None
     command = out.splitlines()[-1].removeprefix("test it     holdout ").split()
     own.here(*command)
     events = EventAccumulator(str(run)).Reload()
-    assert events.PluginTagToContent("hparams").keys() >= {"_hparams_/experiment"}
+    assert events.PluginTagToContent("hparams").keys() >= {"_hparams_/session_start_info"}
     assert not (run / "hparams.yaml").exists()
     assert load_checkpoint(run / "checkpoints" / "best.ckpt")["hyper_parameters"]["width"] == 16
     tested = json.loads((run / "test.json").read_text())["metrics"]
