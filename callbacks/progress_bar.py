@@ -10,7 +10,6 @@ import lightning as L
 from lightning.pytorch import callbacks
 from lightning.pytorch.trainer.states import RunningStage
 from tqdm import tqdm
-from tqdm.contrib import DummyTqdmFile
 from typing_extensions import override
 
 from callbacks.printing import say
@@ -132,6 +131,8 @@ class TqdmBars:
     def show(self, name: str, done: int, total: float) -> None:
         """Draw a bar."""
         if not self._open:
+            from tqdm.contrib import DummyTqdmFile  # in a notebook its import prints a warning
+
             self._streams = sys.stdout, sys.stderr
             above = DummyTqdmFile(sys.stderr)
             sys.stdout, sys.stderr = (above if each.isatty() else each for each in self._streams)
