@@ -15,6 +15,10 @@ from typing_extensions import override
 from callbacks.figures import PART_COLORS, WIDTH, class_labels, new_figure, plain_axes, style
 from callbacks.predictions import Collected, PredictionsFigure
 
+CONFUSIONS = "Which true class, in rows, is taken for which, in columns; mistakes lie beside the diagonal."
+ACCURACIES = "Accuracy of each class, the worst first, beside that of all samples."
+
+
 Counts = npt.NDArray[np.int64]
 MOST_CELLS = 20  # classes whose counts can be read in a matrix
 MOST_NAMED = 12  # confusions, or classes of many, that are named
@@ -66,7 +70,7 @@ def draw_confusions(counts: Counts, class_names: Sequence[str], title: str) -> F
     number, many = len(counts), len(counts) > MOST_CELLS
     width = WIDTH if many else max(WIDTH, 1.8 + 0.27 * number)
     with style(title, *class_names):
-        figure = new_figure(width, 0.9 * width + (2.6 if many else 0.3), title)
+        figure = new_figure(width, 0.9 * width + (2.6 if many else 0.3), title, CONFUSIONS)
         axes = figure.add_subplot() if not many else figure.subplots(2, height_ratios=[WIDTH - 0.6, 2.6])[0]
         shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -116,7 +120,7 @@ def draw_class_accuracy(counts: Counts, class_names: Sequence[str], title: str, 
         title = f"{title}; the worst {len(shown)} of {len(order)} classes"
     overall = counts.trace() / counts.sum()
     with style(title, *class_names):
-        figure = new_figure(WIDTH, 0.36 * len(shown) + 1.7, title)
+        figure = new_figure(WIDTH, 0.36 * len(shown) + 1.7, title, ACCURACIES)
         axes = plain_axes(figure.add_subplot())
         labels = class_labels(class_names, longest=17)
         places = range(len(shown), 0, -1)
@@ -125,10 +129,12 @@ def draw_class_accuracy(counts: Counts, class_names: Sequence[str], title: str, 
         for place, accuracy in zip(places, accuracies[shown], strict=True):
             x, text_color = (0.015, "white") if accuracy > 0.2 else (accuracy + 0.015, "black")
             axes.text(x, place, f"{accuracy:.0%}", va="center", color=text_color, fontsize=11)
-        axes.axvline(overall, color="#444444", linestyle="--", linewidth=1.5, label=f"all: {overall:.1%}")
+        axes.axvline(
+            overall, color="#444444", linestyle="--", linewidth=1.5, label=f"all: {overall:.1%} (in brackets: samples)"
+        )
         axes.set_xlim(0, 1)
         axes.set_ylim(0.4, len(shown) + 0.6)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("accuracy (number of samples in brackets)")
+        axes.set_xlabel("accuracy")
         figure.legend(loc="outside lower center", frameon=False)
     return figure

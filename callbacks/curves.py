@@ -28,6 +28,7 @@ from callbacks.lookup import find_callback, run_folder, run_title
 from callbacks.metric_labels import metric_label
 from models.evaluated import Mode
 
+CAPTION = "Training against validation; where they part, the network memorises."
 LONGEST_LINE = 24  # letters of an axis
 START = 15  # epochs in the picture of the start, as in tutorial 004
 
@@ -52,7 +53,7 @@ def draw_curves(
     """
     texts = {name: (labels or {}).get(name, name.replace("_", " ")) for name in metrics}
     with style(title, *texts.values()):
-        figure = new_figure(WIDTH, 2.3 * len(metrics) + 1.3, title)
+        figure = new_figure(WIDTH, 2.3 * len(metrics) + 1.3, title, CAPTION)
         panels = figure.subplots(len(metrics), sharex=True, squeeze=False)[:, 0]
         for name, axes in zip(metrics, panels, strict=True):
             _draw_panel(plain_axes(axes), rows, name, best, end)

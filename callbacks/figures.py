@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unicodedata import east_asian_width
 
 import lightning as L
 import matplotlib.style
@@ -51,12 +52,27 @@ def style(*texts: str) -> Iterator[None]:
 
 
 def label(text: str, longest: int = LONGEST_LABEL) -> str:
-    """Return a name from the data as a label: one line, without letters that no font has, cut in the middle if long."""
+    """Return a name from the data as a label: one line, without letters that no font has, cut in the middle if long.
+
+    Args:
+        text: The name.
+        longest: Width of the longest label, in Latin letters; Chinese, Japanese and Korean ones are two wide.
+    """
     line = drawable(text)
-    if len(line) <= longest:
+    if _width(line) <= longest:
         return line
-    start = longest - 1 - longest // 3
-    return f"{line[:start]}…{line[len(line) - (longest - 1 - start) :]}"
+    end = longest // 3
+    start = longest - 1 - end
+    return f"{_fitting(line, start)}…{_fitting(line[::-1], end)[::-1]}"
+
+
+def _width(line: str) -> int:
+    return sum(1 + (east_asian_width(letter) in "WF") for letter in line)
+
+
+def _fitting(line: str, width: int) -> str:
+    """Return as much of a line's beginning as fits."""
+    return next(line[:count] for count in range(width, -1, -1) if _width(line[:count]) <= width)
 
 
 def class_labels(names: Iterable[str], longest: int = LONGEST_LABEL) -> list[str]:
@@ -68,10 +84,18 @@ def class_labels(names: Iterable[str], longest: int = LONGEST_LABEL) -> list[str
     return found
 
 
-def new_figure(width: float, height: float, title: str) -> Figure:
-    """Return an empty figure that needs no display; width and height in inches. Call it within `style`."""
+def new_figure(width: float, height: float, title: str, caption: str = "") -> Figure:
+    """Return an empty figure that needs no display. Call it within `style`.
+
+    Args:
+        width: In inches.
+        height: In inches.
+        title: Title over the figure.
+        caption: How to read it; its PNG file holds this, and `holdout report` shows it.
+    """
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    figure.set_label(caption)
     figure.suptitle(textwrap.fill(drawable(title), max(20, int(width / LETTER)), break_on_hyphens=False))
     return figure
 
@@ -92,7 +116,8 @@ def epoch_axis(axes: Axes) -> None:
 def as_png(figure: Figure) -> bytes:
     """Return a figure as a PNG file, which is the same for the same figure."""
     with style(), io.BytesIO() as file:
-        figure.savefig(file, dpi=DPI, format="png", metadata={"Software": None})
+        metadata = {"Software": None, "Description": str(figure.get_label()) or None}
+        figure.savefig(file, dpi=DPI, format="png", metadata=metadata)
         return file.getvalue()
 
 

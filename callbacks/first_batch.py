@@ -19,6 +19,7 @@ from models.optimization.uncounted_step import uncounted_pass
 from models.random_state import capture_random_state, restore_random_state
 from models.task import Task
 
+CAPTION = "The first training batch as the network sees it, after augmentation and regularizers, with its targets."
 LEAST_SHARE = 0.005  # of a class that is written down
 MOST_LINES = 3
 
@@ -137,4 +138,4 @@ def draw_batch(images: Tensor, words: Sequence[str], title: str, columns: int = 
     """
     with style(title, *words):
         lines = [Words(text.split("\n"), ["black"] * (text.count("\n") + 1)) for text in words]
-        return image_figure(title, list(images), lines, columns, words_above=False)
+        return image_figure(title, list(images), lines, columns, words_above=False, caption=CAPTION)

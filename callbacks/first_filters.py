@@ -16,6 +16,7 @@ from callbacks.figures import WIDTH, new_figure, save_figure, style
 from callbacks.image_grid import GAP, LINE, grid_axes, show_at
 from callbacks.lookup import find_callback, run_folder, run_title
 
+CAPTION = "Filters of the first convolution, before training and after it."
 MOST_FILTERS = 64
 
 
@@ -90,7 +91,7 @@ def draw_filters(filters: Mapping[str, Tensor], title: str) -> Figure:
         step = height / width + GAP
         head = LINE * 1.6 * columns * (1 + GAP) / WIDTH  # in widths of a filter
         part = head + rows * step
-        figure = new_figure(WIDTH, len(filters) * part * WIDTH / (columns * (1 + GAP)) + 0.4, title)
+        figure = new_figure(WIDTH, len(filters) * part * WIDTH / (columns * (1 + GAP)) + 0.4, title, CAPTION)
         axes = grid_axes(figure, columns * (1 + GAP), len(filters) * part)
         scale = max(weights.abs().max().item() for weights in filters.values()) or 1.0
         for number, (moment, weights) in enumerate(filters.items()):

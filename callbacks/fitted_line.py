@@ -12,6 +12,7 @@ from callbacks.fonts import drawable
 from callbacks.lookup import run_folder, run_title
 from callbacks.metric_labels import target_labels
 
+CAPTION = "What the network predicts over its only input, with the samples."
 POINTS = 200
 
 
@@ -51,7 +52,7 @@ class FittedLine(L.Callback):
         feature += f"\n({gaps:,} samples without a value are not drawn)" if gaps else ""
         title = f"{run_title(folder)}: fitted line"
         with style(title, feature, target):
-            figure = new_figure(WIDTH, 4.6, title)
+            figure = new_figure(WIDTH, 4.6, title, CAPTION)
             axes = plain_axes(figure.add_subplot())
             slope, intercept = _line(grid[:, 0], curve)
             sign = "−" if intercept < 0 else "+"
@@ -68,6 +69,8 @@ class FittedLine(L.Callback):
 
 def has_line(data: Any) -> bool:
     """Return whether samples are one number each, of a table one column of numbers, and have one continuous target."""
+    if not hasattr(data, "preprocessing"):  # a stock datamodule
+        return False
     columns = data.preprocessing["columns"]
     numbers = tuple(data.input_shape) == (1,) if columns is None else len(columns) == 1 and not columns[0][0]
     return numbers and not data.class_names and data.num_outputs == 1

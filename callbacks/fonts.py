@@ -11,6 +11,7 @@ from matplotlib.font_manager import FontEntry, FontProperties, findSystemFonts, 
 from datamodules.printable import printable
 
 OWN_FAMILY = "DejaVu Sans"  # which matplotlib brings
+BOXES = "Last Resort"  # begins the name of a font that draws a box for every letter; matplotlib 3.11 brings it
 REGULAR = (400, "normal", "book", "regular")
 UNKNOWN = "?"
 
@@ -65,7 +66,7 @@ def _regular_families() -> list[str]:
 
 
 def _is_regular(entry: FontEntry) -> bool:
-    return entry.style == "normal" and entry.weight in REGULAR
+    return entry.style == "normal" and entry.weight in REGULAR and not entry.name.startswith(BOXES)
 
 
 @cache

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from callbacks.figures import WIDTH, label, new_figure, plain_axes, style
 
+CAPTION = "Norms by layer, of a few epochs: gradients that vanish or explode, and updates far from a thousandth."
+
+
 Norms = dict[str, Tensor]  # "epoch", from 1, and by kind the norms of each layer or step, NaN where there is none
 MOST_EPOCHS = 4
 MOST_LABELS = 10
@@ -32,7 +35,7 @@ def draw_norms(epochs: Sequence[Norms], layers: Sequence[str], title: str) -> Fi
     shown = [epochs[place] for place in places]
     kinds = [kind for kind in PANELS if kind in shown[-1]]
     with style(title, *layers):
-        figure = new_figure(WIDTH, 2.5 * len(kinds) + 2.0, title)
+        figure = new_figure(WIDTH, 2.5 * len(kinds) + 2.0, title, CAPTION)
         panels = figure.subplots(len(kinds), squeeze=False)[:, 0]
         colors = matplotlib.colormaps["viridis_r"](torch.linspace(0.15, 1, len(shown)).numpy())
         for kind, axes in zip(kinds, panels, strict=True):

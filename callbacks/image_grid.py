@@ -23,7 +23,7 @@ class Words(NamedTuple):
 
 
 def image_figure(
-    title: str, images: Sequence[Tensor], words: Sequence[Words], columns: int, words_above: bool
+    title: str, images: Sequence[Tensor], words: Sequence[Words], columns: int, words_above: bool, caption: str = ""
 ) -> Figure:
     """Return a figure of images in rows, with words at each. Call it within `callbacks.figures.style`.
 
@@ -33,13 +33,14 @@ def image_figure(
         words: The words at each.
         columns: Images per row.
         words_above: Write the words above the images, not below.
+        caption: How to read it.
     """
     most = max(len(item.lines) for item in words)
     rows = math.ceil(len(images) / columns)
     line = LINE * columns * (1 + GAP) / WIDTH  # in widths of an image
     height = images[0].shape[1] / images[0].shape[2]
     step = height + most * line + 2 * GAP
-    figure = new_figure(WIDTH, rows * step * WIDTH / (columns * (1 + GAP)) + 0.5, title)
+    figure = new_figure(WIDTH, rows * step * WIDTH / (columns * (1 + GAP)) + 0.5, title, caption)
     axes = grid_axes(figure, columns * (1 + GAP), rows * step)
     for number, (image, item) in enumerate(zip(images, words, strict=True)):
         left, top = number % columns * (1 + GAP), number // columns * step + (most * line + GAP) * words_above
@@ -47,7 +48,8 @@ def image_figure(
         first = top - len(item.lines) * line - GAP / 2 if words_above else top + height + GAP / 2
         for place, (text, color) in enumerate(zip(*item, strict=True)):
             y = first + (place + 0.5) * line
-            axes.text(left + 0.5, y, text, color=color, ha="center", va="center", fontsize=FONT_SIZE)
+            shown = axes.text(left + 0.5, y, text, color=color, ha="center", va="center", fontsize=FONT_SIZE)
+            shown.set_in_layout(False)  # a long one must not make all images smaller
     return figure
 
 

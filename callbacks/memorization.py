@@ -17,6 +17,7 @@ from callbacks.probe import Evaluation, Probe, clean_subset, stratified_subset
 from datamodules.base import DataModule
 from models.task import Task
 
+CAPTION = "What becomes of training samples whose label is wrong on purpose: memorised, or learnt from the others."
 # Metrics without their prefix, their labels and colours; the fractions add up to 1.
 FRACTIONS = {
     "wrong_label": ("predicted as the wrong label: memorised", "#d1495b"),
@@ -116,7 +117,7 @@ def draw_memorization(rows: list[Row], title: str) -> Figure:
         title: Title over the figure.
     """
     with style(title):
-        return _draw(rows, new_figure(WIDTH, 5.4, title))
+        return _draw(rows, new_figure(WIDTH, 5.4, title, CAPTION))
 
 
 def _draw(rows: list[Row], figure: Figure) -> Figure:

@@ -19,6 +19,8 @@ from callbacks.figures import (
 from callbacks.image_grid import Words, image_figure
 from datamodules.samples import target_kind
 
+CAPTION = "The most confident mistakes on the test part: the predicted class, its probability, and the true class."
+
 
 class Mistake(NamedTuple):
     """One image that was classified wrongly.
@@ -48,7 +50,8 @@ def draw_mistakes(mistakes: Sequence[Mistake], class_names: Sequence[str], title
     with style(title, *class_names):
         names = class_labels(class_names, longest=11)
         words = [mistake_words(mistake, names) for mistake in mistakes]
-        return image_figure(title, [mistake.image for mistake in mistakes], words, columns, words_above=True)
+        images = [mistake.image for mistake in mistakes]
+        return image_figure(title, images, words, columns, words_above=True, caption=CAPTION)
 
 
 def mistake_words(mistake: Mistake, names: Sequence[str]) -> Words:

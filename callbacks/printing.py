@@ -1,5 +1,6 @@
 """Metrics as printed text."""
 
+import sys
 import textwrap
 from collections.abc import Mapping
 
@@ -31,7 +32,9 @@ def number_text(value: float, sign: str = "") -> str:
 
 
 def wrapped(text: str, indent: int) -> list[str]:
-    """Return a text as lines that fit a terminal of 80 columns; all but the first are indented."""
+    """Return a text as lines that fit a terminal of 80 columns, all but the first indented; for a file it is one."""
+    if not sys.stdout.isatty():
+        return [text]
     return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 

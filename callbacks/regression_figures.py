@@ -14,6 +14,7 @@ from callbacks.figures import PART_COLORS, WIDTH, new_figure, plain_axes, style
 from callbacks.metric_labels import target_labels
 from callbacks.predictions import Collected, PredictionsFigure
 
+CAPTION = "Predictions against true values, and residuals against predictions; good ones lie close to the lines."
 MOST_POINTS = 2000  # more cannot be told apart, and they are in each checkpoint
 MOST_TARGETS = 4
 
@@ -71,7 +72,7 @@ def draw_predicted(pairs: Tensor, labels: list[str], title: str, color: str) -> 
     """
     columns = len(labels)
     with style(title, *labels):
-        figure = new_figure(WIDTH if columns == 1 else 3.6 * columns, 7.4, title)
+        figure = new_figure(WIDTH if columns == 1 else 3.6 * columns, 7.4, title, CAPTION)
         panels = figure.subplots(2, columns, squeeze=False, height_ratios=[1.5, 1])
         for number, name in enumerate(labels):
             predicted, true = pairs[:, number].unbind(-1)

@@ -16,6 +16,7 @@ from datamodules.samples import labelled_steps
 from models.metrics.calibration import JUDGES, ReliabilityBins, expected_gap
 from models.metrics.mean_loss import SUM_DTYPE
 
+CAPTION = "How often predictions of each confidence come true; on the diagonal the confidence is honest."
 GAP_COLOR = "#d1495b"
 BAR_COLOR, PALE_COLOR = PART_COLORS["val"], "#a9cbe6"
 FEW = 10  # samples of a bin whose rate says little
@@ -33,7 +34,7 @@ def draw_reliability(panels: Mapping[str, Tensor], title: str, labels: tuple[str
         title: Title over the panels.
         labels: Labels of the axes: what the probability is of, and what came true.
     """
-    figure = new_figure(max(4.4 * len(panels), 5.4), 5.4, title)
+    figure = new_figure(max(4.4 * len(panels), 5.4), 5.4, title, CAPTION)
     grid = figure.add_gridspec(2, len(panels), height_ratios=(4, 1))
     for column, (name, bins) in enumerate(panels.items()):
         above = plain_axes(figure.add_subplot(grid[0, column]))

@@ -16,6 +16,7 @@ from callbacks.image_grid import Words, image_figure
 from callbacks.misclassified import MisclassifiedGallery, Mistake, mistake_words
 from datamodules.optional import need
 
+CAPTION = "Which pixels decided: integrated gradients and, of a convolution network, Grad-CAM."
 STEPS = 50  # points on the way from the baseline to the image
 
 
@@ -129,6 +130,6 @@ def draw_explanations(explanations: Sequence[Explanation], class_names: Sequence
             heads = [Words(text, ("black",) * 2) for text in (("integrated", "gradients"), ("Grad-CAM", ""))]
             words += [mistake_words(explanation.mistake, names), *heads[: columns - 1]]
         images = [image.expand(3, -1, -1) for image in images]
-        figure = image_figure(title, images, words, columns, words_above=True)
+        figure = image_figure(title, images, words, columns, words_above=True, caption=CAPTION)
         figure.supxlabel("red: for the predicted class, blue: against it", fontsize=11)
     return figure

@@ -99,8 +99,12 @@ def _is(value: Any, kind: Any) -> bool:
         return isinstance(value, Real) or _is_scalar(value)
     if kind is str:
         return isinstance(value, str | os.PathLike)
-    # Anything else, such as a function, is not checked; `Any` is a class since Python 3.11.
-    return kind is Any or not isinstance(kind, type) or isinstance(value, kind)
+    return not _is_checked(kind) or isinstance(value, kind)
+
+
+def _is_checked(kind: Any) -> bool:
+    """Return whether objects of a kind are told by their class: functions are not, nor what a `Protocol` describes."""
+    return isinstance(kind, type) and kind is not Any and not getattr(kind, "_is_protocol", False)
 
 
 def _is_scalar(value: Any) -> bool:
@@ -111,7 +115,7 @@ def _is_list(value: Any, kind: Any) -> bool:
     """Return whether a value is a list of items of a kind; one object where a list of objects is wanted will do."""
     if isinstance(value, LISTS):
         return all(_fits(item, kind) for item in value)
-    objects = [member for member in _members(kind) if isinstance(member, type) and member not in WORDS]
+    objects = [member for member in _members(kind) if _is_checked(member) and member not in WORDS]
     if any(isinstance(value, member) for member in objects):
         return True
     return isinstance(value, Iterable) and not isinstance(value, str | Mapping | type)

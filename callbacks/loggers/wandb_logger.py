@@ -87,7 +87,7 @@ class WandbLogger(RemoteLogger, loggers.WandbLogger):
 
     @override
     def where(self) -> str:
-        if self._experiment is None:
+        if self._experiment is None or self._experiment.disabled:
             return ""
         if not self._experiment.offline:
             return str(self._experiment.url)

@@ -4,7 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,16 +64,16 @@ class Graph(nn.Module):
     def __init__(self, task: EvaluatedModule, signature: Signature) -> None:
         super().__init__()
         self.preprocessing = task.preprocessing
-        may_vary = not signature.of_images and isinstance(task.network, Network)
-        scanned = task.network.of_any_length() if may_vary else None  # type: ignore[operator]
+        network: nn.Module = task.network
+        scanned = network.of_any_length() if isinstance(network, Network) and not signature.of_images else None
         self.any_length = scanned is not None
-        self.network = task.network if scanned is None else scanned
+        self.network = network if scanned is None else scanned
         self.any_size = signature.of_images and task.preprocessing.size is not None
         self.signature = signature
         self.dtype = task.network_dtype
         columns = task.preprocessing.columns
         self.columns = None if columns is None else columns.tolist()
-        self.results = lambda outputs: task.to_results(task.to_predictions(outputs))
+        self.results: Callable[[Tensor], Tensor] = lambda outputs: task.to_results(task.to_predictions(outputs))
         self.eval()
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -86,8 +86,7 @@ class Graph(nn.Module):
             scaled = self.preprocessing.scale(inputs)
         if lengths is not None:
             scaled = Sequences(scaled, lengths)  # type: ignore[arg-type]
-        results: Tensor = self.results(self.network(self.preprocessing.normalize(scaled, self.dtype)))
-        return results
+        return self.results(self.network(self.preprocessing.normalize(scaled, self.dtype)))
 
     def examples(self) -> tuple[Tensor, ...]:
         """Return inputs to follow the operations with."""
@@ -138,7 +137,7 @@ def fit_images(images: Tensor, size: list[int]) -> Tensor:
         torch.sym_max(rows, (2 * height * columns + width) // (2 * width)),
         torch.sym_max(columns, (2 * width * rows + height) // (2 * height)),
     )
-    resized = F.interpolate(images.float(), size=larger, mode="bilinear", antialias=True)
+    resized = F.interpolate(images.float(), size=larger, mode="bilinear", antialias=True)  # type: ignore[arg-type]
     resized = resized if images.is_floating_point() else resized.round()
     # Half of what is too much, rounded to the even number as torchvision does.
     top, left = (much // 2 + much % 4 // 3 for much in (larger[0] - rows, larger[1] - columns))

@@ -11,6 +11,7 @@ from lightning.pytorch.cli import instantiate_module
 from torch import Tensor
 
 from datamodules.regular_files import read_bytes
+from models.calibration import Calibration
 from models.init_args import HYPER_PARAMETERS
 from models.networks.weight_files import skip_initial_weights
 from models.task import Task
@@ -64,13 +65,14 @@ def load_safetensors(source: str | Path | bytes, trust: bool = False) -> Task:
         check_imports(owner, {HYPER_PARAMETERS: hyperparameters}, given=())
     hyperparameters.pop("_instantiator", None)
     with skip_initial_weights():
-        task: Task = instantiate_module(Task, hyperparameters)
+        task: Task = instantiate_module(Task, hyperparameters)  # type: ignore[type-abstract]
     missing, unexpected = task.load_state_dict(tensors, strict=False)
     lacking = [name for name in missing if name.startswith(NEEDED)]
     if lacking or unexpected:
         raise ValueError(f"{owner}: its weights do not fit its model: {', '.join([*lacking, *unexpected][:3])}")
-    if hasattr(task, TEMPERATURE):
-        task.temperature = float(metadata.get(TEMPERATURE, 1.0))
+    temperature = float(metadata.get(TEMPERATURE, 1.0))
+    if temperature != 1:
+        task.take_calibration(Calibration.from_plain({TEMPERATURE: temperature}))
     return task.eval()
 
 

@@ -50,9 +50,9 @@ def compared_settings(settings: dict[str, Any], trainer: L.Trainer, module: L.Li
     found |= _object("data", dataset) | _of_trainer(settings["trainer"], trainer)
     found |= _object("early_stopping", _stopping(settings.get("early_stopping")))
     found["augmentation"] = ", ".join(type(step).__name__ for step in getattr(data, "augmentation", None) or ()) or NONE
-    split = getattr(data, "split", None)
-    if split is not None:
-        found["train_samples"] = len(split.train)
+    train = getattr(getattr(data, "split", None), "train", None)
+    if train is not None:
+        found["train_samples"] = len(train)
     return {_short(name): value for name, value in found.items()}
 
 

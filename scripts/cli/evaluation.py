@@ -9,7 +9,7 @@ from typing import Any
 from callbacks import load_checkpoint
 from callbacks.event_log import EVENT_FILES, log_test
 from callbacks.files import display_path, write_text
-from callbacks.printing import metric_name, say
+from callbacks.printing import metric_name, number_text, say
 from datamodules.regular_files import read_text
 from scripts.cli.errors import UsageError
 from scripts.cli.notes import notes, stated
@@ -53,7 +53,7 @@ def log_test_metrics(session: Session, metrics: Mapping[str, float]) -> None:
     folder, checkpoint = session.folder, session.checkpoint
     if folder is None or checkpoint is None or checkpoint.name != "best.ckpt" or not any(folder.glob(EVENT_FILES)):
         return
-    names = [name for name in session.model.train_metrics if f"test/{name}" in metrics]
+    names = [name for name in getattr(session.model, "train_metrics", ()) if f"test/{name}" in metrics]
     compared = {f"best/test_{name}": metrics[f"test/{name}"] for name in names}
     log_test(folder, compared, load_checkpoint(checkpoint)["global_step"] - 1)
 
@@ -63,7 +63,8 @@ def report_metrics(checkpoint: Path | None, noted: Sequence[str], data: str, met
     named = {metric_name(name): value for name, value in metrics.items()}
     width = max(map(len, named))
     measured = "given weights" if checkpoint is None else checkpoint
-    say(f"{measured}: {data}", *noted, *(f"  {name:<{width}}  {value:.4f}" for name, value in named.items()))
+    rows = [f"  {name:<{width}}  {number_text(value)}" for name, value in named.items()]
+    say(f"{measured}: {data}", *noted, *rows)
 
 
 def write_metrics(path: Path, checkpoint: Path | None, facts: Mapping[str, Any], metrics: Mapping[str, float]) -> None:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from datamodules.batches import supported
 from datamodules.new_inputs import NewBatch
 from datamodules.printable import printable
 from datamodules.sequences.ragged import Sequences
+from models import Task
 from scripts.cli import training
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
@@ -103,7 +104,7 @@ def predict_batches(model: TrainedModel, trainer: Trainer, inputs: Path, add: Ad
         UsageError: None could be read.
     """
     device = trainer.strategy.root_device
-    task = trainer.precision_plugin.convert_module(model.task).to(device)
+    task = cast("Task", trainer.precision_plugin.convert_module(model.task)).to(device)
     count = unreadable = 0
     progress = tqdm(unit=" inputs", disable=not sys.stderr.isatty(), leave=False)
     for batch in model.data_class.new_inputs(inputs, model.trained_on):

@@ -1,16 +1,18 @@
 """Which curves the report draws, of one run or of several overlaid."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from scripts.report.events import Points
+from callbacks.learning_rate import NAME
 from scripts.report.formats import mean
 from scripts.report.groups import Group
 from scripts.report.plots import SERIES, Entry, Line, Plot
 from scripts.report.run import Run
+from scripts.report.scalars import Points
 
 PARTS = ("train", "val", "test")
 LINE_COLORS = tuple(name for name in SERIES if name.startswith("line-"))
-LEARNING_RATES = ("lr-", "lr/", "learning_rate")
+LEARNING_RATES = re.compile(rf"{NAME}$|{NAME}[-/]")  # with a dash in runs of earlier versions
 LEARNING_RATE = "learning rate"
 MOST_PLOTS = 16
 MOST_IN_ONE = 6  # fractions of the same prefix that share a plot
@@ -64,13 +66,13 @@ def _curves(run: Run) -> dict[str, Points]:
     return {
         tag: points
         for tag, points in run.scalars.curves.items()
-        if points and not tag.startswith(LEARNING_RATES) and not (metric_name(tag) != tag and "/" in metric_name(tag))
+        if points and LEARNING_RATES.match(tag) is None and not (metric_name(tag) != tag and "/" in metric_name(tag))
     }
 
 
 def _learning_rates(run: Run) -> list[Points]:
     """Return the curves of learning rates, equal ones once."""
-    rates = [points for tag, points in run.scalars.curves.items() if tag.startswith(LEARNING_RATES) and points]
+    rates = [points for tag, points in run.scalars.curves.items() if LEARNING_RATES.match(tag) and points]
     return [points for number, points in enumerate(rates) if points not in rates[:number]]
 
 

@@ -11,15 +11,16 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from callbacks.figures import epoch_axis, new_figure, plain_axes
+from callbacks.figures import epoch_axis, new_figure, plain_axes, style
 from datamodules.printable import printable
-from scripts.report.events import Points, thinned
+from scripts.report.scalars import Points, thinned
 
 # Colours by their names in the page's style sheet. Drawn is a stand-in, which the style sheet's variable replaces.
 SERIES = ("train", "val", "test", "best", *(f"line-{number}" for number in range(8)))
 STAND_INS = {name: f"#fe01{number:02x}" for number, name in enumerate(SERIES)}
 VARIABLES = {"#000000": "ink", "#b0b0b0": "grid"} | {drawn: name for name, drawn in STAND_INS.items()}
 WIDTH, HEIGHT = 4.3, 2.6  # inches
+SMALL = {"font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10, "ytick.labelsize": 10}
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
@@ -66,6 +67,10 @@ class Plot:
 
     def svg(self) -> Markup:
         """Return the plot as SVG without a title or legend, which the page has."""
+        with style(), mpl.rc_context(SMALL):
+            return self._drawn()
+
+    def _drawn(self) -> Markup:
         figure = new_figure(WIDTH, HEIGHT, "")
         axes = plain_axes(figure.add_subplot())
         for patch in (figure.patch, axes.patch):

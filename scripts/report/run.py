@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from callbacks.event_log import EVENT_FILES
+from callbacks.event_log import EVENT_FILES, RESULT_FILES
 from callbacks.history import epochs_done
 from callbacks.lookup import run_title
 from callbacks.summary import FAILURE_FILE
 from scripts.cli.failures import TRACEBACK_FILE
-from scripts.report.events import Points, Scalars, read_scalars
 from scripts.report.folder import RunFolder
 from scripts.report.pictures import Picture, read_pictures
+from scripts.report.scalars import Points, Scalars, read_scalars
 from scripts.report.values import inside, mapping, number, numbers, shortened, text
 
 DEFAULT_MONITOR = "val/loss"
@@ -34,7 +34,7 @@ class Run:
         validation: `validation.json`.
         scalars: The metrics in TensorBoard's files.
         pictures: Those in `figures/`.
-        event_files: Number of TensorBoard's files.
+        event_files: Number of TensorBoard's files of training.
         failure: What ended training, if that was an error.
         problems: A line for each file that is missing, or not as it should be.
     """
@@ -145,7 +145,8 @@ def read_run(path: Path) -> Run:
     run.summary, run.split = folder.json("summary.json"), folder.json("split.json")
     run.test, run.validation = folder.json("test.json"), folder.json("validation.json")
     run.scalars, run.pictures = read_scalars(folder), read_pictures(folder)
-    run.event_files = len(folder.names("", EVENT_FILES))
+    of_training = {*folder.names("", EVENT_FILES)} - {*folder.names("", RESULT_FILES)}
+    run.event_files = len(of_training)
     failures = [folder.text(name).strip().splitlines() for name in (FAILURE_FILE, TRACEBACK_FILE)]
     run.failure = next((shortened(lines[-1]) for lines in failures if lines), "")
     noted = {problem.split(" ", 1)[0] for problem in folder.problems}

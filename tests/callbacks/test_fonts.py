@@ -70,6 +70,11 @@ def test_a_font_that_is_installed_is_found_and_used(hangul) -> None:
     assert hangul in figure.axes[0].get_xticklabels()[0].get_fontfamily()
 
 
+def test_a_font_of_boxes_for_every_letter_is_no_font_for_them() -> None:
+    _forget()
+    assert not [name for name in fonts.families(KOREAN) if "Last Resort" in name]
+
+
 @pytest.mark.usefixtures("nothing_else")
 def test_without_a_font_a_class_is_called_by_its_number() -> None:
     assert class_labels(["cat", KOREAN, "what?"]) == ["cat", "class 1", "what?"]
@@ -84,6 +89,12 @@ def test_any_name_is_drawn_as_one_line_without_a_warning(name) -> None:
     assert picture(name, "other")[0].startswith(b"\x89PNG")
     assert len(label(name).splitlines()) <= 1
     assert len(label(name)) <= 24
+
+
+def test_long_labels_are_cut_and_wide_letters_count_twice(hangul) -> None:
+    assert label("a" * 30, 9) == "aaaaa…aaa"
+    assert label(KOREAN * 9, 9) == "고양…이"
+    assert label(KOREAN, 6) == KOREAN
 
 
 def test_fonts_of_latin_letters_are_not_looked_for(monkeypatch) -> None:

@@ -216,7 +216,7 @@ def test_a_best_validation_within_an_epoch_is_called_by_its_place_and_has_no_gap
     assert best in history.validations
     lines = reported(capsys)
     assert lines[0] == "best epoch 2.27 of 3 by val/loss"
-    assert [line.split()[0] for line in lines] == ["best", "val/accuracy", "val/loss", "checkpoint", "figures"]
+    assert [line.split()[0] for line in lines] == ["best", "val/accuracy", "val/loss", "time", "checkpoint", "figures"]
 
 
 def test_a_run_that_max_steps_ends_within_an_epoch_says_so(fit, tmp_path, capsys) -> None:

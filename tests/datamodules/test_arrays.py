@@ -134,7 +134,7 @@ def test_sequences_come_in_a_list_or_padded_with_nan(lengths, features, padded):
 def test_a_data_frame_is_a_table_whose_columns_have_names(inputs):
     data = ready(inputs, pd.Series(HALVES).map({0: "no", 1: "yes"}).astype("category"))
     assert data.class_names == ("no", "yes")
-    assert data.feature_names == list("abcde")
+    assert data.feature_names() == list("abcde")
     shuffled = inputs[list("edcba")].assign(other="text")
     assert torch.equal(data.encode(shuffled), data.samples.inputs)
 

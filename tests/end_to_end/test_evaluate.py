@@ -175,13 +175,14 @@ def test_precision_is_the_trainings_own_unless_told_otherwise(desk) -> None:
 
 def test_the_record_of_training_stays_as_it_was(desk, trained) -> None:
     desk.here("validate", "--ckpt_path", BEST)
-    desk.here("test", "--ckpt_path", BEST)
+    for _ in range(2):
+        desk.here("test", "--ckpt_path", BEST)
     for name in ("config.yaml", "split.json", "summary.json"):
         assert (desk.folder / RUN / name).read_bytes() == (trained[0].folder / RUN / name).read_bytes()
     events = EventAccumulator(str(desk.folder / RUN))
     events.Reload()
     assert len(events.Scalars("val/accuracy")) == 3, "one an epoch"
-    assert len(list((desk.folder / RUN).glob("events.*"))) == 1, "an evaluation adds none"
+    assert len(list((desk.folder / RUN).glob("events.*"))) == 2, "tests share one"
 
 
 def test_a_checkpoint_is_not_tested_on_another_dataset(desk) -> None:

@@ -109,7 +109,7 @@ def test_labels_that_a_cell_lists_are_tested_by_the_checkpoint_alone(own) -> Non
     ).stdout
     assert "with models.MultiLabelClassifier" in out
     command = out.splitlines()[-1].removeprefix("test it     holdout ").split()
-    assert command == ["test", "--ckpt_path", "runs/tags/version_0/checkpoints/best.ckpt"]
+    assert command == ["test", "--ckpt_path", "runs/tags/version_0"]
     assert "test/exact_match" in own.here(*command).stdout
 
 

@@ -99,7 +99,7 @@ def test_a_network_of_ones_own_trains_and_the_printed_command_tests_it(own) -> N
 def test_the_command_that_is_printed_for_ours_needs_the_checkpoint_alone(own) -> None:
     out = own.here(*DIGITS.split(), "--runs_dir", "my runs").stdout
     command = shlex.split(out.splitlines()[-1].removeprefix("test it     holdout "))
-    assert command == ["test", "--ckpt_path", "my runs/digits/version_0/checkpoints/best.ckpt"]
+    assert command == ["test", "--ckpt_path", "my runs/digits/version_0"]
 
 
 def test_a_refused_checkpoint_names_the_recipe_that_would_do(own) -> None:

@@ -28,7 +28,7 @@ def runs(desk) -> Path:
 
 def report(desk, *names: str, status: int = 0) -> Page:
     said = desk.here("report", *names, status=status).stdout
-    path = re.fullmatch(r"report {6}(.+) \(\d+ kB, .+\)\n", said)
+    path = re.fullmatch(r"report {6}(.+) \([\d.]+ [kM]B, .+\)\n", said)
     assert path, said
     return Page((desk.folder / path[1]).read_text())
 

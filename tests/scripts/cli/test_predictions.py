@@ -73,7 +73,7 @@ def test_each_evaluation_is_counted_whatever_the_file_held(tmp_path: Path, befor
     path = tmp_path / "test.json"
     if before is not None:
         path.write_text(before)
-    write_metrics(path, Path("best.ckpt"), None, {"test/loss": 0.5})
+    write_metrics(path, Path("best.ckpt"), {}, {"test/loss": 0.5})
     assert json.loads(path.read_text()) == {
         "checkpoint": "best.ckpt",
         "evaluations": counted,

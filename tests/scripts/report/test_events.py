@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from scripts.report.events import read_scalars, thinned
 from scripts.report.folder import RunFolder
+from scripts.report.scalars import read_scalars, thinned
 
 
 def write(folder: Path, *points: tuple[str, int, float]) -> Path:
@@ -35,6 +35,23 @@ def test_without_epochs_the_axis_is_steps(tmp_path: Path) -> None:
     write(tmp_path, ("loss", 5, 0.5), ("loss", 10, 0.4))
     assert read_scalars(RunFolder(tmp_path)).unit == "step"
     assert moments(tmp_path, "loss") == [5, 10]
+
+
+@pytest.mark.parametrize("name", ["epoch", "train/epoch"])
+def test_the_number_of_the_epoch_is_no_curve(tmp_path: Path, name: str) -> None:
+    write(tmp_path, (name, 9, 0.0), ("train/loss", 9, 0.5))
+    assert read_scalars(RunFolder(tmp_path)).curves == {"train/loss": [(1, 0.5)]}
+
+
+def test_a_run_without_tensorboard_is_read_from_its_table(tmp_path: Path) -> None:
+    table = tmp_path / "metrics.csv"
+    table.write_text("epoch,step,train/loss,val/loss\n0,9,,0.8\n0,9,0.9,\n1,19,,nan\n1,19,0.5,\n")
+    curves = read_scalars(RunFolder(tmp_path)).curves
+    assert curves["train/loss"] == [(1, 0.9), (2, 0.5)]
+    assert str(curves["val/loss"]) == "[(1.0, 0.8), (2.0, nan)]"
+    for damaged in ("train/loss\n0.5\n", "step,a\nx,1\n", "step,a\n1\n\n2," + "9" * 200_000, "\0"):
+        table.write_text(damaged)
+        read_scalars(RunFolder(tmp_path))
 
 
 def test_a_resumed_run_is_one_curve(tmp_path: Path) -> None:
