@@ -5,7 +5,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -20,7 +20,7 @@ SERIES = ("train", "val", "test", "best", *(f"line-{number}" for number in range
 STAND_INS = {name: f"#fe01{number:02x}" for number, name in enumerate(SERIES)}
 VARIABLES = {"#000000": "ink", "#b0b0b0": "grid"} | {drawn: name for name, drawn in STAND_INS.items()}
 WIDTH, HEIGHT = 4.3, 2.6  # inches
-SMALL = {"font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10, "ytick.labelsize": 10}
+SMALL: Any = {"font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10, "ytick.labelsize": 10}
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
