@@ -1,6 +1,7 @@
 """TensorBoard's event files, which a resumed run continues: no point twice, none missing."""
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from datamodules.atomic_write import WriteError
 
 EVENT_FILES = "events.out.tfevents.*"
 RENAMED = {"epoch": "train/epoch"}  # so that it does not stand before all that was measured
+TIME = re.compile(r"events\.out\.tfevents\.([0-9]{1,12})\.")
 RESULT_FILES = "events.out.tfevents.*.test"  # at most one in a run's folder
 
 
@@ -119,12 +121,8 @@ def log_test(folder: Path, metrics: Mapping[str, float], step: int) -> None:
     """Log the metrics of a test beside a run's training, in a file of its own that the next test replaces."""
     earlier = list(folder.glob(RESULT_FILES))
     # TensorBoard, if it runs, reads files that are new, in the order of their names.
-    newest = max((int(path.name.split(".")[3]) for path in folder.glob(EVENT_FILES) if _has_time(path)), default=0)
-    path = folder / EVENT_FILES.replace("*", f"{max(int(time.time()), newest + 1)}.test")
+    times = [int(found[1]) for path in folder.glob(EVENT_FILES) if (found := TIME.match(path.name))]
+    path = folder / EVENT_FILES.replace("*", f"{max([int(time.time()), *(seconds + 1 for seconds in times)])}.test")
     write_points(path, metrics, step)
     for replaced in earlier:
         replaced.unlink(missing_ok=True)
-
-
-def _has_time(path: Path) -> bool:
-    return path.name.split(".")[3].isdigit()

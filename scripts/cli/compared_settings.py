@@ -24,7 +24,7 @@ Plain = bool | int | float | str
 NONE = "none"
 FROM_DATA = (*MODEL_LINKS.values(), *NETWORK_LINKS.values())
 # Of torch's optimizers, how a step is computed, not what it computes; of its losses, what a task leaves no choice of.
-OF_THE_CODE = ("capturable", "differentiable", "foreach", "fused", "maximize", "ignore_index", "reduction")
+OF_TORCH = ("capturable", "differentiable", "foreach", "fused", "maximize", "ignore_index", "reduction")
 
 
 def compared_settings(settings: dict[str, Any], trainer: L.Trainer, module: L.LightningModule) -> dict[str, Plain]:
@@ -95,10 +95,10 @@ def _object(name: str, config: dict[str, Any] | None) -> dict[str, Plain]:
     """Return an object and its arguments by name; a class that is not there is "none"."""
     if config is None:
         return {name: NONE}
-    given = config.get("init_args") or {}
-    left_out = {*FROM_DATA, *OF_THE_CODE, *(may_change(config["class_path"]) if name == "data" else ())}
+    given, path = config.get("init_args") or {}, str(config["class_path"])
+    left_out = {*FROM_DATA, *(may_change(path) if name == "data" else OF_TORCH if path.startswith("torch.") else ())}
     found: dict[str, Plain] = {name: _name(config)}
-    for argument in class_arguments(config["class_path"]).values():
+    for argument in class_arguments(path).values():
         value = given.get(argument.name, argument.default)
         if argument.name not in left_out and value is not REQUIRED:
             found |= dict(_columns(f"{name}.{argument.name}", value, argument))
