@@ -1,6 +1,5 @@
 """The job `export`: a checkpoint's model as a file for other programs, compared with the original."""
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from scripts.cli.export_samples import Raw, samples
 from scripts.cli.jobs import Job
 from scripts.cli.result_files import check_writable
 from scripts.cli.runs import run_folder_of
+from scripts.cli.start_up import versions
 from scripts.cli.trained_model import TrainedModel, in_one_line, load_trained, read_command
 
 BATCHES = (1, 63, 64, 128)  # sizes that the exported model is tried with
@@ -115,7 +115,7 @@ def _described(model: TrainedModel, graph: Graph) -> Exported:
     of_steps = getattr(task.network, "output", None) == "every"
     result = ["batch", *([shape[1]] if of_steps else []), task.num_outputs]
     metadata: dict[str, Any] = {
-        "made_by": f"holdout {version('holdout')}",
+        "made_by": versions().partition("\n")[0],
         "task": type(task).__name__,
         "network": type(task.network).__name__,
         "inputs": inputs,

@@ -38,7 +38,7 @@ def copied(desk, tmp_path):
 
 
 def content(path: Path) -> dict:
-    return torch.load(path, weights_only=True)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def same(first, second) -> bool:
