@@ -133,3 +133,18 @@ def test_a_plain_value_has_no_arguments(complaint) -> None:
 def test_a_callback_that_needs_a_function_says_so(complaint) -> None:
     said = complaint("fit", *DIGITS.split(), "--trainer.callbacks+", "ThroughputMonitor")
     assert said == "trainer.callbacks: ThroughputMonitor needs batch_size_fn, a function: mine.batch_size_fn, say"
+
+
+@pytest.mark.parametrize("name", ["Arrays", "datamodules.Arrays"])
+def test_a_class_for_python_alone_says_so(complaint, name) -> None:
+    said = complaint("fit", *DIGITS.split(), "--data", name)
+    assert said == "data: Arrays is for use from Python: a recipe cannot hold what it is made of"
+
+
+@pytest.mark.parametrize("name", ["SequenceDataModule", "datamodules.SequenceDataModule"])
+def test_an_abstract_class_by_any_name_leaves_a_choice(complaint, name) -> None:
+    said = complaint("fit", *DIGITS.split(), "--data", name)
+    assert (
+        said
+        == "data: SequenceDataModule is abstract; choose AddingProblem, DelayedEcho, SequenceFiles or TextSequences"
+    )
