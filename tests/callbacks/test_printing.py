@@ -2,7 +2,7 @@
 
 import pytest
 
-from callbacks.printing import metric_lines, number_text
+from callbacks.printing import metric_lines, number_text, wrapped
 
 
 def test_short_metrics_share_a_line() -> None:
@@ -39,3 +39,12 @@ def test_no_metrics_no_lines() -> None:
 def test_a_number_has_the_digits_worth_reading_whatever_its_size(value: float, text: str) -> None:
     assert number_text(value) == text
     assert number_text(value, "+").lstrip("+") == text
+
+
+def test_a_long_line_is_wrapped_for_a_terminal_alone(monkeypatch) -> None:
+    text = f"data   {' '.join(['word'] * 20)}"
+    assert wrapped(text, indent=7) == [text]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    first, second = wrapped(text, indent=7)
+    assert len(first) <= 80
+    assert second.startswith("       word")

@@ -52,9 +52,8 @@ def test_an_endless_run_has_no_total(fit, capsys) -> None:
 def test_the_header_says_what_is_trained_on_what(fit, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     fit(Header(), epochs=1, default_root_dir=tmp_path / "runs" / "digits")
-    data, more, model, run = printed(capsys)
-    assert data == "data   Digits: 1,294 train · 144 val · 359 test (10 classes, stratified, split"
-    assert more == "       seed 0)"
+    data, model, run = printed(capsys)
+    assert data == "data   Digits: 1,294 train · 144 val · 359 test (10 classes, stratified, split seed 0)"
     assert model.startswith("model  Classifier of Linear, 650 parameters, on 1 × cpu")
     assert run == "run    runs/digits"
 
