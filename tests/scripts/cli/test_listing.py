@@ -10,6 +10,7 @@ from datamodules import DataModule
 from models import networks, regularizers
 from models.networks import Network
 from models.regularizers import Regularizer
+from scripts.cli.choices import is_abstract
 from scripts.cli.jobs import JOBS
 from scripts.cli.listing import CHOICES, class_page, file_page, run
 from tests.scripts.test_main import run_without_torch
@@ -46,9 +47,9 @@ def test_every_class_has_a_sentence_and_the_page_fits_80_columns(name: str) -> N
 
 
 def kinds(package, base: type) -> set[str]:
-    """Return the names of the classes of a kind that a package exports, without those that are a base of others."""
+    """Return the names of the classes of a kind that a package exports, without abstract ones and bases of others."""
     found = [getattr(package, name) for name in package.__all__]
-    fitting = [item for item in found if isinstance(item, type) and issubclass(item, base)]
+    fitting = [item for item in found if isinstance(item, type) and issubclass(item, base) and not is_abstract(item)]
     return {cls.__name__ for cls in fitting if not any(issubclass(other, cls) for other in fitting if other is not cls)}
 
 
