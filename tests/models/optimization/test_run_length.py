@@ -176,7 +176,7 @@ if __name__ == "__main__":
         )
         trainer = L.Trainer(
             accelerator="cpu", devices=2, strategy="ddp", max_epochs=3, logger=False, enable_checkpointing=False,
-            enable_progress_bar=False, callbacks=[GradientAccumulationScheduler({1: 2})],
+            enable_progress_bar=False, enable_model_summary=False, callbacks=[GradientAccumulationScheduler({1: 2})],
         )
         trainer.fit(task, datamodule=data)
         if trainer.is_global_zero:
