@@ -45,7 +45,8 @@ class Trial:
     def __init__(self, parser: Parser, config: Namespace) -> None:
         self._parser, self._config = parser, config.clone()
         self._config.trainer.callbacks = self._config.trainer.logger = None
-        self._config.model.init_args.lr_scheduler = None
+        if "lr_scheduler" in (self._config.model.get("init_args") or {}):  # a stock module may have none
+            self._config.model.init_args.lr_scheduler = None
 
     def train(self, *callbacks: L.Callback, max_steps: int = -1, **changes: Any) -> DataModule:
         """Train until a callback or the number of steps ends it; return the data.

@@ -55,7 +55,7 @@ def with_found_values(
         return parser, _without_searches(config), data
     for kind in wanted:
         if invocation.checkpoint is not None:
-            flags = _found_before(invocation, kind, config)
+            flags = _found_before(invocation, kind)
         else:
             found = search(kind, parser, config)
             flags = [f"--{key}={value}" for key, value in found.items()]
@@ -123,7 +123,11 @@ def found_rate(finder: LearningRateFinder) -> float:
 
 
 def _check_rate_can_be_set(config: Namespace) -> None:
-    schedule, optimizer = (config.model.init_args.get(name) for name in ("lr_scheduler", "optimizer"))
+    model = config.model.get("init_args") or {}
+    if "optimizer" not in model:
+        name = config.model.class_path
+        raise UsageError(f"trainer.callbacks: LearningRateFinder sets {RATE}; {name} takes no optimizer")
+    schedule, optimizer = (model.get(name) for name in ("lr_scheduler", "optimizer"))
     if schedule is not None and "max_lr" in (schedule.get("init_args") or {}):
         name = str(schedule.class_path).rsplit(".", 1)[-1]
         raise UsageError(
@@ -134,7 +138,7 @@ def _check_rate_can_be_set(config: Namespace) -> None:
         raise UsageError(f"trainer.callbacks: LearningRateFinder sets {RATE}; {optimizer.class_path} has no lr")
 
 
-def _found_before(invocation: Invocation, kind: type[Finder], config: Namespace) -> list[str]:
+def _found_before(invocation: Invocation, kind: type[Finder]) -> list[str]:
     """Return the flags that set what the run found when it was first started."""
     assert invocation.checkpoint is not None
     settings: Any = stored_settings(invocation.checkpoint)
@@ -145,7 +149,7 @@ def _found_before(invocation: Invocation, kind: type[Finder], config: Namespace)
             settings = inner[name]
     except (AttributeError, KeyError, TypeError):
         return []
-    return [f"--{key}={settings}"]
+    return [f"--{key}={settings}"] if isinstance(settings, int | float) else []
 
 
 def _callbacks(config: Namespace) -> list[Any]:

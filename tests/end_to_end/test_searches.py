@@ -145,3 +145,31 @@ def test_the_rate_is_where_the_loss_falls_most_whatever_noise_there_is_before(se
 def test_a_search_without_steps_has_no_rate() -> None:
     with pytest.raises(UsageError, match="needs more than 12 steps"):
         found_rate(search_of([1.0] * 12, [0.1] * 12))
+
+
+STOCK = """
+import lightning as L
+import torch
+
+
+class Plain(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(64, 10)
+
+    def training_step(self, batch, _):
+        return torch.nn.functional.cross_entropy(self.layer(batch[0].flatten(1).float()), batch[1])
+
+    def validation_step(self, batch, _):
+        self.log("val/loss", self.training_step(batch, _))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters())
+"""
+
+
+def test_a_module_of_another_kind_has_a_batch_size_to_search_and_no_rate(desk) -> None:
+    (desk.folder / "stock_search.py").write_text(STOCK)
+    given = ("fit", "--model", "stock_search.Plain", "--data", "Digits", "--name", "stock", "--trainer.max_epochs", "1")
+    assert desk.here(*given, *SIZE[:-1], "1024").stdout.startswith("found  data.batch_size 1294 (BatchSizeFinder)\n")
+    assert "stock_search.Plain takes no optimizer" in desk.here(*given, *RATE, status=2).stderr
