@@ -9,7 +9,6 @@ from unicodedata import east_asian_width
 
 import lightning as L
 import matplotlib.style
-import numpy as np
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,6 +18,7 @@ from PIL import Image
 
 from callbacks.fonts import drawable, families
 from callbacks.lookup import run_folder
+from callbacks.tensorboard_records import picture_record
 from datamodules.atomic_write import atomic_write
 
 PART_COLORS = {"train": "#7a7a7a", "val": "#1f6fb4", "test": "#d1495b"}
@@ -129,15 +129,15 @@ def save_figure(trainer: L.Trainer, figure: Figure, name: str) -> None:
     png = as_png(figure)
     with atomic_write(folder / "figures" / f"{name}.png") as file:
         file.write(png)
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
     for logger in trainer.loggers:
-        _log_picture(logger, f"figures/{name}", picture, trainer.global_step)
+        _log_picture(logger, f"figures/{name}", png, trainer.global_step)
 
 
-def _log_picture(logger: Any, name: str, picture: Image.Image, step: int) -> None:
+def _log_picture(logger: Any, name: str, png: bytes, step: int) -> None:
+    picture = Image.open(io.BytesIO(png))
     if isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image(name, np.asarray(picture), global_step=step, dataformats="HWC")
+        logger.experiment._get_file_writer().add_summary(picture_record(name, png, *picture.size), step)
     elif isinstance(logger, MLFlowLogger):
-        logger.experiment.log_image(logger.run_id, picture, artifact_file=f"{name}.png")
+        logger.experiment.log_image(logger.run_id, picture.convert("RGB"), artifact_file=f"{name}.png")
     elif hasattr(logger, "log_image"):  # as W&B's
-        logger.log_image(key=name, images=[picture], step=step)
+        logger.log_image(key=name, images=[picture.convert("RGB")], step=step)

@@ -10,14 +10,13 @@ from matplotlib.patches import Patch
 from torch import Tensor
 from typing_extensions import override
 
-from callbacks.figures import PART_COLORS, PART_LABELS, new_figure, plain_axes, save_figure
+from callbacks.figures import BEST_COLOR, PART_COLORS, PART_LABELS, new_figure, plain_axes, save_figure, style
 from callbacks.lookup import run_folder, run_title
 from datamodules.samples import labelled_steps
 from models.metrics.calibration import JUDGES, ReliabilityBins, expected_gap
 from models.metrics.mean_loss import SUM_DTYPE
 
 CAPTION = "How often predictions of each confidence come true; on the diagonal the confidence is honest."
-GAP_COLOR = "#d1495b"
 BAR_COLOR, PALE_COLOR = PART_COLORS["val"], "#a9cbe6"
 FEW = 10  # samples of a bin whose rate says little
 AXES = {
@@ -34,7 +33,11 @@ def draw_reliability(panels: Mapping[str, Tensor], title: str, labels: tuple[str
         title: Title over the panels.
         labels: Labels of the axes: what the probability is of, and what came true.
     """
-    figure = new_figure(max(4.4 * len(panels), 5.4), 5.4, title, CAPTION)
+    with style(title, *panels):
+        return _draw(panels, new_figure(max(4.4 * len(panels), 5.4), 5.4, title, CAPTION), labels)
+
+
+def _draw(panels: Mapping[str, Tensor], figure: Figure, labels: tuple[str, str]) -> Figure:
     grid = figure.add_gridspec(2, len(panels), height_ratios=(4, 1))
     for column, (name, bins) in enumerate(panels.items()):
         above = plain_axes(figure.add_subplot(grid[0, column]))
@@ -44,10 +47,16 @@ def draw_reliability(panels: Mapping[str, Tensor], title: str, labels: tuple[str
     kinds = (
         Patch(color=BAR_COLOR, label=labels[1]),
         Patch(color=PALE_COLOR, label=f"{labels[1]} of fewer than {FEW}"),
-        Patch(facecolor="none", edgecolor=GAP_COLOR, hatch="////", linewidth=0, label="gap to the mean probability"),
+        Patch(facecolor="none", edgecolor=BEST_COLOR, hatch="////", linewidth=0, label="gap to the mean probability"),
     )
     # Bars may be anywhere in the panels.
-    figure.legend(handles=kinds, loc="outside lower center", ncols=len(kinds), fontsize=9, frameon=False)
+    figure.legend(
+        handles=kinds,
+        loc="outside lower center",
+        ncols=2 if len(panels) == 1 else len(kinds),
+        fontsize=9,
+        frameon=False,
+    )
     return figure
 
 
@@ -64,8 +73,8 @@ def _diagram(axes: Axes, bins: Tensor, title: str, labels: tuple[str, str]) -> N
     colors = [BAR_COLOR if count >= FEW else PALE_COLOR for count in counts.tolist()]
     axes.bar(edges, rate.tolist(), width, align="edge", color=colors, edgecolor="white")
     gaps = (mean - rate).where(held, 0.0).tolist()
-    style: dict[str, Any] = {"facecolor": "none", "edgecolor": GAP_COLOR, "hatch": "////", "linewidth": 0}
-    axes.bar(edges, gaps, width, bottom=rate.tolist(), align="edge", **style)
+    hatched: dict[str, Any] = {"facecolor": "none", "edgecolor": BEST_COLOR, "hatch": "////", "linewidth": 0}
+    axes.bar(edges, gaps, width, bottom=rate.tolist(), align="edge", **hatched)
     axes.plot([0, 1], [0, 1], color="#444444", linewidth=1, linestyle="--")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=labels[1])
     axes.set_title(title, fontsize=10)

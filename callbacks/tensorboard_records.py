@@ -53,6 +53,12 @@ def _record(tag: str, content: Any) -> Any:
     return Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin))])
 
 
+def picture_record(name: str, png: bytes, width: int, height: int) -> Any:
+    """Return what shows a PNG file, of pixels with transparency, as it is."""
+    image = Summary.Image(encoded_image_string=png, width=width, height=height, colorspace=4)
+    return Summary(value=[Summary.Value(tag=name, image=image)])
+
+
 def write_points(path: Path, points: Mapping[str, float], step: int) -> None:
     """Write an event file that holds one step's values by name."""
     values = [Summary.Value(tag=name, simple_value=value) for name, value in points.items()]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from callbacks import ReliabilityDiagram, ValidationOutputs
+from callbacks.figures import as_png
 from callbacks.reliability import draw_reliability
 from datamodules import Diabetes, Digits
 from models import Classifier, MultiLabelClassifier, Regressor
@@ -111,3 +112,7 @@ def test_a_validation_step_that_returns_nothing_is_named(quiet_trainer):
     task = Mute(Linear((1, 8, 8), 10), 10)
     with pytest.raises(RuntimeError, match="Mute: its validation_step must return the predictions"):
         quiet_trainer(callbacks=[ValidationOutputs()]).validate(task, Digits(), verbose=False)
+
+
+def test_a_run_may_have_any_name() -> None:
+    assert as_png(draw_reliability({"not scaled": BINS}, "$x^{$/version_0: reliability"))
