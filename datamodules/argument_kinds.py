@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from torch import Tensor, nn
+from typing_extensions import is_protocol
 
 OWN = ("datamodules", "models")
 WORDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
@@ -54,11 +55,11 @@ def _check(owner: str, name: str, value: Any, kind: Any) -> None:
         raise ValueError(f"{owner}: {name}: the __init__ of {own} must call super().__init__() first")
     if kind is None or _fits(value, kind):
         return
-    for member in _members(kind):
+    for member in members(kind):
         if isinstance(value, LISTS) and get_origin(member) in LISTS:
             for place, item in enumerate(value):
                 _check(owner, f"{name}[{place}]", item, get_args(member)[0])
-    raise ValueError(f"{owner}: {name} {_refusal(value, _members(kind))}")
+    raise ValueError(f"{owner}: {name} {_refusal(value, members(kind))}")
 
 
 @cache
@@ -76,15 +77,16 @@ def _annotations(cls: type) -> dict[str, Any]:
     return {name: kind for name, kind in found.items() if name not in ("kwargs", "return")}
 
 
-def _members(kind: Any) -> list[Any]:
+def members(kind: Any) -> list[Any]:
+    """Return the types that a union allows, one for any other type."""
     if get_origin(kind) in (Union, UnionType):
-        return [member for part in get_args(kind) for member in _members(part)]
+        return [member for part in get_args(kind) for member in members(part)]
     return [kind]
 
 
 def _fits(value: Any, kind: Any) -> bool:
     """Return whether a value is of a kind; None always is, for classes say themselves what it means."""
-    return value is None or any(_is(value, member) for member in _members(kind))
+    return value is None or any(_is(value, member) for member in members(kind))
 
 
 def _is(value: Any, kind: Any) -> bool:
@@ -104,7 +106,7 @@ def _is(value: Any, kind: Any) -> bool:
 
 def _is_checked(kind: Any) -> bool:
     """Return whether objects of a kind are told by their class: functions are not, nor what a `Protocol` describes."""
-    return isinstance(kind, type) and kind is not Any and not getattr(kind, "_is_protocol", False)
+    return isinstance(kind, type) and kind is not Any and not is_protocol(kind)
 
 
 def _is_scalar(value: Any) -> bool:
@@ -115,8 +117,8 @@ def _is_list(value: Any, kind: Any) -> bool:
     """Return whether a value is a list of items of a kind; one object where a list of objects is wanted will do."""
     if isinstance(value, LISTS):
         return all(_fits(item, kind) for item in value)
-    objects = [member for member in _members(kind) if _is_checked(member) and member not in WORDS]
-    described = any(getattr(member, "_is_protocol", False) for member in _members(kind))
+    objects = [member for member in members(kind) if _is_checked(member) and member not in WORDS]
+    described = any(is_protocol(member) for member in members(kind))
     if (described and callable(value)) or any(isinstance(value, member) for member in objects):
         return True
     return isinstance(value, Iterable) and not isinstance(value, str | Mapping | type)
@@ -142,8 +144,8 @@ def _word(kind: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(str, inner))}"
     if origin in LISTS:
-        members = [member for member in _members(inner[0]) if member is not type(None)]
-        of = " or ".join(PLURALS.get(member) or f"{_name(member)} objects" for member in members)
+        made = [member for member in members(inner[0]) if member is not type(None)]
+        of = " or ".join(PLURALS.get(member) or f"{_name(member)} objects" for member in made)
         return f"{_article(origin.__name__)} of {of}"
     return WORDS.get(kind) or _article(_name(kind))
 

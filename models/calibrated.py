@@ -1,7 +1,7 @@
 """A module whose predictions may be calibrated, and averaged over several views of each sample."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -34,19 +34,22 @@ class CalibratedModule(EvaluatedModule):
     views: Views | None = None
 
     @property
+    def conformal(self) -> Conformal | None:
+        """What prediction sets or intervals are made by; None without a calibration."""
+        return None if self.calibration is None else self.calibration.conformal
+
+    @property
     def temperature(self) -> float:
         """Divisor of the logits, 1 without a calibration."""
         return 1.0 if self.calibration is None else self.calibration.temperature
 
     def take_calibration(self, calibration: Calibration | None) -> None:
         """Use a calibration from here on, None for none; a test measures its prediction sets or intervals too."""
-        conformal = calibration.conformal if calibration is not None else None
-        metrics = self.conformal_metrics(conformal) if conformal is not None else {}
-        before = self.calibration.conformal if self.calibration is not None else None
-        for name in self.conformal_metrics(before) if before is not None else {}:
+        for name in {} if self.conformal is None else self.conformal_metrics(self.conformal):
             del self.test_metrics[name]
-        self.test_metrics.add_metrics(metrics)  # type: ignore[arg-type]
         self.calibration = calibration
+        if self.conformal is not None:
+            self.test_metrics.add_metrics(self.conformal_metrics(self.conformal))  # type: ignore[arg-type]
 
     def setup(self, stage: str) -> None:
         """Forget the calibration before training, which changes the weights that it was fitted for."""
@@ -61,11 +64,11 @@ class CalibratedModule(EvaluatedModule):
         check_raw(type(self).__name__, raw)
         images = self.preprocessing.scale(self.preprocessing.resize(raw))  # type: ignore[arg-type]
         self.views.check_images(images)
-        outputs = [
-            weight * _exact(network_outputs(self.network, self.preprocessing.normalize(view, self.network_dtype)))
+        outputs = _mean(
+            (weight, network_outputs(self.network, self.preprocessing.normalize(view, self.network_dtype)))
             for weight, view in self.views.of(images)
-        ]
-        return self.to_predictions(torch.stack(outputs).sum(0))
+        )
+        return self.to_predictions(outputs)
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return predictions and targets of a batch, as the metrics compare them; nothing is recorded."""
@@ -80,12 +83,12 @@ class CalibratedModule(EvaluatedModule):
         images, *rest = batch
         self.views.check_images(images)
         seen = [(weight, self.unpack((view, *rest))) for weight, view in self.views.of(images)]
-        outputs = [weight * _exact(self.compute_outputs(inputs, steps)) for weight, (inputs, _, steps) in seen]
-        return torch.stack(outputs).sum(0), seen[0][1][1]
+        outputs = _mean((weight, self.compute_outputs(inputs, steps)) for weight, (inputs, _, steps) in seen)
+        return outputs, seen[0][1][1]
 
-    def scaled(self, logits: Tensor) -> Tensor:
-        """Return logits divided by the temperature."""
-        return logits if self.temperature == 1 else _exact(logits) / self.temperature
+    def to_predictions(self, outputs: Tensor) -> Tensor:
+        """Return logits, divided by the temperature if one was fitted; other outputs as they are."""
+        return _scaled(outputs, self.temperature)
 
     def fit_calibration(self, outputs: Tensor, targets: Tensor, coverage: float = 0.9) -> Calibration:
         """Return the calibration that fits the outputs of a validation part, without any; it is not taken yet.
@@ -100,8 +103,7 @@ class CalibratedModule(EvaluatedModule):
         """
         pairs = self.temperature_pairs(outputs, targets)
         temperature = 1.0 if pairs is None else fit_temperature(*pairs)
-        predictions = outputs if temperature == 1 else _exact(outputs) / temperature
-        threshold = conformal_threshold(self.nonconformity(predictions, targets), coverage)
+        threshold = conformal_threshold(self.nonconformity(_scaled(outputs, temperature), targets), coverage)
         views = "" if self.views is None else self.views.description
         return Calibration(temperature, Conformal(coverage, threshold), len(targets), views)
 
@@ -128,15 +130,22 @@ class CalibratedModule(EvaluatedModule):
             probabilities: (N, C).
             class_names: C names.
         """
-        conformal = self.calibration.conformal if self.calibration is not None else None
-        if conformal is None:
+        if self.conformal is None:
             return {}
-        sets = prediction_sets(probabilities, conformal.threshold).tolist()
+        sets = prediction_sets(probabilities, self.conformal.threshold).tolist()
         return {"prediction_set": ["|".join(itertools.compress(class_names, held)) for held in sets]}
 
     def calibration_record(self) -> dict[str, Any]:
         """Return what a checkpoint keeps of the calibration; nothing without one."""
         return {} if self.calibration is None else {CALIBRATION_KEY: self.calibration.to_plain()}
+
+
+def _mean(weighted: Iterable[tuple[float, Tensor]]) -> Tensor:
+    return torch.stack([weight * _exact(outputs) for weight, outputs in weighted]).sum(0)
+
+
+def _scaled(logits: Tensor, temperature: float) -> Tensor:
+    return logits if temperature == 1 else _exact(logits) / temperature
 
 
 def _exact(outputs: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from datamodules.samples import UNLABELLED
 from models.calibration import Conformal
 from models.calibration.conformal import class_probabilities, class_scores
 from models.errors import TrainingError
-from models.evaluated import Batch
 from models.last_operation import OutputRange, check_class_range
 from models.losses import ClassificationLoss
 from models.losses.directions import check_class_loss, output_kind, warn_of_coupled_samples
@@ -138,22 +137,13 @@ class Classifier(Task):
         return loss
 
     @override
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return class probabilities, (N, C), or those of the labelled steps, (M, C)."""
-        return self.to_results(super().predict_step(batch, batch_idx))
-
-    @override
     def to_results(self, predictions: Tensor) -> Tensor:
+        """Return class probabilities, (N, C), or those of the labelled steps, (M, C)."""
         return class_probabilities(predictions)
 
     @override
     def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> Columns:
         return class_columns(results, names, most) | self.set_column(results, names)
-
-    @override
-    def to_predictions(self, outputs: Tensor) -> Tensor:
-        """Return logits, divided by the temperature if one was fitted."""
-        return self.scaled(outputs)
 
     @override
     def temperature_pairs(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

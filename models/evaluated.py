@@ -176,9 +176,9 @@ class EvaluatedModule(L.LightningModule, ABC):
         return predictions
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the predictions of a batch."""
+        """Return the results of a batch, (N, ...), or of its labelled steps, (M, ...)."""
         predictions, _ = self.evaluate(batch)
-        return predictions
+        return self.to_results(predictions)
 
     def on_validation_start(self) -> None:
         """Stop the run before a checkpoint is written if the loss is NaN or infinite."""

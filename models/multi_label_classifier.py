@@ -133,22 +133,13 @@ class MultiLabelClassifier(Task):
         super().on_validation_epoch_end()
 
     @override
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the probability of each label, (N, num_labels)."""
-        return self.to_results(super().predict_step(batch, batch_idx))
-
-    @override
     def to_results(self, predictions: Tensor) -> Tensor:
+        """Return the probability of each label, (N, num_labels)."""
         return label_probabilities(predictions)
 
     @override
     def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> Columns:
         return label_columns(results, self.thresholds(results), names) | self.set_column(results, names)
-
-    @override
-    def to_predictions(self, outputs: Tensor) -> Tensor:
-        """Return logits, divided by the temperature if one was fitted."""
-        return self.scaled(outputs)
 
     @override
     def take_calibration(self, calibration: Calibration | None) -> None:

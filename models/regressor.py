@@ -150,8 +150,7 @@ class Regressor(Task):
 
         Together the intervals of a sample hold all its targets with the stated probability.
         """
-        conformal = self.calibration.conformal if self.calibration is not None else None
-        return None if conformal is None else conformal.threshold * self.target_std.cpu()
+        return None if self.conformal is None else self.conformal.threshold * self.target_std.cpu()
 
 
 def _columns(name: str, values: Tensor) -> dict[str, list[str]]:

@@ -1,8 +1,7 @@
-"""The arguments that a class's constructor takes, and the types that an annotation allows."""
+"""The arguments that a class's constructor takes, and what a factory makes."""
 
 from functools import cache
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from jsonargparse._parameter_resolvers import get_signature_parameters
 from typing_extensions import is_protocol
@@ -15,13 +14,6 @@ def constructor_parameters(cls: type) -> list[Any]:
         return list(get_signature_parameters(cls, None))
     except (AttributeError, ValueError):  # an exception or a named tuple, which no recipe builds
         return []
-
-
-def members(annotation: Any) -> list[Any]:
-    """Return the types that a union allows, one for any other type."""
-    if get_origin(annotation) in (Union, UnionType):
-        return [member for part in get_args(annotation) for member in members(part)]
-    return [annotation]
 
 
 def made_by(annotation: Any) -> Any:

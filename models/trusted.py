@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from datamodules.argument_kinds import members
 from models.init_args import HYPER_PARAMETERS, UNRECORDED, find_class
 from models.own_runs import signed_names
-from models.signatures import constructor_parameters, members
+from models.signatures import constructor_parameters
 from models.torch_files import load_tensors
 
 PROJECT = ("models", "datamodules", "callbacks")

@@ -11,6 +11,7 @@ from torchmetrics import Metric
 from torchmetrics.wrappers.transformations import MetricInputTransformer
 from typing_extensions import override
 
+from models.calibration.conformal import class_probabilities, label_probabilities
 from models.errors import TrainingError
 from models.init_args import unwrap_factory
 from models.own_code import with_place
@@ -155,12 +156,12 @@ def _reason(error: Exception) -> str:
 
 def with_class_probabilities(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the probabilities of logits (N, C), float32, and the labels (N,)."""
-    return logits.float().softmax(-1), targets
+    return class_probabilities(logits), targets
 
 
 def with_label_probabilities(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the probabilities of logits (N, L), float32, and the labels (N, L), int64, 0 or 1."""
-    return logits.float().sigmoid(), targets.long()
+    return label_probabilities(logits), targets.long()
 
 
 def single_column(predictions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,6 @@ from callbacks.lookup import find_callback
 from callbacks.printing import say
 from callbacks.reliability import panel_names, save_reliability
 from datamodules.atomic_write import WriteError
-from models.calibrated import CalibratedModule
 from models.calibration import Calibration
 from models.calibration.calibration import CALIBRATION_KEY
 from models.calibration.temperature import HIGHEST, LOWEST
@@ -58,8 +57,6 @@ def calibrate(session: Session) -> None:
     """Fit a calibration on the validation part, keep it in the checkpoint, and print what it changes."""
     trainer, task, checkpoint = session.trainer, session.model, session.checkpoint
     assert checkpoint is not None
-    if not isinstance(task, CalibratedModule):
-        raise UsageError(f"{type(task).__name__} cannot be calibrated: it is not a task of models (models.Classifier)")
     kept = find_callback(trainer, ValidationOutputs)
     assert kept is not None
     writes = trainer.is_global_zero and not trainer.fast_dev_run  # type: ignore[attr-defined]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from datamodules.argument_kinds import members
 from models.init_args import find_class
-from models.signatures import made_by, members
+from models.signatures import made_by
 from scripts.cli.constructor import SEQUENCES, Argument, constructor_arguments, is_own
 from scripts.cli.jobs import JOBS, Option
 from scripts.cli.start_up_cache import PACKAGES, VERSIONED

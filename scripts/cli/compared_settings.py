@@ -13,8 +13,8 @@ import lightning as L
 from torch.optim import AdamW
 
 from callbacks.lookup import changes_training
+from datamodules.argument_kinds import members
 from models.init_args import class_path, find_class
-from models.signatures import members
 from scripts.cli.choices import slot_of
 from scripts.cli.constructor import REQUIRED, Argument, class_arguments, constructor_arguments
 from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from datamodules.argument_kinds import members
 from models.init_args import find_class
-from models.signatures import constructor_parameters, made_by, members
+from models.signatures import constructor_parameters, made_by
 from scripts.cli.start_up_cache import PACKAGES
 
 REQUIRED = UNTYPED = inspect.Parameter.empty
