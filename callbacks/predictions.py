@@ -13,7 +13,7 @@ from callbacks.best_epoch import BestEpochCallback
 from callbacks.figures import PART_LABELS, save_figure
 from callbacks.history import History, epochs_done, moment
 from callbacks.lookup import run_folder, run_title, validates_in_fit
-from datamodules.samples import labelled_steps
+from datamodules.samples import existing_targets
 from models.evaluated import Mode
 
 Collected = dict[str, Tensor]
@@ -63,11 +63,6 @@ class PredictionsFigure(BestEpochCallback):
             data: The datamodule.
         """
 
-    def _take(self, outputs: Any, batch: Any) -> None:
-        targets = batch[1]
-        steps = labelled_steps(targets)
-        self.add(outputs, targets if steps is None else targets[steps])
-
     def _start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         data: Any = getattr(trainer, "datamodule", None)
         self._collects = data is not None and run_folder(trainer) is not None and self.begin(pl_module, data)
@@ -88,7 +83,7 @@ class PredictionsFigure(BestEpochCallback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
         if self._collects and validates_in_fit(trainer) and outputs is not None:
-            self._take(outputs, batch)
+            self.add(outputs, existing_targets(batch[1]))
 
     @override
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -121,7 +116,7 @@ class PredictionsFigure(BestEpochCallback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
         if self._collects and outputs is not None:
-            self._take(outputs, batch)
+            self.add(outputs, existing_targets(batch[1]))
 
     @override
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from callbacks.figures import BEST_COLOR, PART_COLORS, PART_LABELS, new_figure, plain_axes, save_figure, style
 from callbacks.lookup import run_folder, run_title
-from datamodules.samples import labelled_steps
+from datamodules.samples import existing_targets
 from models.metrics.calibration import JUDGES, ReliabilityBins, expected_gap
 from models.metrics.mean_loss import SUM_DTYPE
 
@@ -114,7 +114,7 @@ class ReliabilityDiagram(L.Callback):
             return
         raw = outputs.to(SUM_DTYPE) * getattr(pl_module, "temperature", 1.0)
         for bins, logits in zip(self._bins.values(), (raw, outputs), strict=False):
-            bins.update(logits, targets_of(batch))
+            bins.update(logits, existing_targets(batch[1]))
 
     @override
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -138,10 +138,3 @@ def save_reliability(trainer: L.Trainer, task: L.LightningModule, panels: Mappin
     kind = "labels" if takes == "labels" else "samples"
     title = f"{run_title(folder)}: reliability on {samples:,} {PART_LABELS[part]} {kind}"
     save_figure(trainer, draw_reliability(panels, title, AXES[takes]), "reliability")
-
-
-def targets_of(batch: Any) -> Tensor:
-    """Return the targets of a batch; of those of steps the ones that exist, (M, ...)."""
-    targets: Tensor = batch[1]
-    labelled = labelled_steps(targets)
-    return targets if labelled is None else targets[labelled]

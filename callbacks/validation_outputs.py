@@ -9,7 +9,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 from typing_extensions import override
 
-from callbacks.reliability import targets_of
+from datamodules.samples import existing_targets
 from models.errors import TrainingError
 
 
@@ -41,7 +41,7 @@ class ValidationOutputs(L.Callback):
         if not isinstance(outputs, Tensor):
             name = type(pl_module).__name__
             raise TrainingError(f"{name}: its validation_step must return the predictions, to be calibrated")
-        self._kept.update(outputs, targets_of(batch))
+        self._kept.update(outputs, existing_targets(batch[1]))
 
     @override
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from datamodules.array_values import OWNER, Array, as_array, as_arrays, as_numbers, is_frame
 from datamodules.errors import DataError
+from datamodules.precision import numbered_features
 from datamodules.sequences.array_files import as_steps, check_finite
 from datamodules.sequences.npz_names import Named
 from datamodules.sequences.npz_values import Arranged, arrange
@@ -110,7 +111,7 @@ def read_table(inputs: Any) -> tuple[Tensor, list[str]]:
     if array.ndim > 2:
         raise DataError(f"{OWNER}: inputs {array.shape} are not a table (N, F)")
     array = array.reshape(len(array), -1)
-    names = names or [f"feature {number}" for number in range(array.shape[1])]
+    names = names or numbered_features(array.shape[1])
     return torch.from_numpy(as_numbers("inputs", array, names)), names
 
 

@@ -24,7 +24,7 @@ from datamodules.array_targets import read_array_targets, samples_of
 from datamodules.array_values import OWNER, Array, as_array, is_frame
 from datamodules.base import DataModule
 from datamodules.errors import DataError
-from datamodules.precision import check_precision, narrowest
+from datamodules.precision import check_precision, narrowest, numbered_features
 from datamodules.samples import Samples
 from datamodules.sequences.npz_targets import by_rows
 from datamodules.sequences.ragged import RaggedSequences, Sequences
@@ -219,7 +219,7 @@ class SequenceArrays(SequenceDataModule, Arrays):
         arranged = read_sequences(inputs)
         values, of_steps = by_rows(OWNER, "targets", read_step_targets(targets, arranged), arranged)
         found = read_array_targets(values, of_steps, names, continuous)
-        features = [f"feature {number}" for number in range(arranged.steps.shape[1])]
+        features = numbered_features(arranged.steps.shape[1])
         self.recorded = Recorded(
             OWNER, arranged.steps, arranged.lengths, found.values, of_steps, found.class_names, features
         )

@@ -197,18 +197,23 @@ def _joined(
     return NewBatch(names, join([sample for _, sample in named]), unreadable)
 
 
-def in_slices(files: Iterable[tuple[dict[str, list[Any]], Tensor] | Unreadable], size: int) -> Iterator[NewBatch]:
+def in_slices(
+    files: Iterable[tuple[dict[str, list[Any]], Any] | Unreadable],
+    size: int,
+    encode: Callable[[Any], Tensor | Sequences] = torch.as_tensor,
+) -> Iterator[NewBatch]:
     """Yield the rows of files as batches.
 
     Args:
-        files: What identifies each of a file's rows, by column, and their raw inputs, (N, ...).
+        files: What identifies each of a file's rows, by column, and the N rows themselves.
         size: Rows per batch.
+        encode: Makes raw inputs of some rows; by default they are raw inputs already, (N, ...).
     """
     for file in files:
         if isinstance(file, Unreadable):
             yield NewBatch(unreadable=[file])
             continue
-        names, inputs = file
-        for start in range(0, len(inputs), size):
+        names, rows = file
+        for start in range(0, len(rows), size):
             some = slice(start, start + size)
-            yield NewBatch({column: values[some] for column, values in names.items()}, inputs[some])
+            yield NewBatch({column: values[some] for column, values in names.items()}, encode(rows[some]))

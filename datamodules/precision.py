@@ -33,6 +33,11 @@ def narrowest(values: Tensor) -> Tensor:
     return values if bool(lost.any()) else rounded
 
 
+def numbered_features(count: int) -> list[str]:
+    """Return what messages call features that have no names."""
+    return [f"feature {number}" for number in range(count)]
+
+
 def check_precision(owner: str, names: Sequence[str], values: Tensor, normalization: Normalization) -> None:
     """Check that float32 tells the values of each column apart once they are standardised.
 

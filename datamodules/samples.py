@@ -177,6 +177,12 @@ def labelled_steps(targets: Tensor) -> Tensor | None:
     return targets != UNLABELLED if kind == "classes" and targets.ndim == 2 else None
 
 
+def existing_targets(targets: Tensor) -> Tensor:
+    """Return targets as they are; of those of steps the ones that exist, (M, ...)."""
+    labelled = labelled_steps(targets)
+    return targets if labelled is None else targets[labelled]
+
+
 def check_one_label(owner: str, option: str, targets: Tensor, class_names: tuple[str, ...]) -> None:
     """Check that every sample has one class, for an option that needs it.
 

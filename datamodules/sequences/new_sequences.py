@@ -17,7 +17,7 @@ from datamodules.sequences.columns import check_column, read_columns, read_featu
 from datamodules.sequences.long_table import in_sequences
 from datamodules.sequences.npz_names import name_inputs
 from datamodules.sequences.npz_values import arrange
-from datamodules.sequences.ragged import LARGEST_PADDED, RaggedSequences, Sequences
+from datamodules.sequences.ragged import RaggedSequences, Sequences, check_padded_size
 from datamodules.sequences.recorded import Array
 from datamodules.sequences.sequence_csv import read_csv, read_numbers_of_files
 from datamodules.tables.new_rows import TABLES
@@ -172,12 +172,8 @@ def _join(trained: TrainedOn, sequences: list[Array]) -> Tensor | Sequences:
         DataError: They are too large for memory.
     """
     lengths = torch.tensor([len(steps) for steps in sequences])
-    longest, features = int(lengths.max()), sequences[0].shape[1]
-    if longest * features * len(lengths) * trained.dtype.itemsize > LARGEST_PADDED:
-        raise DataError(
-            f"{len(lengths):,} sequences padded to the longest, {longest:,} steps, do not fit into memory: lower "
-            "data.eval_batch_size"
-        )
+    step_bytes = sequences[0].shape[1] * trained.dtype.itemsize
+    check_padded_size("new sequences", len(lengths), lengths, step_bytes, "lower data.eval_batch_size")
     steps = torch.from_numpy(np.concatenate(sequences)).to(trained.dtype)
     padded = RaggedSequences(steps, lengths).pad(torch.arange(len(lengths)))
-    return padded if trained.lengths or int(lengths.min()) < longest else padded.values
+    return padded if trained.lengths or int(lengths.min()) < int(lengths.max()) else padded.values

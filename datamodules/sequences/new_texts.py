@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
-from datamodules.new_inputs import NewBatch, TrainedOn, Unreadable, input_files, read_each
+from datamodules.new_inputs import NewBatch, TrainedOn, in_slices, input_files, read_each
 from datamodules.regular_files import read_text
 from datamodules.sequences.columns import check_column, read_columns, texts
 from datamodules.sequences.vocabulary import Vocabulary
@@ -18,7 +19,7 @@ ENDINGS = (".csv", ".tsv", LINES, *PARQUET)
 
 
 def read_new_texts(path: Path, trained: TrainedOn, text: str, target: str) -> Iterator[NewBatch]:
-    """Yield texts as token ids, named by their "row", whose first is a table's header or a .txt file's first text.
+    """Return texts as token ids, named by their "row", whose first is a table's header or a .txt file's first text.
 
     Args:
         path: A .txt file with a text in each line, a CSV or Parquet file, or a folder of such files.
@@ -31,25 +32,18 @@ def read_new_texts(path: Path, trained: TrainedOn, text: str, target: str) -> It
     """
     vocabulary = Vocabulary(**trained.manifest["vocabulary"])
 
-    def read(name: str, file: Path) -> tuple[str | None, int, list[str]]:
+    def read(name: str, file: Path) -> tuple[dict[str, list[Any]], list[str]]:
         of_folder = name if path.is_dir() else None
         if file.suffix.lower() == LINES:
-            return of_folder, 1, _lines(file)
+            lines = _lines(file)
+            return row_names(of_folder, len(lines), 1), lines
         frame = read_columns(file)
         check_column(file, frame, text, "text")
         if target in frame.columns:
             rank_zero_warn(f"{file}: the target column {target!r} is not used: predictions need inputs alone")
-        return of_folder, 2, texts(frame[text]).tolist()
+        return row_names(of_folder, len(frame), 2), texts(frame[text]).tolist()
 
-    for file in read_each(input_files(path, ENDINGS), read):
-        if isinstance(file, Unreadable):
-            yield NewBatch(unreadable=[file])
-            continue
-        name, first, written = file
-        names = row_names(name, len(written), first)
-        for start in range(0, len(written), trained.batch_size):
-            some = slice(start, start + trained.batch_size)
-            yield NewBatch({column: values[some] for column, values in names.items()}, vocabulary.encode(written[some]))
+    return in_slices(read_each(input_files(path, ENDINGS), read), trained.batch_size, vocabulary.encode)
 
 
 def _lines(file: Path) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.errors import DataError
+from datamodules.precision import numbered_features
 from datamodules.sequences.array_files import load_npz
 from datamodules.sequences.npz_names import Named, name_arrays, shapes
 from datamodules.sequences.npz_targets import Origin, by_rows, read_targets
@@ -62,7 +63,7 @@ def _recorded(path: str, parts: dict[str, Named], continuous: bool | None) -> Re
         read.values,
         of_steps,
         read.class_names,
-        [f"feature {number}" for number in range(steps.shape[1])],
+        numbered_features(steps.shape[1]),
         parts=places if len(parts) > 1 else {},
         facts=[f"{part}: {one.words}" if part else one.words for part, one in arranged.items() if one.words],
         column=partial(_value_of_sequences, path, {part: named.others for part, named in parts.items()}, len(lengths)),

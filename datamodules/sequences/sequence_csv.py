@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datamodules.errors import DataError
+from datamodules.precision import numbered_features
 from datamodules.sequences.columns import plain_numbers
 from datamodules.sequences.recorded import Array
 from datamodules.tables.columns import Kind, read_column, read_column_as, read_numbers
@@ -38,7 +39,7 @@ def read_csv(file: Path) -> tuple[list[str], "pd.DataFrame", list[str]]:
     if not len(steps):
         raise DataError(f"{file} has no steps; a sequence is numbers, a row a step")
     steps = steps.set_axis(steps.index - 1, axis=0)
-    steps = steps.set_axis(header or [f"feature {number}" for number in range(steps.shape[1])], axis=1)
+    steps = steps.set_axis(header or numbered_features(steps.shape[1]), axis=1)
     doubled = steps.columns[steps.columns.duplicated()]
     if len(doubled):
         raise DataError(f"{file} has two columns of the same name: {doubled[0]!r}")

@@ -13,7 +13,7 @@ from datamodules.errors import DataError
 from datamodules.loader import Batch
 from datamodules.new_inputs import NewBatch, TrainedOn
 from datamodules.normalization import Normalization, channel_statistics
-from datamodules.precision import check_precision
+from datamodules.precision import check_precision, numbered_features
 from datamodules.samples import labelled_steps
 from datamodules.sequences.new_sequences import Layout, read_new_sequences
 from datamodules.sequences.ragged import PLACE_BYTES, RaggedSequences, Sequences, check_padded_size
@@ -53,7 +53,7 @@ class SequenceDataModule(DataModule):
 
     def feature_names(self) -> list[str]:
         """Return what messages call each feature of a step."""
-        return [f"feature {number}" for number in range(self.samples.inputs.shape[-1])]
+        return numbered_features(self.samples.inputs.shape[-1])
 
     @override
     def setup(self, stage: str | None = None) -> None:

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from datamodules.errors import DataError
 from datamodules.images.class_files import SUFFIXES
 from datamodules.images.image_layout import part_folders, subfolders
+from datamodules.precision import numbered_features
 from datamodules.sequences.array_files import as_steps, check_finite, load_npy
 from datamodules.sequences.recorded import Array, Recorded
 from datamodules.sequences.sequence_csv import read_csv, read_numbers_of_files
@@ -52,13 +53,8 @@ def read_folder(path: Path) -> Recorded:
         parts={part: indices for part, indices in parts.items() if len(indices)},
         files=[file.relative_to(path).as_posix() for file in files],
         facts=[f"{count:,} {kind}{'s' * (count > 1)} ignored" for kind, count in sorted(left_out.items())],
-        columns=() if names == numbered(len(names)) else tuple(names),
+        columns=() if names == numbered_features(len(names)) else tuple(names),
     )
-
-
-def numbered(features: int) -> list[str]:
-    """Return what features are called that have no names."""
-    return [f"feature {number}" for number in range(features)]
 
 
 def _list(path: Path) -> tuple[list[tuple[str, str, Path]], Counter[str]]:
@@ -106,7 +102,7 @@ def _read(files: list[Path]) -> tuple[list[str], list[Array]]:
         else:
             arrays[file] = as_steps(load_npy(file), str(file))
         width = (tables if file in tables else arrays)[file].shape[1]
-        header = header or numbered(width)
+        header = header or numbered_features(width)
         names = names or header
         if len(header) != len(names):
             raise DataError(f"{file} has {len(header)} features a step; {files[0]} has {len(names)}")
