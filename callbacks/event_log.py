@@ -118,7 +118,7 @@ def _has_one_record(path: Path) -> bool:
 
 
 def log_test(folder: Path, metrics: Mapping[str, float], step: int) -> None:
-    """Log the metrics of a test beside a run's training, in a file of its own that the next test replaces."""
+    """Log the metrics of a test into a separate event file of the run's folder; the next test replaces it."""
     earlier = list(folder.glob(RESULT_FILES))
     # TensorBoard, if it runs, reads files that are new, in the order of their names.
     times = [int(found[1]) for path in folder.glob(EVENT_FILES) if (found := TIME.match(path.name))]

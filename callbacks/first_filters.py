@@ -64,7 +64,7 @@ class FirstFilters(L.Callback):
 
 
 def first_convolution(module: nn.Module) -> str | None:
-    """Return the name of the weights of the first convolution, None if its filters are no pictures."""
+    """Return the name of the first convolution's weights; None if its filters cannot be shown as images."""
     for name, layer in module.named_modules():
         if isinstance(layer, nn.Conv2d):
             _, channels, height, width = layer.weight.shape

@@ -223,7 +223,7 @@ def _now(trainer: L.Trainer) -> float:
 
 
 def _samples_in(batch: Any) -> int:
-    """Return the number of samples of a batch: of its targets, or as Lightning finds it; 0 if it does not."""
+    """Return the number of samples in a batch, from its targets or else by Lightning; 0 if neither tells."""
     if isinstance(batch, list | tuple) and len(batch) > 1 and isinstance(batch[1], Tensor):
         return len(batch[1])
     try:

@@ -18,9 +18,9 @@ LOSS = "val/loss"
 class StockMetrics(L.Callback):
     """Lets `val_loss` count as `val/loss`, `train_acc` as `train/acc`, and so on, for the callbacks that come after it.
 
-    Which metrics such a module logs is known after its first validation only: the check before training is one. If
-    there is no loss then, neither early stopping nor the checkpoint of the best epoch can watch it; that is said, and
-    the run goes on without.
+    The first validation shows which metrics such a module logs; the check before training is one. If it logs no loss,
+    early stopping and the checkpoint of the best epoch have nothing to watch: a warning says so, and the run goes on
+    without them.
     """
 
     changes_training: ClassVar[bool] = False

@@ -18,7 +18,7 @@ ARRAY = ".npy"
 
 
 def read_any_inputs(path: Path, trained: TrainedOn) -> Iterator[NewBatch]:
-    """Yield new inputs for a model of a dataset that has no files of its own kind.
+    """Return batches of new inputs for a model whose dataset has no file format of its own.
 
     An .npy file holds raw inputs (N, ...), as the dataset holds them. Where these are images, image files will do too;
     where they are rows of numbers, a table with as many columns.

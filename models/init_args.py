@@ -27,9 +27,8 @@ class RecordsInitArgs:
             ValueError: One is of the wrong kind. Any other fault is left for the constructor to refuse.
         """
         made = super().__new__(cls)
-        made.__dict__["init_args"] = call_arguments(
-            cls, args, kwargs
-        )  # nn.Module's own __setattr__ works only after its __init__
+        # The __setattr__ of nn.Module works only after its __init__.
+        made.__dict__["init_args"] = call_arguments(cls, args, kwargs)
         return made
 
 

@@ -1,4 +1,4 @@
-"""MLflow: a run of its own there, which a resumed run goes on with."""
+"""A logger for MLflow; a resumed run continues its MLflow run."""
 
 import logging
 import os

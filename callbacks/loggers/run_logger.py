@@ -44,7 +44,7 @@ class RunLogger(OncePerStep):
 
     @property
     def group(self) -> str:
-        """Name of the runs that this one is compared with: that of its recipe."""
+        """Name of the recipe, by which runs are grouped for comparison."""
         return self.folder.absolute().parent.name if self.folder is not None else ""
 
 

@@ -1,4 +1,4 @@
-"""Weights & Biases: a run of its own there, which a resumed run goes on with."""
+"""A logger for Weights & Biases; a resumed run continues its W&B run."""
 
 import os
 import shlex

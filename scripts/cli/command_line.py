@@ -15,14 +15,8 @@ CONFIG = ("-c", "--config")
 LONGEST_SHOWN = 200
 HELP = ("-h", "--help")
 WITHOUT_VALUE = (*HELP, "--print_config")  # a value of --print_config follows "="
-NAMED_BY_FLAG = (
-    "name",
-    "runs_dir",
-    "ckpt_path",
-    "inputs",
-    "output",
-    "format",
-)  # a recipe's value never wins over a flag
+# A recipe's value never wins over one of these flags.
+NAMED_BY_FLAG = ("name", "runs_dir", "ckpt_path", "inputs", "output", "format")
 
 
 class Flag(NamedTuple):
