@@ -150,11 +150,14 @@ class GradientNorms(L.Callback):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"epochs": self._epochs, "sums": {kind: sums.cpu() for kind, sums in self._sums.items()}}
+        # A tensor takes hundreds of bytes of a checkpoint, a number nine: checkpoints grow by these with every epoch.
+        epochs = [{kind: norms.tolist() for kind, norms in epoch.items()} for epoch in self._epochs]
+        return {"epochs": epochs, "sums": {kind: sums.cpu() for kind, sums in self._sums.items()}}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._epochs, self._sums = list(state_dict["epochs"]), dict(state_dict["sums"])
+        self._epochs = [{kind: torch.tensor(norms) for kind, norms in epoch.items()} for epoch in state_dict["epochs"]]
+        self._sums = dict(state_dict["sums"])
 
 
 def _norms(tensors: Sequence[Tensor]) -> Tensor:

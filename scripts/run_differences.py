@@ -74,8 +74,9 @@ def _of_values(first: Any, second: Any, place: str = "") -> Iterator[str]:
     elif isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
         for number, pair in enumerate(zip(first, second, strict=True)):
             yield from _of_values(*pair, f"{place}.{number}")
-    elif isinstance(first, Tensor) and isinstance(second, Tensor):
-        if first.dtype != second.dtype or not torch.equal(first, second):
+    elif isinstance(first, Tensor) or isinstance(second, Tensor):
+        both = isinstance(first, Tensor) and isinstance(second, Tensor)
+        if not both or first.dtype != second.dtype or not torch.equal(first, second):
             yield f"{place} differs"
     elif first != second and not (first != first and second != second):  # NaN equals NaN here
         yield f"{place} was {first!r}, is {second!r}"
