@@ -43,6 +43,13 @@ def find_callback(trainer: L.Trainer, kind: type[AnyCallback]) -> AnyCallback | 
     return next((callback for callback in callbacks_of(trainer) if isinstance(callback, kind)), None)
 
 
+def time_is_up(trainer: L.Trainer) -> bool:
+    """Return whether a trainer has trained for as long as `max_time` allows."""
+    timer = find_callback(trainer, callbacks.Timer)
+    remaining = None if timer is None else timer.time_remaining()
+    return remaining is not None and remaining <= 0
+
+
 def changes_training(callback_class: type[L.Callback]) -> bool:
     """Return whether a callback changes the weights that training arrives at; watching and drawing do not.
 

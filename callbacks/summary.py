@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import lightning as L
-from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -23,7 +22,7 @@ from callbacks.files import display_path, write_text
 from callbacks.generalization_gap import gaps
 from callbacks.history import History, Row, epochs_done, moment, shared_metrics
 from callbacks.last_checkpoint import LastCheckpoint
-from callbacks.lookup import callbacks_of, find_callback, run_folder
+from callbacks.lookup import callbacks_of, find_callback, run_folder, time_is_up
 from callbacks.monitor import at_epoch_end
 from callbacks.printing import metric_lines, say
 from models.evaluated import Mode
@@ -196,9 +195,7 @@ def _reason(trainer: L.Trainer) -> str:
         return "max_epochs"
     if 0 < trainer.max_steps <= trainer.global_step:
         return "max_steps"
-    timer = find_callback(trainer, Timer)
-    remaining = None if timer is None else timer.time_remaining()
-    return "max_time" if remaining is not None and remaining <= 0 else "stopped"
+    return "max_time" if time_is_up(trainer) else "stopped"
 
 
 def result_lines(summary: dict[str, Any]) -> list[str]:

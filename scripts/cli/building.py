@@ -17,14 +17,13 @@ from torch import nn
 from datamodules import DataModule
 from datamodules.augmentation import Views
 from models.own_code import place_of, with_place
-from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
+from scripts.cli.hyperparameters import FROM_DATA
 
 # What `build_object` builds.
 BUILT: tuple[type[Any], ...] = (
     *(nn.Module, L.LightningDataModule, Views, Callback, Logger, Profiler, Strategy),
     *(Accelerator, CheckpointIO, ClusterEnvironment, PrecisionPlugin),
 )
-FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
 # Attributes that only `super().__init__()` sets.
 SET_BY_BASE = ((nn.Module, "_modules"), (L.LightningDataModule, "prepare_data_per_node"), (DataModule, "batch_size"))
 UNREADY = "its __init__ must call super().__init__() first"

@@ -25,7 +25,7 @@ from scripts.cli.own_files import own_hint
 from scripts.cli.start_up_cache import VERSIONED
 
 # Arguments that the data fills in.
-FROM_DATA = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS, "model.metrics": METRIC_LINKS}
+LINKS = {"model": MODEL_LINKS, "model.network": NETWORK_LINKS, "model.metrics": METRIC_LINKS}
 MAX_SUMMARY = 8  # arguments that the help of a job names for one option
 
 
@@ -199,7 +199,7 @@ def _how_to_choose(key: str, slot: Slot, command: str = "") -> str:
 
 
 def _class_page(key: str, slot: Slot, cls: type) -> str:
-    linked = set(FROM_DATA.get(key, {}).values())
+    linked = set(LINKS.get(key, {}).values())
     arguments = slot.arguments(cls)
     rows = [_row(f"--{key}.{argument.name}", argument) for argument in arguments if argument.name not in linked]
     filled = [argument.name for argument in arguments if argument.name in linked]

@@ -17,12 +17,11 @@ from datamodules.argument_kinds import members
 from models.init_args import class_path, find_class
 from scripts.cli.choices import slot_of
 from scripts.cli.constructor import REQUIRED, Argument, class_arguments, constructor_arguments
-from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
+from scripts.cli.hyperparameters import FROM_DATA
 from scripts.cli.resume import may_change
 
 Plain = bool | int | float | str
 NONE = "none"
-FROM_DATA = (*MODEL_LINKS.values(), *NETWORK_LINKS.values())
 # Of torch's optimizers, how a step is computed, not what it computes; of its losses, what a task leaves no choice of.
 OF_TORCH = ("capturable", "differentiable", "foreach", "fused", "maximize", "ignore_index", "reduction")
 
@@ -106,7 +105,7 @@ def _object(name: str, config: dict[str, Any] | None) -> dict[str, Plain]:
 
 
 def _columns(name: str, value: Any, argument: Argument) -> Iterator[tuple[str, Plain]]:
-    if isinstance(value, dict) and "class_path" in value:
+    if _is_object(value):
         yield from _object(name, value).items()
     elif isinstance(value, dict) and is_dataclass(argument.annotation):  # SplitOptions
         dataclass: Any = argument.annotation

@@ -53,7 +53,7 @@ def _export(job: Job, words: list[str]) -> None:
         raise UsageError(f"--format {name}: choose {', '.join(FORMATS)}")
     written = FORMATS[name]
     path = _path(command.config.output, command.checkpoint, written)
-    check_writable(path)
+    check_writable(path, f"model{written.ending}")
     written.check_installed()
     model = load_trained(command, command.trainer())
     if model.task.network_dtype in HALF:

@@ -45,6 +45,11 @@ def describe_failure(error: Exception) -> str:
     return said if owner is None else f"{owner[0]}: {owner[1]}: {said}"
 
 
+def with_debug_hint(error: Exception) -> str:
+    """Return an error as one line, and how to see its traceback."""
+    return f"{describe_failure(error)} ({DEBUG_HINT})"
+
+
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
         return f"{error.strerror}: {error.filename}"

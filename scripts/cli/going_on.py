@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Timer
 
 from callbacks.checkpoint_io import check_resumable, load_checkpoint
 from callbacks.files import display_path
-from callbacks.lookup import find_callback
+from callbacks.lookup import time_is_up
 from scripts.cli.errors import UsageError
 from scripts.cli.first_process import command_to_go_on
 
@@ -47,9 +46,7 @@ def lacks_summary(checkpoint: Path, folder: Path | None) -> bool:
 
 def nothing_left(checkpoint: Path, trainer: L.Trainer) -> str:
     """Return that a checkpoint has trained for as long as the trainer is to, and how to go on."""
-    timer = find_callback(trainer, Timer)
-    remaining = None if timer is None else timer.time_remaining()
-    if remaining is not None and remaining <= 0:
+    if time_is_up(trainer):
         return f"{checkpoint} has trained for as long as --trainer.max_time allows; raise that to continue"
     by_steps = 0 <= trainer.max_steps <= trainer.global_step
     done, limit = (trainer.global_step, "steps") if by_steps else (trainer.current_epoch, "epochs")

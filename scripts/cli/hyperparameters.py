@@ -16,6 +16,7 @@ NETWORK_LINKS = {
     "category_blocks": "category_blocks",
     "num_tokens": "num_tokens",
 }
+FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
 # What a network for data that state no `num_outputs` has as many outputs as.
 NUM_OUTPUTS = ("num_outputs", "num_classes")
 METRIC_LINKS = {name: name for name in ("num_classes", "num_labels", "num_outputs")}  # by the task

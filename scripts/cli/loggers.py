@@ -40,8 +40,8 @@ def training_loggers(given: Any, folder: Path | None, settings: dict[str, Any]) 
     what = run_title(settings)
     if None in wanted or True in wanted:
         # TensorBoard makes one row of runs of the same name: two folders of runs may each have a digits/version_0.
-        place = f"{folder.parent.name}/{folder.name}", f"in {display_path(folder.absolute().parents[1])}"
-        found.insert(0, EventLog(folder, f"{place[0]} {what} {place[1]}"))
+        place = display_path(folder.absolute().parents[1])
+        found.insert(0, EventLog(folder, f"{folder.parent.name}/{folder.name} {what} in {place}"))
     elif found:
         found.insert(0, RunFolderLogger(folder))
     for logger in found:

@@ -19,7 +19,7 @@ def named_value(line: CommandLine, *keys: str, begin: Mapping[str, Any] | None =
     """
     found: Any = None
     for content in (begin or {}, *(recipe.content for recipe in line.recipes.values())):
-        value = _below(content, *keys)
+        value = value_below(content, *keys)
         found = found if value is None else value
     flag = f"--{'.'.join(keys)}"
     given = [flag_.value for flag_ in line.flags if place_of_flag(flag_.name) == flag]
@@ -52,7 +52,8 @@ def place_of_flag(flag: str) -> str:
     return ".".join(key for key in flag.split(".") if key not in CLASS_KEYS)
 
 
-def _below(value: Any, *keys: str) -> Any:
+def value_below(value: Any, *keys: str) -> Any:
+    """Return the value of settings at a place, without `init_args`; None if there is none."""
     for key in keys:
         if isinstance(value, dict) and isinstance(value.get("init_args"), dict):
             value = value["init_args"]

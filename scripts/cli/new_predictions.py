@@ -20,6 +20,7 @@ from scripts.cli import training
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import Job
+from scripts.cli.predictions import PREDICTIONS
 from scripts.cli.result_files import check_ending, check_writable, open_results
 from scripts.cli.result_table import MOST, ResultTable
 from scripts.cli.run_data import build_views
@@ -59,7 +60,7 @@ def _predict(job: Job, line: CommandLine) -> int:
     path = None if output is None else Path(output)
     if path is not None:
         check_ending(path)
-        check_writable(path)
+        check_writable(path, PREDICTIONS)
     trainer = command.trainer()
     model = load_trained(command, trainer)
     model.task.views = build_views(command.config)

@@ -14,6 +14,8 @@ from scripts.cli.notes import notes
 from scripts.cli.result_files import write_predictions
 from scripts.cli.session import Session
 
+PREDICTIONS = "predictions.csv"
+
 
 def predict(session: Session) -> None:
     """Write a checkpoint's predictions for the test part to a CSV file, whose index is that of the run's split.csv."""
@@ -34,7 +36,7 @@ def predict(session: Session) -> None:
 
 def predictions_path(output: str | None, folder: Path | None) -> Path:
     """Return the file for predictions: as the user names it, or in the run's folder, or in the working directory."""
-    return Path(output) if output else (folder or Path()) / "predictions.csv"
+    return Path(output) if output else (folder or Path()) / PREDICTIONS
 
 
 def prediction_rows(

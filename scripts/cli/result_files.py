@@ -28,16 +28,33 @@ class ResultFile(Protocol):
         """Add rows: N values of each column."""
 
 
-def check_writable(path: Path) -> None:
+def check_replaceable(path: Path, example: str) -> None:
+    """Check that a file of `--output` may be replaced.
+
+    Args:
+        path: The file.
+        example: Name of such a file, for the message.
+
+    Raises:
+        UsageError: It is a folder or a device.
+    """
+    if path.is_dir():
+        raise UsageError(f"--output {path} is a folder; name a file in it: --output {path / example}")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"--output {path} is not a regular file: it would be replaced")
+
+
+def check_writable(path: Path, example: str) -> None:
     """Check that a file can be written, before the work whose result it is to hold.
+
+    Args:
+        path: The file.
+        example: Name of such a file, for the message.
 
     Raises:
         UsageError: It is a folder or a device, or its folder cannot be made or written in.
     """
-    if path.is_dir():
-        raise UsageError(f"--output {path} is a folder; name a file in it: --output {path / 'predictions.csv'}")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"--output {path} is not a regular file: it would be replaced")
+    check_replaceable(path, example)
     there = next(parent for parent in path.absolute().parents if parent.exists())
     if not there.is_dir():
         raise UsageError(f"--output {path}: {display_path(there)} is a file, not a folder")

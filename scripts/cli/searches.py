@@ -19,6 +19,7 @@ from scripts.cli.constructor import class_arguments
 from scripts.cli.errors import UsageError
 from scripts.cli.invocation import Invocation
 from scripts.cli.jobs import Job
+from scripts.cli.named import value_below
 from scripts.cli.parser import Parser, parse
 from scripts.cli.search_trial import Finder, Search, Trial
 
@@ -141,15 +142,9 @@ def _check_rate_can_be_set(config: Namespace) -> None:
 def _found_before(invocation: Invocation, kind: type[Finder]) -> list[str]:
     """Return the flags that set what the run found when it was first started."""
     assert invocation.checkpoint is not None
-    settings: Any = stored_settings(invocation.checkpoint)
     key = RATE if kind is LearningRateFinder else "data.batch_size"
-    try:
-        for name in key.split("."):
-            inner = settings.get("init_args", settings)
-            settings = inner[name]
-    except (AttributeError, KeyError, TypeError):
-        return []
-    return [f"--{key}={settings}"] if isinstance(settings, int | float) else []
+    found = value_below(stored_settings(invocation.checkpoint), *key.split("."))
+    return [f"--{key}={found}"] if isinstance(found, int | float) else []
 
 
 def _callbacks(config: Namespace) -> list[Any]:

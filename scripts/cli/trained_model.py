@@ -1,6 +1,5 @@
 """A checkpoint's model without its data: what `predict --inputs` and `export` work with."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from models.init_args import find_class
 from models.task import SPLIT_KEY
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.errors import UsageError
-from scripts.cli.failures import DEBUG_HINT, DEBUG_VARIABLE, describe_failure
+from scripts.cli.failures import with_debug_hint
 from scripts.cli.invocation import Invocation, resolve
 from scripts.cli.jobs import Job
 from scripts.cli.parser import Parser, parse
 from scripts.cli.trainer import Trainer, build_trainer
-from scripts.cli.training import USER_ERRORS, job_process
+from scripts.cli.training import job_process, one_line_errors
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class TrainedModel:
     @property
     def temperature(self) -> float:
         """What the logits are divided by: 1 unless the model was calibrated."""
-        return float(getattr(self.task, "temperature", 1.0))
+        return self.task.temperature
 
 
 @dataclass(frozen=True)
@@ -101,17 +100,11 @@ def in_one_line() -> Iterator[None]:
     Raises:
         UsageError: Something did.
     """
-    try:
-        with job_process():
+    with one_line_errors(with_debug_hint), job_process():
+        try:
             yield
-    except (*USER_ERRORS, WriteError) as error:
-        raise UsageError(str(error)) from error
-    except UsageError:
-        raise
-    except Exception as error:
-        if os.environ.get(DEBUG_VARIABLE) == "1":
-            raise
-        raise UsageError(f"{describe_failure(error)} ({DEBUG_HINT})") from error
+        except WriteError as error:
+            raise UsageError(str(error)) from error
 
 
 def read_command(job: Job, line: CommandLine) -> Command:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -22,14 +22,14 @@ from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.evaluation import evaluate
-from scripts.cli.failures import DEBUG_HINT, DEBUG_VARIABLE, describe_failure, keep_traceback
+from scripts.cli.failures import DEBUG_VARIABLE, describe_failure, keep_traceback, with_debug_hint
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.measured_weights import tell_given_weights
 from scripts.cli.parser import parse
-from scripts.cli.predictions import predict, predictions_path
+from scripts.cli.predictions import PREDICTIONS, predict, predictions_path
 from scripts.cli.quiet import quiet
 from scripts.cli.result_files import check_writable
 from scripts.cli.run_lock import locked
@@ -69,6 +69,28 @@ def job_process() -> Iterator[None]:
             remove_empty_run()
 
 
+@contextmanager
+def one_line_errors(unforeseen: Callable[[Exception], str]) -> Iterator[None]:
+    """Turn what goes wrong in a job into one line.
+
+    Args:
+        unforeseen: Returns the line of an error that is nobody's mistake.
+
+    Raises:
+        UsageError: Something went wrong.
+    """
+    try:
+        yield
+    except USER_ERRORS as error:
+        raise UsageError(str(error)) from error
+    except UsageError:
+        raise
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            raise
+        raise UsageError(unforeseen(error)) from error
+
+
 @job_process()
 def run(job: Job, words: list[str]) -> None:
     """Run a job of the Trainer.
@@ -81,7 +103,7 @@ def run(job: Job, words: list[str]) -> None:
         UsageError: Data, checkpoint, settings or training are at fault; the message is one line.
     """
     session: Session | None = None
-    try:
+    with one_line_errors(lambda error: _unforeseen(error, session)):
         session = prepare(job, words)
         if session.trainer.is_global_zero and (lines := notes(session.model, session.data)):
             say(*lines)
@@ -95,23 +117,14 @@ def run(job: Job, words: list[str]) -> None:
             calibrate(session)
         else:
             evaluate(session)
-    except USER_ERRORS as error:
-        raise UsageError(str(error)) from error
-    except UsageError:
-        raise
-    except Exception as error:
-        if os.environ.get(DEBUG_VARIABLE) == "1":
-            raise
-        raise UsageError(_unforeseen(error, session)) from error
 
 
 def _unforeseen(error: Exception, session: Session | None) -> str:
     """Return one line on an error; of one after the first step, the traceback is kept in the run's folder."""
-    line = describe_failure(error)
     if session is None or not _has_trained(session):
         begins_from = session.checkpoint if session is not None else None
-        return f"{line} ({DEBUG_HINT})" if begins_from is None else f"{begins_from}: {line} ({DEBUG_HINT})"
-    return f"{line} ({keep_traceback(error, session.folder)}); {what_is_kept(session.folder)}"
+        return with_debug_hint(error) if begins_from is None else f"{begins_from}: {with_debug_hint(error)}"
+    return f"{describe_failure(error)} ({keep_traceback(error, session.folder)}); {what_is_kept(session.folder)}"
 
 
 def _has_trained(session: Session) -> bool:
@@ -158,7 +171,7 @@ def prepare(job: Job, words: list[str]) -> Session:
     parser, config = parse(job, invocation)
     if job.name == "predict":
         folder = None if invocation.checkpoint is None else run_folder_of(invocation.checkpoint)
-        check_writable(predictions_path(config.output, folder))
+        check_writable(predictions_path(config.output, folder), PREDICTIONS)
     if job.name == "calibrate" and invocation.checkpoint is not None:
         check_calibration(config.coverage, invocation.checkpoint)
     parser, config, data = with_found_values(job, invocation, parser, config, data)

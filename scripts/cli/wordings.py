@@ -13,7 +13,7 @@ from scripts.cli.class_help import flags_below
 from scripts.cli.command_line import missing_file
 from scripts.cli.constructor import class_arguments, constructor_arguments, is_own
 from scripts.cli.flags import did_you_mean, unknown_flag
-from scripts.cli.hyperparameters import MODEL_LINKS, NETWORK_LINKS
+from scripts.cli.hyperparameters import FROM_DATA
 from scripts.cli.jobs import JOBS
 from scripts.cli.own_files import own_hint
 
@@ -21,7 +21,6 @@ LISTS = {"int": "a list of whole numbers such as [8,9]", "float": "a list of num
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "tuple": "a list"}
 
 FACTORY_VALUE = r"(?:\. Got value: Namespace\(.*)?$"  # the value of the whole factory, after the value at fault
-FROM_DATA = {*MODEL_LINKS.values(), *NETWORK_LINKS.values()}
 FACTORY_CLASS = re.compile(r"class_path='([\w.]+)'")
 GIVEN_VALUE = re.compile(rf"Given value: (.*?){FACTORY_VALUE}", re.MULTILINE)
 UNION = re.compile(r"Subtypes: \[(.+)\]$", re.MULTILINE)
@@ -236,7 +235,5 @@ def _type_words(annotation: str) -> str:
     if choices := re.findall(r"Literal\[(.+?)\]", annotation):
         return "one of " + ", ".join(dict.fromkeys(", ".join(choices).replace("'", "").split(", ")))
     words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
-    listed = re.sub(
-        r"list\[(?:[\w.]+\.)?(\w+?)(?:Factory)?\]", lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words
-    )
+    listed = LIST.sub(lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words)
     return " or ".join(TYPES.get(word.strip(), word.strip()) for word in listed.split(", "))

@@ -7,6 +7,7 @@ from callbacks.printing import say
 from datamodules.atomic_write import WriteError
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import Job
+from scripts.cli.result_files import check_replaceable
 from scripts.report.finding import default_output, find_runs
 from scripts.report.formats import size
 from scripts.report.page import page
@@ -24,7 +25,7 @@ def run(job: Job, words: list[str]) -> None:
     names, output = parse(job, words)
     folders, left_out = find_runs(names)
     path = Path(output) if output is not None else default_output(folders)
-    check_output(path)
+    check_replaceable(path, "report.html")
     html, found = page([read_run(folder) for folder in folders])
     try:
         write_text(path, html)
@@ -61,15 +62,3 @@ def parse(job: Job, words: list[str]) -> tuple[list[str], str | None]:
     if not names:
         raise UsageError(f"which run? {job.usage}")
     return names, output
-
-
-def check_output(path: Path) -> None:
-    """Check that a file can be replaced by the report.
-
-    Raises:
-        UsageError: It is a folder, or a device.
-    """
-    if path.is_dir():
-        raise UsageError(f"{OUTPUT} {path} is a folder; name a file in it: {OUTPUT} {path / 'report.html'}")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{OUTPUT} {path} is not a regular file: it would be replaced")
