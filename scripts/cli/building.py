@@ -17,6 +17,7 @@ from torch import nn
 from datamodules import DataModule
 from datamodules.augmentation import Views
 from models.own_code import place_of, with_place
+from scripts.cli.failures import out_of_memory
 from scripts.cli.hyperparameters import FROM_DATA
 
 # What `build_object` builds.
@@ -47,6 +48,8 @@ def build_object(cls: type[Any], *args: Any, **kwargs: Any) -> Any:
             raise
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         said = str(error).partition("\n")[0]  # torch lists the signatures of its functions below
+        if memory := out_of_memory(error):
+            kind, said = "", memory
         hints = (_base_hint(error), _linked_hint(error, parameters), _text_hint(parameters, kwargs))
         message = f"{cls.__name__}: {kind}{said}{next(filter(None, hints), '')}"
         raise ValueError(with_place(message, error)) from error

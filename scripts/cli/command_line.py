@@ -9,9 +9,8 @@ import yaml
 from datamodules.regular_files import HostileFileError, read_text
 from models.bounded_yaml import LARGEST_TEXT, load_yaml
 from scripts.cli.errors import UsageError
-from scripts.cli.flags import CLASS_KEYS, RECIPE_ENDINGS, check_text, did_you_mean
+from scripts.cli.flags import CLASS_KEYS, CONFIG, RECIPE_ENDINGS, check_text, missing_file
 
-CONFIG = ("-c", "--config")
 LONGEST_SHOWN = 200
 HELP = ("-h", "--help")
 WITHOUT_VALUE = (*HELP, "--print_config")  # a value of --print_config follows "="
@@ -61,7 +60,7 @@ class Recipe:
             if not Path(path).is_dir():
                 raise UsageError(f"{path} is not a recipe: it is {error.strerror}") from error
             inside = sorted(str(entry) for ending in RECIPE_ENDINGS for entry in Path(path).glob(f"*{ending}"))
-            there = f"; it holds {', '.join(inside)}" if inside else ", not a recipe"
+            there = f"; name a file in it, such as {inside[0]}" if inside else ", not a recipe"
             raise UsageError(f"{path} is a folder{there}") from error
         except OSError as error:
             raise UsageError(missing_file(Path(path))) from error
@@ -231,12 +230,3 @@ def places(content: dict[str, Any]) -> list[str]:
             inside = place if key in CLASS_KEYS else f"{place}.{str(key).rstrip('+')}"
             waiting.append((inside, item))
     return found
-
-
-def missing_file(path: Path) -> str:
-    """Return that there is no such file, with the nearest name in its folder."""
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    if not path.parent.is_dir():
-        return f"no file {shown} (there is no folder {shown.parent})"
-    names = [str(shown.parent / entry.name) for entry in path.parent.iterdir() if entry.is_file()]
-    return f"no file {shown}" + did_you_mean(str(shown), names)

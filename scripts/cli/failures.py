@@ -22,6 +22,7 @@ from scripts.cli.command_line import shortened
 TRACEBACK_FILE = "traceback.txt"
 DEBUG_VARIABLE = "HOLDOUT_DEBUG"
 DEBUG_HINT = f"{DEBUG_VARIABLE}=1 shows the traceback"
+CPU_MEMORY = re.compile(r"can't allocate memory: you tried to allocate (\d+) bytes")
 OPTIONS: tuple[tuple[type[Any], str], ...] = (
     (Callback, "trainer.callbacks"),
     (Logger, "trainer.logger"),
@@ -53,8 +54,16 @@ def with_debug_hint(error: Exception) -> str:
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
         return f"{error.strerror}: {error.filename}"
+    if memory := out_of_memory(error):
+        return memory
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def out_of_memory(error: Exception) -> str | None:
+    """Return one line on a tensor that torch could not allocate on the CPU, None for another error."""
+    wanted = CPU_MEMORY.search(str(error))
+    return None if wanted is None else f"not enough memory: a tensor would take {int(wanted[1]) / 1e9:,.1f} GB"
 
 
 def keep_traceback(error: Exception, folder: Path | None) -> str:

@@ -1,8 +1,10 @@
 """Unknown flags, refused before the parser, and with a start-up cache before torch, is imported; the closest names."""
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from scripts.cli.errors import UsageError
 
@@ -10,6 +12,7 @@ FLAG = re.compile(r"--[A-Za-z][\w.-]*\+?(?==|$)")
 ANY_BELOW = ".*"  # `--model.*`: which flags there are depends on the classes chosen; the parser knows
 CLASS_KEYS = ("init_args", "class_path")
 RECIPE_ENDINGS = (".yaml", ".yml")
+CONFIG = ("-c", "--config")
 
 
 def check_flags(words: Sequence[str], known: Sequence[str], below: Sequence[str]) -> None:
@@ -32,6 +35,29 @@ def check_flags(words: Sequence[str], known: Sequence[str], below: Sequence[str]
         keys = [key for key in flag.removeprefix("--").split(".") if key not in CLASS_KEYS]
         if f"--{'.'.join(keys[:2])}" not in exact and f"--{keys[0]}{ANY_BELOW}" not in exact:
             raise UsageError(unknown_flag(flag, [*known, *below]))
+
+
+def check_files(words: Sequence[str]) -> None:
+    """Check that the recipes are there, before what takes seconds to import.
+
+    Raises:
+        UsageError: One is not.
+    """
+    for number, word in enumerate(words):
+        flag, given, value = word.partition("=")
+        if not given:
+            value = words[number + 1] if number + 1 < len(words) else ""
+        if value and flag in CONFIG and value.endswith(RECIPE_ENDINGS) and not os.path.lexists(value):
+            raise UsageError(missing_file(Path(value)))
+
+
+def missing_file(path: Path) -> str:
+    """Return that there is no such file, with the nearest name in its folder."""
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    if not path.parent.is_dir():
+        return f"no file {shown} (there is no folder {shown.parent})"
+    names = [str(shown.parent / entry.name) for entry in path.parent.iterdir() if entry.is_file()]
+    return f"no file {shown}" + did_you_mean(str(shown), names)
 
 
 def unknown_flag(flag: str, known: Iterable[str]) -> str:

@@ -146,4 +146,4 @@ def _recipe_name(recipe: Path) -> str:
 
 def _recipes_there_are() -> str:
     recipes = sorted(str(path) for path in Path("configs").glob("*.yaml"))
-    return f"; there are {', '.join(recipes)}" if recipes else ""
+    return f"; holdout list recipes shows the {len(recipes)} in configs, such as {recipes[0]}" if recipes else ""

@@ -5,8 +5,23 @@ from lightning.pytorch.strategies.launchers.launcher import _Launcher
 from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
+from scripts.cli.errors import UsageError
 from scripts.cli.processes import ProcessLauncher
 from scripts.cli.spawned import SpawnLauncher
+
+
+def check_gathers(job: str, strategy: Strategy) -> None:
+    """Check that what processes find reaches this one, for a job that works on: those that it starts itself keep it.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if isinstance(strategy.launcher, _MultiProcessingLauncher):
+        method = strategy.launcher._start_method
+        raise UsageError(
+            f"trainer.strategy: {job} cannot use ddp_{method}, whose processes keep what they find; "
+            f"give ddp, or --trainer.devices 1"
+        )
 
 
 def with_own_launcher(strategy: Strategy) -> _Launcher | None:

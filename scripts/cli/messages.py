@@ -93,11 +93,7 @@ LINE_ROWS = (
         r"Unexpected import object <module '([\w.]+)'",
         lambda match, _: f"{match[1]} is a module; give the path of a class in it",
     ),
-    Row(
-        "wrong item",
-        r"Not a valid subclass of (\w+)\. Got value: (.+)$",
-        lambda match, _: f"{match[2]!r} is not a {match[1]}",
-    ),
+    Row("wrong item", r"Not a valid subclass of (\w+)\. Got value: (.+)$", wordings.wrong_item),
     Row(
         "missing arguments",
         rf"the following arguments are required: (.+?){FACTORY_VALUE}",

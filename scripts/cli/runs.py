@@ -93,6 +93,8 @@ def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None, in_folder
         UsageError: There is no such file or run.
     """
     if checkpoint not in ("last", "best", "auto"):
+        if "://" in checkpoint:
+            raise UsageError(f"--ckpt_path {checkpoint} is an address; copy the checkpoint to this machine first")
         return _file_or_run(Path(checkpoint), in_folder)
     if name is None:
         raise UsageError(f"--ckpt_path {checkpoint} means the newest run of a recipe: name it with -c, or give a path")

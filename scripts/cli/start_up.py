@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from scripts.cli.errors import UsageError
-from scripts.cli.flags import CLASS_KEYS, RECIPE_ENDINGS, check_flags, did_you_mean
+from scripts.cli.flags import CLASS_KEYS, RECIPE_ENDINGS, check_files, check_flags, did_you_mean
 from scripts.cli.help_text import job_help, overview
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.start_up_cache import StartUpCache
@@ -35,6 +35,7 @@ def answer(words: Sequence[str]) -> str | None:
     if question is not None:
         return cache.pages[job.name]
     check_flags(words[1:], cache.known[job.name], cache.below[job.name])
+    check_files(words[1:])
     return None
 
 

@@ -27,6 +27,7 @@ from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS, Job
+from scripts.cli.launchers import check_gathers
 from scripts.cli.measured_weights import tell_given_weights
 from scripts.cli.parser import parse
 from scripts.cli.predictions import PREDICTIONS, predict, predictions_path
@@ -178,6 +179,7 @@ def prepare(job: Job, words: list[str]) -> Session:
     session = Session(job, invocation, parser, config, data)
     if job.name in ("predict", "calibrate"):
         check_own(job.name, session.model, session.data)
+        check_gathers(job.name, session.trainer.strategy)
     return session
 
 

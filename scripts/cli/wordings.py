@@ -10,9 +10,8 @@ from typing import Any, get_origin
 from models.init_args import find_class
 from scripts.cli.choices import class_names, exported, is_abstract, package_names
 from scripts.cli.class_help import flags_below
-from scripts.cli.command_line import missing_file
 from scripts.cli.constructor import class_arguments, constructor_arguments, is_own
-from scripts.cli.flags import did_you_mean, unknown_flag
+from scripts.cli.flags import did_you_mean, missing_file, unknown_flag
 from scripts.cli.hyperparameters import FROM_DATA
 from scripts.cli.jobs import JOBS
 from scripts.cli.own_files import own_hint
@@ -134,7 +133,7 @@ def no_class(match: re.Match[str], problem: Problem) -> str:
         return f"{word!r} is not a number"
     if word in names:
         wanted = LISTED_CLASS.search(problem.message)
-        return f"{word} is not a {wanted[1]}" if wanted else f"{word} cannot be used there"
+        return _is_not(word, wanted[1]) if wanted else f"{word} cannot be used there"
     if word.lower() in ("false", "none", "off"):
         return f"there is no class {word!r}; null switches it off"
     if own := own_hint(word):
@@ -149,7 +148,7 @@ def not_a_class(_: re.Match[str], problem: Problem) -> str:
     owner, name = path.rpartition(".")[::2]
     named = getattr(sys.modules.get(owner), name, None)
     if isinstance(named, type):
-        return f"{path} is not a {wanted}"
+        return _is_not(path, wanted)
     kind = "a function" if callable(named) else "not a class"
     if problem.place.endswith("network") and (torchvision := FUNCTION_NETWORK.search(path)):
         return f"{path} is {kind}; use models.networks.Pretrained with architecture {torchvision[1]}"
@@ -159,13 +158,22 @@ def not_a_class(_: re.Match[str], problem: Problem) -> str:
 def wrong_class(match: re.Match[str], problem: Problem) -> str | None:
     """Word a class that does not fit, unless another type of a union takes it: then that one's reason counts."""
     taken = re.search(rf"{re.escape(match[0])}\n\s*- (?!Import path|Expected a|Not a valid)", problem.message)
-    return None if taken else f"{match[1]} is not a {match[2]}"
+    return None if taken else _is_not(match[1], match[2])
 
 
 def wrong_factory(match: re.Match[str], _: Problem) -> str:
     """Word a class or function that does not make the objects wanted, such as optimizers."""
     names = re.sub(r"(?:Union\[|<class ')([\w, ]+)(?:\]|'>)", r"\1", match[2]).replace(", ", " or ")
-    return f"{match[1]} is not a {names}"
+    return _is_not(match[1], names)
+
+
+def wrong_item(match: re.Match[str], _: Problem) -> str:
+    """Word an item of a list that is not a class."""
+    return _is_not(repr(match[2]), match[1])
+
+
+def _is_not(what: str, kind: str) -> str:
+    return f"{what} is not {'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 def abstract(match: re.Match[str], problem: Problem) -> str:
@@ -233,7 +241,8 @@ def wrong_union(_: re.Match[str], problem: Problem) -> str | None:
 
 def _type_words(annotation: str) -> str:
     if choices := re.findall(r"Literal\[(.+?)\]", annotation):
-        return "one of " + ", ".join(dict.fromkeys(", ".join(choices).replace("'", "").split(", ")))
+        named = ", ".join(choices).replace("'", "").split(", ")
+        return "one of " + ", ".join(dict.fromkeys([*(["true", "false"] if "bool" in annotation else []), *named]))
     words = re.sub(r"<class '([\w.]+)'>", r"\1", annotation).replace("NoneType", "null").replace("typing.", "")
     listed = LIST.sub(lambda match: LISTS.get(match[1], f"a list of {match[1]}"), words)
     return " or ".join(TYPES.get(word.strip(), word.strip()) for word in listed.split(", "))

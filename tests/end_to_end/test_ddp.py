@@ -16,22 +16,25 @@ from models.networks import MLP
 from models.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[2]
-TWO = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
+ON_TWO = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy")
+TWO = (*ON_TWO, "ddp")
+# Two that this process forks learn the same (test_ddp_faults.py) without the seconds that two take to start.
+FORKED = (*ON_TWO, "ddp_fork")
 PLAIN = ("--model.network.dropout", "0")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-@pytest.fixture(scope="module", params=["none", "batch"])
-def run_of_two(request, new_desk):
-    """A run on two processes: norm of the network, folder to type in, what was printed, the run's folder."""
+@pytest.fixture(scope="module")
+def run_of_two(new_desk):
+    """A run on two processes, of a network with batch norm: folder to type in, what was printed, the run's folder."""
     desk = new_desk()
-    done = desk.run("fit", *desk.digits(2), *PLAIN, "--model.network.norm", request.param, *TWO)
-    return request.param, desk, done, desk.folder / "runs" / "digits" / "version_0"
+    done = desk.run("fit", *desk.digits(2), *PLAIN, "--model.network.norm", "batch", *TWO)
+    return desk, done, desk.folder / "runs" / "digits" / "version_0"
 
 
 def test_two_processes_make_one_run(run_of_two) -> None:
-    _, desk, done, folder = run_of_two
+    desk, done, folder = run_of_two
     assert [path.name for path in (desk.folder / "runs" / "digits").iterdir()] == ["version_0"]
     found = {path.name for path in folder.rglob("*") if path.is_file() and "events" not in path.name}
     assert found >= {"config.yaml", "split.json", "summary.json", "curves.png", "best.ckpt", "last.ckpt"}
@@ -41,11 +44,10 @@ def test_two_processes_make_one_run(run_of_two) -> None:
     assert "2 × cpu" in done.stdout
 
 
-def test_two_processes_learn_what_one_learns(run_of_two) -> None:
-    norm, desk, _, folder = run_of_two
-    if norm == "batch":
-        pytest.skip("each process normalises its own half of a batch")
-    alone = desk.fit("alone", *PLAIN, "--model.network.norm", norm)
+def test_two_processes_learn_what_one_learns(new_desk) -> None:
+    desk = new_desk()
+    plain = (*PLAIN, "--model.network.norm", "none")  # with batch norm each normalises its own half of a batch
+    folder, alone = (desk.fit(name, *plain, *flags) for name, flags in (("two", FORKED), ("alone", ())))
     both = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (folder, alone)]
     for key in both[0]:
         assert torch.allclose(both[0][key], both[1][key], atol=1e-3), key
@@ -54,7 +56,7 @@ def test_two_processes_learn_what_one_learns(run_of_two) -> None:
 
 
 def test_the_figures_of_an_epoch_on_two_processes_are_those_of_its_checkpoint_on_one(run_of_two) -> None:
-    _, desk, _, folder = run_of_two
+    desk, _, folder = run_of_two
     desk.here("validate", "--ckpt_path", str(folder / "checkpoints" / "best.ckpt"))
     alone = json.loads((folder / "validation.json").read_text())["metrics"]
     best = json.loads((folder / "summary.json").read_text())["best"]
@@ -62,9 +64,7 @@ def test_the_figures_of_an_epoch_on_two_processes_are_those_of_its_checkpoint_on
 
 
 def test_a_checkpoint_is_tested_alike_on_one_process_and_on_two(run_of_two) -> None:
-    norm, desk, _, folder = run_of_two
-    if norm == "none":
-        pytest.skip("a network with more state says more")
+    desk, _, folder = run_of_two
     checkpoint = str((folder / "checkpoints" / "best.ckpt").relative_to(desk.folder))
     two = desk.run("test", "--ckpt_path", checkpoint, *TWO)
     one = desk.here("test", "--ckpt_path", checkpoint)
@@ -72,9 +72,7 @@ def test_a_checkpoint_is_tested_alike_on_one_process_and_on_two(run_of_two) -> N
 
 
 def test_a_checkpoint_is_calibrated_alike_on_one_process_and_on_two(run_of_two) -> None:
-    norm, desk, _, folder = run_of_two
-    if norm == "none":
-        pytest.skip("a network with more state says more")
+    desk, _, folder = run_of_two
     found = []
     for name, type_in, flags in (("one", desk.here, ()), ("two", desk.run, TWO)):
         run = desk.folder / "runs" / name / "version_0"
@@ -90,7 +88,7 @@ def test_regularizers_that_draw_nothing_teach_two_processes_what_they_teach_one(
     names = ("label_smoothing", "confidence_penalty", "elastic_net", "orthogonality", "max_norm")
     overlays = [*(f"regularizers/{name}" for name in names), "optimizers/sam", "callbacks/ema"]
     listed = [part for overlay in overlays for part in ("-c", f"configs/{overlay}.yaml")]
-    desk.run("fit", *desk.digits(2), *listed, *PLAIN, "--model.network.norm", "none", *TWO)
+    desk.here("fit", *desk.digits(2), *listed, *PLAIN, "--model.network.norm", "none", *FORKED)
     alone = desk.fit("alone", *listed, *PLAIN, "--model.network.norm", "none")
     two, one = (
         torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
@@ -117,7 +115,7 @@ def test_class_weights_and_labelled_steps_teach_two_processes_what_they_teach_on
     write_steps(desk.folder / "steps.npz")
     options = ("--model.loss", "BalancedCrossEntropy", "--model.regularizers+", "ConfidencePenalty")
     small = ("--model.network.hidden_size", "4", "--data.batch_size", "20", "--trainer.max_epochs", "2")
-    desk.run("fit", *STEPS, *options, *small, "--name", "two", *TWO)
+    desk.here("fit", *STEPS, *options, *small, "--name", "two", *FORKED)
     desk.here("fit", *STEPS, *options, *small, "--name", "one")
     two, one = (
         torch.load(desk.folder / "runs" / name / "version_0" / "checkpoints" / "last.ckpt", weights_only=True)
@@ -128,7 +126,7 @@ def test_class_weights_and_labelled_steps_teach_two_processes_what_they_teach_on
 
 
 WATCHED = """
-import os
+from torch.distributed import get_rank
 
 from models.regularizers import DisturbLabel
 
@@ -137,7 +135,7 @@ class Watched(DisturbLabel):
     def perturb(self, inputs, targets):
         _, drawn = super().perturb(inputs, targets)
         changed = (drawn != targets).any(1).int().tolist()
-        with open("drawn" + os.environ.get("LOCAL_RANK", "0"), "a") as file:
+        with open(f"drawn{get_rank()}", "a") as file:
             print(*changed, file=file)
         return inputs, drawn
 """
@@ -146,9 +144,8 @@ class Watched(DisturbLabel):
 def test_each_process_draws_for_itself_and_at_the_same_rate(new_desk) -> None:
     desk = new_desk()
     (desk.folder / "watched.py").write_text(WATCHED)
-    desk.run(
-        "fit", *desk.digits(2), "--model.regularizers+", "watched.Watched", "--model.regularizers.alpha", "50", *TWO
-    )
+    watched = ("--model.regularizers+", "watched.Watched", "--model.regularizers.alpha", "50")
+    desk.here("fit", *desk.digits(2), *watched, *FORKED)
     first, second = ((desk.folder / name).read_text().split() for name in ("drawn0", "drawn1"))
     first = first[-len(second) :]  # rank 0 has drawn before, for the picture of the first batch
     assert len(first) == len(second) > 1000
@@ -163,7 +160,7 @@ def test_probes_measure_the_network_that_the_checkpoint_holds(new_desk) -> None:
     desk = new_desk()
     noisy = ("-c", "configs/digits_noisy_labels.yaml", "--model.network.widths", "[32]", "--trainer.max_epochs", "2")
     batches = ("--model.network.norm", "batch", "--data.batch_size", "16", "--data.drop_last", "true")
-    desk.run("fit", *noisy, *batches, "--model.optimizer.lr", "0.01", *TWO)
+    desk.here("fit", *noisy, *batches, "--model.optimizer.lr", "0.01", *FORKED)
     folder = desk.folder / "runs" / "digits_noisy_labels" / "version_0"
     logged = json.loads((folder / "summary.json").read_text())["last"]
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
@@ -226,9 +223,7 @@ def test_a_loss_that_is_no_number_on_one_process_ends_both(new_desk) -> None:
 
 
 def test_a_run_of_two_processes_goes_on_with_one_and_says_that_it_is_not_the_same(run_of_two) -> None:
-    norm, desk, _, folder = run_of_two
-    if norm == "none":
-        pytest.skip("a network with more state says more")
+    desk, _, folder = run_of_two
     last = str(folder / "checkpoints" / "last.ckpt")
     one = ("--trainer.devices", "1", "--trainer.strategy", "auto")
     with pytest.warns(UserWarning, match="the number of devices changed from 2 to 1: the resumed run is not"):
@@ -241,7 +236,7 @@ def test_several_labels_and_weights_teach_two_processes_what_they_teach_one(new_
     shutil.copy(ROOT / "tests" / "digit_labels.py", desk.folder / "own_labels.py")
     model = ("--model", "MultiLabelClassifier", "--model.network", "MLP", "--model.network.widths", "[32]")
     data = ("--data", "own_labels.WeightedDigitLabels", "--data.batch_size", "64", "--trainer.max_epochs", "2")
-    desk.run("fit", *model, *data, "--name", "two", *TWO)
+    desk.here("fit", *model, *data, "--name", "two", *FORKED)
     desk.here("fit", *model, *data, "--name", "one")
     runs = [desk.folder / "runs" / name / "version_0" for name in ("two", "one")]
     two, one = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in runs)

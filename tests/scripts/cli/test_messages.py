@@ -133,7 +133,7 @@ def test_a_value_out_of_range(complaint, command, said) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("fit", ["needs a recipe", "-c", "configs/digits.yaml"]),
+        ("fit", ["needs a recipe", "-c", "holdout list recipes", "configs/"]),
         ("fit -c configs/digit.yaml", ["no file configs/digit.yaml", "did you mean configs/digits.yaml?"]),
         (
             RECIPE + "-c configs/trainer/cup.yaml",
