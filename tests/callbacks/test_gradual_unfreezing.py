@@ -127,5 +127,5 @@ trainer: {max_epochs: 6, accelerator: cpu, devices: 2, callbacks: [callbacks.Gra
     refused = holdout("fit", "-c", str(recipe), "--trainer.strategy", "ddp", check=False)
     assert refused.returncode != 0
     assert "GradualUnfreezing on several devices" in refused.stderr
-    done = holdout("fit", "-c", str(recipe), "--trainer.strategy", "ddp_find_unused_parameters_true")
+    done = holdout("fit", "-c", str(recipe), "--trainer.strategy", "ddp_fork_find_unused_parameters_true")
     assert "of 6 by val/loss" in done.stdout

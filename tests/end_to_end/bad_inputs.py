@@ -118,18 +118,12 @@ KINDS = {"trainer": TRAINER, "callbacks": CALLBACKS, "model": MODEL, "runs": RUN
 # Each of another start of the process, or found at another moment: typed for real, in a process of its own.
 TYPED = (
     "--trainer.max_steps 5",
-    "--trainer.val_check_interval 0",
-    "--trainer.callbacks [DeviceStatsMonitor]",
-    "--trainer.callbacks [misused.Staged]",
     "--trainer.logger WandbLogger",
     "--model.regularizers [misused.NoArguments]",
     "--data.mean [0.5] --data.std [1e-30]",
-    "--name a/b",
     "fit",
     "fti -c configs/digits.yaml",
     "fit -c configs/digit.yaml",
-    "fit --data ImageFolder --data.data_dir bytes",
-    "test --ckpt_path misused.py",
     "test --ckpt_path runs/trained/version_0 --data.split.val_fraction 0.3",
     "predict --ckpt_path runs/trained/version_0 --output pipe",
 )

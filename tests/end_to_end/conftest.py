@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.main import main
@@ -80,6 +83,34 @@ class Desk:
 
 
 Trained = tuple[Desk, subprocess.CompletedProcess]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> None:
+    """Let an interrupt of a test's own reach this process, which a shell's `&` keeps from it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Draw figures but leave their files blank, which take half of a short run, unless a file says LOOKS_AT_PICTURES.
+
+    A process of its own draws them whole.
+    """
+    with contextlib.ExitStack() as stack:
+        if not getattr(request.module, "LOOKS_AT_PICTURES", False):
+            stack.enter_context(mock.patch("callbacks.figures.as_png", blank_png))
+        yield
+
+
+def blank_png(figure: Figure) -> bytes:
+    """Return a small white picture with the figure's caption."""
+    info = PngInfo()
+    info.add_text("Description", str(figure.get_label()))
+    with io.BytesIO() as file:
+        Image.new("RGB", (64, 48), "white").save(file, "png", pnginfo=info)
+        return file.getvalue()
 
 
 @pytest.fixture(scope="session")

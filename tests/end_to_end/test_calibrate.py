@@ -13,6 +13,8 @@ import torch
 
 from models import Classifier
 
+LOOKS_AT_PICTURES = True
+
 RUN = "runs/digits/version_0"
 BEST = f"{RUN}/checkpoints/best.ckpt"
 

@@ -76,6 +76,8 @@ def small_enough(recipe: Path, data: Path) -> list[str]:
         flags += ["--trainer.check_val_every_n_epoch", "1"]
     if any(name in settings["data"]["class_path"] for name in ("MNIST", "CIFAR")):
         flags += ["--data.data_dir", str(data), "--data.verify", "false"]
+    if "CIFAR" in settings["data"]["class_path"]:
+        flags += ["--data.batch_size", "16", "--data.eval_batch_size", "16"]
     if arguments.get("split", {}).get("val_size", 0) > 50:
         flags += ["--data.split.val_size", "50"]
     if arguments.get("split", {}).get("train_size", 0) > 50:

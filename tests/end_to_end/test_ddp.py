@@ -18,7 +18,7 @@ from models.preprocessing import Preprocessing
 ROOT = Path(__file__).parents[2]
 ON_TWO = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy")
 TWO = (*ON_TWO, "ddp")
-# Two that this process forks learn the same (test_ddp_faults.py) without the seconds that two take to start.
+# Two that this process forks, without the seconds that two of their own take to start.
 FORKED = (*ON_TWO, "ddp_fork")
 PLAIN = ("--model.network.dropout", "0")
 

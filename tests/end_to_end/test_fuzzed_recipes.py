@@ -18,6 +18,8 @@ from recipes import recipes, write_data
 from models.task import Task
 from scripts.run_differences import differences
 
+LOOKS_AT_PICTURES = True
+
 EXAMPLES = int(os.environ.get("HOLDOUT_FUZZ", "8"))
 
 

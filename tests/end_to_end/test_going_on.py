@@ -9,6 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from scripts.run_differences import differences, events
 
+LOOKS_AT_PICTURES = True
+
 EPOCHS = 12
 SLOW = """
 import time
@@ -60,7 +62,7 @@ STATUS = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143, signal.SI
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", STATUS, ids=lambda how: how.name)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
 def test_a_run_ended_from_outside_goes_on_to_the_same_folder(new_desk, uninterrupted, how) -> None:
     desk = new_desk()
     process = desk.start("fit", *desk.digits(EPOCHS), "--name", "digits")
@@ -213,7 +215,7 @@ def test_interrupted_in_its_first_epoch_it_keeps_the_steps_that_were_made(new_de
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0.3, 1.5, 3.0])
+@pytest.mark.parametrize("seconds", [0.3, 3.0])
 def test_interrupted_while_it_starts_it_says_nothing_and_leaves_nothing(new_desk, seconds) -> None:
     desk = new_desk()
     process = desk.start("fit", *desk.digits(2), "--data.batch_size", "2")

@@ -8,18 +8,19 @@ from datamodules import ImageFolder
 from tests.datamodules.images.test_image_folder import write_images
 
 
-def test_predictions_name_the_files_where_others_are_skipped(holdout, tmp_path) -> None:
-    root = write_images(tmp_path / "photos")
+def test_predictions_name_the_files_where_others_are_skipped(new_desk) -> None:
+    desk = new_desk()
+    root = write_images(desk.folder / "photos")
     (root / "a" / "000.png").write_bytes(b"")
     (root / "b" / "004.png").write_bytes(b"")
     photos = ("--data", "ImageFolder", "--data.data_dir", "photos", "--data.broken", "skip", "--data.size", "32")
     recipe = ("-c", "configs/cifar10_tiny_conv.yaml", "--data.split.val_size", "null", "--name", "photos")
-    holdout("fit", *recipe, *photos, "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu")
-    holdout("predict", "--ckpt_path", "runs/photos/version_0/checkpoints/best.ckpt")
-    with (tmp_path / "runs/photos/version_0/predictions.csv").open(newline="") as file:
+    desk.here("fit", *recipe, *photos, "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu")
+    desk.here("predict", "--ckpt_path", "runs/photos/version_0/checkpoints/best.ckpt")
+    with (desk.folder / "runs/photos/version_0/predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 12
-    with (tmp_path / "runs/photos/version_0/split.csv").open(newline="") as file:
+    with (desk.folder / "runs/photos/version_0/split.csv").open(newline="") as file:
         split = {row["index"]: row for row in csv.DictReader(file)}
     assert len(split) == 58
     assert [(split[row["index"]]["part"], split[row["index"]]["file"]) for row in rows] == [
@@ -34,13 +35,14 @@ def test_predictions_name_the_files_where_others_are_skipped(holdout, tmp_path) 
         assert torch.equal(torch.from_numpy(data.form.decode((root / row["file"]).read_bytes())), image)
 
 
-def test_predictions_of_a_table_are_joined_with_its_split_and_its_rows(holdout, tmp_path) -> None:
+def test_predictions_of_a_table_are_joined_with_its_split_and_its_rows(new_desk) -> None:
+    desk = new_desk()
     lines = ["width,kind", *(f"{row % 17},{'' if row % 7 == 3 else 'ab'[row % 2]}" for row in range(2, 202))]
-    (tmp_path / "rows.csv").write_text("\n".join(lines))
+    (desk.folder / "rows.csv").write_text("\n".join(lines))
     table = ("--data.path", "rows.csv", "--data.target", "kind")
-    holdout("fit", *table, "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu")
-    holdout("predict", "--ckpt_path", "runs/rows/version_0/checkpoints/best.ckpt")
-    run = tmp_path / "runs/rows/version_0"
+    desk.here("fit", *table, "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu")
+    desk.here("predict", "--ckpt_path", "runs/rows/version_0/checkpoints/best.ckpt")
+    run = desk.folder / "runs/rows/version_0"
     with (run / "predictions.csv").open(newline="") as file:
         predicted = list(csv.DictReader(file))
     with (run / "split.csv").open(newline="") as file:

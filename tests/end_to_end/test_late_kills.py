@@ -10,6 +10,8 @@ from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.summary import Summary
 from scripts.run_differences import differences
 
+LOOKS_AT_PICTURES = True
+
 WORSE = ("--early_stopping.patience", "1", "--model.optimizer.lr", "0.3")
 STOPS = {
     "after its epochs": ("--trainer.max_epochs", "2"),

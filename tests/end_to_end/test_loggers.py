@@ -18,6 +18,8 @@ from tensorboard.plugins.hparams.list_session_groups import Handler
 
 from scripts.run_differences import events
 
+LOOKS_AT_PICTURES = True
+
 FAILING = """
 from lightning import Callback
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-EPOCHS = 120
+EPOCHS = 80
 WATCH = """
 import json
 import os

@@ -6,6 +6,8 @@ import pytest
 import yaml
 from sklearn.datasets import load_diabetes, load_iris
 
+LOOKS_AT_PICTURES = True
+
 SHORT = ("--trainer.max_epochs", "2")
 
 

@@ -91,7 +91,7 @@ def own(new_desk):
 
 
 def test_a_network_of_ones_own_trains_and_the_printed_command_tests_it(own) -> None:
-    out = own.run(*f"{DIGITS} --model.network own.Net --model.network.width 8".split()).stdout
+    out = own.here(*f"{DIGITS} --model.network own.Net --model.network.width 8".split()).stdout
     command = out.splitlines()[-1].removeprefix("test it     holdout ").split()
     assert "test/accuracy" in own.run(*command).stdout
 

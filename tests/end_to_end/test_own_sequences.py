@@ -10,6 +10,8 @@ import torch
 from datamodules import Vocabulary
 from models import Classifier
 
+LOOKS_AT_PICTURES = True
+
 BRIEF = ("--model.network.hidden_size", "8", "--trainer.max_epochs", "3")
 
 

@@ -5,6 +5,8 @@ import json
 import pytest
 import yaml
 
+LOOKS_AT_PICTURES = True
+
 
 def overlays(*names: str) -> list[str]:
     return [part for name in names for part in ("-c", f"configs/regularizers/{name}.yaml")]

@@ -12,6 +12,8 @@ import pytest
 
 from tests.scripts.report.pages import Page
 
+LOOKS_AT_PICTURES = True
+
 PLAIN = ("--model.lr_scheduler", "null")
 
 

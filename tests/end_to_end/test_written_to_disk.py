@@ -16,6 +16,8 @@ from callbacks import LastCheckpoint
 from scripts.cli import session as cli_session
 from scripts.cli.run_lock import locked
 
+LOOKS_AT_PICTURES = True
+
 ROOT = Path(__file__).parents[2]
 
 

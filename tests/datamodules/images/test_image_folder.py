@@ -254,7 +254,7 @@ def test_transforms_of_ones_own_see_the_whole_image(root):
 
 
 def test_no_transforms_mean_images_as_in_evaluation(root):
-    data = streamed(root, train_transforms=[])
+    data = streamed(root, train_transforms=[], num_workers=0)
     pixels = ready(root, size=8).samples.inputs
     for inputs, targets in passes(data, 1)[0]:
         assert all((pixels == image).flatten(1).all(1).any() for image in inputs)
@@ -276,7 +276,7 @@ def test_a_broken_file_is_refused_or_skipped(root):
     (root / "b" / "001.png").write_bytes(b"")
     for limit in (0, 4):
         with pytest.raises(DataError, match=r"b/001\.png cannot be read .*the file is empty.*data\.broken skip"):
-            ready(root, size=8, memory_limit_gb=limit)
+            ready(root, size=8, memory_limit_gb=limit, num_workers=0)
         with pytest.warns(UserWarning, match="1 of 60 images cannot be read"):
             data = ready(root, size=8, memory_limit_gb=limit, broken="skip", num_workers=0)
         assert "1 broken image left out" in data.describe()
