@@ -126,6 +126,8 @@ def run(desk: Path, recipe: Sequence[str], kill: Kill | None) -> subprocess.Comp
 
 def be_victim(kill: Kill) -> None:
     """Run the command in this process, with a fault injected, or count the calls of every instant's function."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as it is under a shell's `&`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     calls, rank = dict.fromkeys(INSTANTS, 0), int(os.environ.get("LOCAL_RANK", "0"))
     its_kill = kill if rank == kill.rank else Kill(NEVER, 0)
     for instant, (target, when) in INSTANTS.items():
