@@ -52,6 +52,7 @@ def load_safetensors(source: str | Path | bytes, trust: bool = False) -> Task:
     Raises:
         ImportError: It names a class of an unknown module.
         ValueError: It is not an exported model.
+        TrainingError: Its temperature cannot be one.
     """
     content = source if isinstance(source, bytes) else read_bytes(Path(source), LARGEST_FILE)
     owner = "the content" if isinstance(source, bytes) else str(source)
@@ -59,6 +60,7 @@ def load_safetensors(source: str | Path | bytes, trust: bool = False) -> Task:
         tensors = safetensors.torch.load(content)
         metadata = read_metadata(content)
         hyperparameters = json.loads(metadata[HYPER_PARAMETERS])
+        temperature = float(metadata.get(TEMPERATURE, 1.0))
     except (safetensors.SafetensorError, ValueError, KeyError, struct.error) as error:
         raise ValueError(f"{owner} is not a model that `holdout export` wrote ({error})") from error
     if not trust:
@@ -70,9 +72,8 @@ def load_safetensors(source: str | Path | bytes, trust: bool = False) -> Task:
     lacking = [name for name in missing if name.startswith(NEEDED)]
     if lacking or unexpected:
         raise ValueError(f"{owner}: its weights do not fit its model: {', '.join([*lacking, *unexpected][:3])}")
-    temperature = float(metadata.get(TEMPERATURE, 1.0))
     if temperature != 1:
-        task.take_calibration(Calibration.from_plain({TEMPERATURE: temperature}))
+        task.take_calibration(Calibration.from_plain({TEMPERATURE: temperature}, owner))
     return task.eval()
 
 

@@ -9,8 +9,10 @@ import onnxruntime
 import pytest
 import torch
 from safetensors import safe_open
+from sklearn.datasets import load_digits
 
 from models import Task
+from models.errors import TrainingError
 from models.exporting import FORMATS, load_safetensors
 from tests.end_to_end.without_data.test_predict_inputs import predict
 
@@ -97,6 +99,28 @@ def test_safetensors_rebuild_the_task(shop, run_on) -> None:
     with safe_open(path, "pt") as file:
         assert json.loads(file.metadata()["class_names"]) == ["big", "red"]
         assert all(not name.startswith("optimizer") for name in file.keys())  # noqa: SIM118
+
+
+def test_safetensors_keep_the_temperature(shop, run_on) -> None:
+    shutil.copytree((shop.folder / run_on("digits")).parents[1], shop.folder / "runs" / "calibrated" / "version_0")
+    checkpoint = "runs/calibrated/version_0/checkpoints/best.ckpt"
+    shop.here("calibrate", "--ckpt_path", checkpoint)
+    export(shop, checkpoint, "--format", "safetensors")
+    path = shop.folder / "runs/calibrated/version_0/model.safetensors"
+    task, raw, rebuilt = task_of(shop, checkpoint), digit_bytes(), load_safetensors(path)
+    assert task.temperature == rebuilt.temperature != 1
+    assert torch.equal(rebuilt.to_results(rebuilt(raw)), task.to_results(task(raw)))
+    content = path.read_bytes()
+    for wrong in ("nan", "-1.", "one"):
+        text = str(task.temperature).encode()
+        path.write_bytes(content.replace(b'"' + text + b'"', b'"' + wrong.encode().ljust(len(text)) + b'"'))
+        with pytest.raises((ValueError, TrainingError), match=r"model\.safetensors"):
+            load_safetensors(path)
+
+
+def digit_bytes() -> torch.Tensor:
+    """Return five of scikit-learn's digits as raw inputs."""
+    return torch.from_numpy(load_digits().images[:5].astype(np.uint8)).unsqueeze(1)
 
 
 def test_a_strangers_safetensors_import_nothing(shop, run_on) -> None:
