@@ -87,12 +87,16 @@ class EventLog(OncePerStep, TensorBoardLogger):
         writer = self.experiment.file_writer  # None once it is closed
         return None if writer is None else Path(writer.event_writer._file_name)
 
+    def _files(self) -> list[Path]:
+        """Return the files of events; who opens a named pipe waits for ever."""
+        return [path for path in Path(self.log_dir).glob(EVENT_FILES) if path.is_file()]
+
     @override
     def sizes(self) -> dict[str, int]:
         with self._writing():
             self.experiment.flush()
         found = {}
-        for path in Path(self.log_dir).glob(EVENT_FILES):
+        for path in self._files():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
             found[path.name] = path.stat().st_size
@@ -101,7 +105,7 @@ class EventLog(OncePerStep, TensorBoardLogger):
     @override
     def cut_back(self, sizes: Mapping[str, int], logged: Mapping[str, int | None]) -> None:
         super().cut_back(sizes, logged)
-        paths = {path.name: path for path in Path(self.log_dir).glob(EVENT_FILES)}
+        paths = {path.name: path for path in self._files()}
         own = self._own_file()
         for name, path in paths.items():
             if name in sizes and 0 < sizes[name] < path.stat().st_size:

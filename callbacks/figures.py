@@ -134,6 +134,8 @@ def save_figure(trainer: L.Trainer, figure: Figure, name: str) -> None:
 
 
 def _log_picture(logger: Any, name: str, png: bytes, step: int) -> None:
+    if getattr(logger, "is_waiting", False):  # for a training to begin: there is nothing to add to
+        return
     picture = Image.open(io.BytesIO(png))
     if isinstance(logger, TensorBoardLogger):
         logger.experiment._get_file_writer().add_summary(picture_record(name, png, *picture.size), step)

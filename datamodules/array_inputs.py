@@ -101,6 +101,8 @@ def read_table(inputs: Any) -> tuple[Tensor, list[str]]:
         DataError: They are not numbers.
     """
     names = list(map(str, inputs.columns)) if is_frame(inputs) else []
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(f"{OWNER}: two columns of the data frame are called {twice!r}; rename one")
     wrong = list(inputs.select_dtypes(exclude=["number", "bool"]).columns) if names else []
     if wrong:
         raise DataError(

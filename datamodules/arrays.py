@@ -21,8 +21,9 @@ from datamodules.array_inputs import (
     read_table,
 )
 from datamodules.array_targets import read_array_targets, samples_of
-from datamodules.array_values import OWNER, Array, as_array, is_frame
+from datamodules.array_values import OWNER, Array, as_array, as_numbers, is_frame
 from datamodules.base import DataModule
+from datamodules.checks import check_positive
 from datamodules.errors import DataError
 from datamodules.precision import check_precision, narrowest, numbered_features
 from datamodules.samples import Samples
@@ -93,13 +94,15 @@ class Arrays(DataModule):
         for name, value in {"channels": channels, "maximum": maximum}.items():
             if value is not None and self.kind != "images":
                 raise DataError(f"{OWNER}: {name} is for images, which these inputs are not: leave it out")
+        check_positive(OWNER, **({} if maximum is None else {"maximum": maximum}))
         self.channels = channels
         self.stated_maximum = maximum
         names = None if class_names is None else np.asarray(class_names)
         continuous = False if continuous is None and names is not None else continuous
         samples, self.class_names = self.read(inputs, targets, names, continuous)
         if weights is not None:
-            samples = replace(samples, weights=torch.from_numpy(as_array("weights", weights).astype(np.float32)))
+            numbers = as_numbers("weights", as_array("weights", weights)).astype(np.float32)
+            samples = replace(samples, weights=torch.from_numpy(numbers))
         self._samples = samples
 
     @abstractmethod

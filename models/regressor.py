@@ -124,7 +124,15 @@ class Regressor(Task):
 
     @override
     def result_columns(self, results: Tensor, names: Sequence[str], most: int | None = None) -> Columns:
-        return value_columns(results, names)
+        columns, half = value_columns(results, names), self.interval_half_widths()
+        if half is None:
+            return columns
+        ends = {"lower": results - half, "upper": results + half}
+        return columns | {
+            name.replace("prediction", end, 1): values
+            for end, numbers in ends.items()
+            for name, values in value_columns(numbers, names).items()
+        }
 
     @override
     def prediction_columns(

@@ -57,10 +57,13 @@ class DecisionThresholds(nn.Module):
 
     def forward(self, probabilities: Tensor) -> Tensor:
         """Return which of the probabilities (N, L) reach their label's threshold, bool."""
-        values = self.values
-        if self.temperature != 1:
-            values = (values.cpu().double().logit() / self.temperature).sigmoid().float()
-        return probabilities.float() >= values.to(probabilities.device)
+        return probabilities.float() >= self.at_temperature().to(probabilities.device)
+
+    def at_temperature(self) -> Tensor:
+        """Return thresholds (L,) that decide on calibrated probabilities as `values` do on uncalibrated ones."""
+        if self.temperature == 1:
+            return self.values
+        return (self.values.cpu().double().logit() / self.temperature).sigmoid().float()
 
     @override
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:

@@ -62,7 +62,7 @@ def check_rebuildable(
 
 
 def check_imports(path: str | Path, checkpoint: Mapping[str, Any], given: Collection[str]) -> None:
-    """Check that what rebuilds a task names classes of known packages alone, or such as are imported already.
+    """Check that what rebuilds a task names only classes of known packages, or classes already imported.
 
     Args:
         path: Where it was read, for the message.
@@ -75,7 +75,7 @@ def check_imports(path: str | Path, checkpoint: Mapping[str, Any], given: Collec
     keys = (*CHECKPOINT_PAST_HPARAMS_KEYS, HYPER_PARAMETERS)
     stored = {name: value for key in keys for name, value in dict(checkpoint.get(key) or {}).items()}
     if "_instantiator" not in stored:
-        return  # nothing is imported then
+        return  # Lightning imports nothing then
     arguments = {name: value for name, value in stored.items() if name not in {"_class_path", "_instantiator", *given}}
     task = {"class_path": stored.get("_class_path", "models.Task"), "init_args": arguments}
     own = signed_names(checkpoint)
@@ -139,7 +139,8 @@ def is_trusted(path: str) -> bool:
 
     The class must be defined where its path says: `torch.os.system` is not torch's, nor is `models.batches.Path` ours.
     """
-    if path.split(".")[0] not in TRUSTED:
+    names = path.split(".")
+    if names[0] not in TRUSTED or any(name.startswith("__") for name in names):  # as __main__, which runs
         return False
     try:
         cls = find_class(path)

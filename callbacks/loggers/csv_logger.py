@@ -145,7 +145,9 @@ class MetricsTable:
         """Keep the first rows alone."""
         kept, self._waiting = self._read()[: max(rows, 0)], []
         if kept:
-            self._write(sorted({name for row in kept for name, value in row.items() if value}), kept)
+            self._write(
+                sorted({name for row in kept for name, value in row.items() if value and name is not None}), kept
+            )
         else:
             self.path.unlink(missing_ok=True)
             self._columns, self._rows = [], 0

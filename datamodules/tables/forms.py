@@ -18,6 +18,7 @@ CURRENCY_CODES = ("EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR")
 BEFORE = rf"[A-Z]{{0,3}}[{CURRENCY}]|{'|'.join(CURRENCY_CODES)}"
 AFTER = rf"[%‰]|°\s?[A-Za-z]?|[{CURRENCY}]|[^\W\d_]{{1,6}}[²³]?(?:/[^\W\d_]{{1,6}}[²³]?)?"
 ANY_NUMBER = rf"[+-]?({BEFORE})?\s*[+-]?([\d.,' ]*\d[.,]?)(?:[eE][+-]?\d+)?\s*({AFTER})?"
+LONGEST_NUMBER = 200  # characters
 MOSTLY = 0.8  # of the values: the others are then mistakes, not categories
 PLAIN = {"\u2212": "-", "\u2019": "'", "\u00a0": " ", "\u202f": " ", "\u2009": " "}  # typographic signs of numbers
 
@@ -89,7 +90,8 @@ def number_form(path: str, name: str, given: "pd.Series[str]") -> Form | None:
     if plain.all() and not given.str.fullmatch(CODE).any():
         _check_no_thousands(path, name, given)
         return PLAIN_FORM
-    units = _plain(given).str.extract(rf"^{ANY_NUMBER}$")
+    short = given.where(given.str.len() <= LONGEST_NUMBER, "")  # the pattern takes the square of a length
+    units = _plain(short).str.extract(rf"^{ANY_NUMBER}$")
     like_number = units[1].notna()
     if like_number.mean() < MOSTLY:
         return None

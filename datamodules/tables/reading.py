@@ -11,6 +11,8 @@ from datamodules.regular_files import check_regular, check_unfolded, read_bytes
 from datamodules.tables.file_kinds import check_text
 from datamodules.tables.layout import SNIFFED_LINES, fitted_header, header_notes, separator_of, without_comments
 
+csv.field_size_limit(2**31 - 1)  # a long text is one cell; Python's own limit is 131,072 letters
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -125,6 +127,13 @@ def _cells(path: Path, text: str, layout: dict[str, Any], names: range | None, w
 
 
 def _read_text(path: Path, text: str) -> tuple["pd.DataFrame", list[str]]:
+    try:
+        return _read_cells(path, text)
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read as a table: {error}") from error
+
+
+def _read_cells(path: Path, text: str) -> tuple["pd.DataFrame", list[str]]:
     text, notes = without_comments(path, text)
     layout, rows = _layout(text)
     header, trailing = fitted_header(path, rows)

@@ -14,7 +14,7 @@ from models.metrics.mean_loss import SUM_DTYPE
 
 
 def conformal_threshold(scores: Tensor, coverage: float) -> float:
-    """Return the score that that of a new sample does not exceed with a probability of at least `coverage`.
+    """Return the score that a new sample's score does not exceed with a probability of at least `coverage`.
 
     It is the k-th smallest of the N scores, k = ⌈(N + 1) · coverage⌉.
 

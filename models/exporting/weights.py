@@ -1,5 +1,6 @@
 """A model's weights as safetensors, with all that rebuilds it in the metadata."""
 
+import argparse
 import json
 import struct
 from collections.abc import Mapping
@@ -61,13 +62,19 @@ def load_safetensors(source: str | Path | bytes, trust: bool = False) -> Task:
         metadata = read_metadata(content)
         hyperparameters = json.loads(metadata[HYPER_PARAMETERS])
         temperature = float(metadata.get(TEMPERATURE, 1.0))
-    except (safetensors.SafetensorError, ValueError, KeyError, struct.error) as error:
+        if not isinstance(hyperparameters, dict):
+            raise TypeError("its hyperparameters are not a mapping")
+    except (safetensors.SafetensorError, ValueError, TypeError, KeyError, AttributeError, struct.error) as error:
         raise ValueError(f"{owner} is not a model that `holdout export` wrote ({error})") from error
     if not trust:
-        check_imports(owner, {HYPER_PARAMETERS: hyperparameters}, given=())
+        # Without this key, which tells Lightning to import classes, the check takes a file for one that names none.
+        check_imports(owner, {HYPER_PARAMETERS: {"_instantiator": "", **hyperparameters}}, given=())
     hyperparameters.pop("_instantiator", None)
-    with skip_initial_weights():
-        task: Task = instantiate_module(Task, hyperparameters)  # type: ignore[type-abstract]
+    try:
+        with skip_initial_weights():
+            task: Task = instantiate_module(Task, hyperparameters)  # type: ignore[type-abstract]
+    except argparse.ArgumentError as error:
+        raise ValueError(f"{owner} is not a model that `holdout export` wrote ({error})") from error
     missing, unexpected = task.load_state_dict(tensors, strict=False)
     lacking = [name for name in missing if name.startswith(NEEDED)]
     if lacking or unexpected:

@@ -22,6 +22,7 @@ from models.task import Task
 from scripts.cli.errors import UsageError
 from scripts.cli.notes import calibration_words
 from scripts.cli.run_lock import locked
+from scripts.cli.runs import may_write
 from scripts.cli.session import Session
 
 COVERAGE = 0.9
@@ -60,7 +61,7 @@ def calibrate(session: Session) -> None:
     kept = find_callback(trainer, ValidationOutputs)
     assert kept is not None
     writes = trainer.is_global_zero and not trainer.fast_dev_run  # type: ignore[attr-defined]
-    in_run = session.folder is not None and os.access(session.folder, os.W_OK)
+    in_run = may_write(session.folder)
     with locked(session.folder) if writes and in_run else nullcontext():
         with session.fitting_weights():
             trainer.validate(task, datamodule=session.data, ckpt_path=checkpoint, verbose=False)

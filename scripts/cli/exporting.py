@@ -53,7 +53,7 @@ def _export(job: Job, words: list[str]) -> None:
         raise UsageError(f"--format {name}: choose {', '.join(FORMATS)}")
     written = FORMATS[name]
     path = _path(command.config.output, command.checkpoint, written)
-    check_writable(path, f"model{written.ending}")
+    check_writable(path, f"model{written.ending}", [command.checkpoint])
     written.check_installed()
     model = load_trained(command, command.trainer())
     if model.task.network_dtype in HALF:
@@ -126,7 +126,7 @@ def _described(model: TrainedModel, graph: Graph) -> Exported:
     if not trained.class_names and model.names:
         metadata["targets"] = list(model.names)
     if isinstance(task, MultiLabelClassifier):
-        metadata["thresholds"] = task.thresholds.values.tolist()
+        metadata["thresholds"] = task.thresholds.at_temperature().tolist()
     for key in ("columns", "vocabulary"):
         if key in trained.manifest:
             metadata[key] = trained.manifest[key]
@@ -152,7 +152,7 @@ def _result_meaning(model: TrainedModel) -> str:
     if isinstance(model.task, Classifier):
         return "probability of each of class_names"
     if isinstance(model.task, MultiLabelClassifier):
-        return "probability of each label of class_names; it is there if that reaches its threshold"
+        return "probability of each label of class_names; a label is predicted if its probability reaches its threshold"
     return "the predicted numbers, in the unit of the targets"
 
 

@@ -15,6 +15,7 @@ from scripts.cli.jobs import JOBS, Job
 from scripts.cli.start_up_cache import ROOT, StartUpCache
 
 WIDTH = 80
+LONGEST_RECIPE = 64 * 2**10  # letters that are searched for what it is for
 HELP = ("-h", "--help")
 
 
@@ -83,18 +84,25 @@ def class_page(name: str) -> str:
 def file_page(name: str) -> str:
     """Return a list of recipes or overlays, each by what its first comment says, and how to use one."""
     folder = Path("configs") if Path("configs").is_dir() else ROOT / "configs"
-    files = sorted(folder.glob("*.yaml" if name == "recipes" else "*/*.yaml"))
+    found = folder.glob("*.yaml" if name == "recipes" else "*/*.yaml")
+    files = sorted(path for path in found if path.is_file())  # who opens a named pipe waits for ever
     if not files:
         raise UsageError(f"there are no {name} in {folder}")
-    rows = [(str(path.relative_to(folder).with_suffix("")), purpose(path)) for path in files]
+    rows = [(_shown(str(path.relative_to(folder).with_suffix(""))), _shown(purpose(path))) for path in files]
     example = next((path for path in files if path.stem in ("digits", "mixup")), files[0])
     given = f"-c {example}" if name == "recipes" else f"-c RECIPE -c {example}"
     return f"{columns(rows, width=WIDTH)}\n\nUse: holdout fit {given}"
 
 
+def _shown(text: str) -> str:
+    """Return text as a terminal shows and does not obey it."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def purpose(path: Path) -> str:
     """Return the first sentence of a file's opening comment that is not a command, or else the classes it names."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    with path.open(encoding="utf-8", errors="replace") as file:
+        text = file.read(LONGEST_RECIPE)
     comment = [line.removeprefix("#").strip() for line in takewhile(lambda line: line[:1] == "#", text.splitlines())]
     said = first_sentence(" ".join(line for line in comment if not line.startswith("holdout ")))
     return said or ", ".join(dict.fromkeys(re.findall(r"class_path: [\w.]*?(\w+)\b(?![.\w])", text)))

@@ -60,7 +60,7 @@ def _predict(job: Job, line: CommandLine) -> int:
     path = None if output is None else Path(output)
     if path is not None:
         check_ending(path)
-        check_writable(path, PREDICTIONS)
+        check_writable(path, PREDICTIONS, [inputs, command.checkpoint])
     trainer = command.trainer()
     model = load_trained(command, trainer)
     model.task.views = build_views(command.config)

@@ -44,17 +44,21 @@ def check_replaceable(path: Path, example: str) -> None:
         raise UsageError(f"--output {path} is not a regular file: it would be replaced")
 
 
-def check_writable(path: Path, example: str) -> None:
+def check_writable(path: Path, example: str, sources: Iterable[Path | None] = ()) -> None:
     """Check that a file can be written, before the work whose result it is to hold.
 
     Args:
         path: The file.
         example: Name of such a file, for the message.
+        sources: Files and folders that the work reads.
 
     Raises:
-        UsageError: It is a folder or a device, or its folder cannot be made or written in.
+        UsageError: It is a folder or a device, or is read itself, or its folder cannot be made or written in.
     """
     check_replaceable(path, example)
+    for source in sources:
+        if source is not None and path.exists() and source.exists() and _is_in(path, source):
+            raise UsageError(f"--output {path} would replace what is read from {display_path(source)}; name another")
     there = next(parent for parent in path.absolute().parents if parent.exists())
     if not there.is_dir():
         raise UsageError(f"--output {path}: {display_path(there)} is a file, not a folder")
@@ -63,6 +67,10 @@ def check_writable(path: Path, example: str) -> None:
             pass
     except OSError as error:
         raise UsageError(f"--output {path}: cannot write in {display_path(there)} ({error.strerror})") from error
+
+
+def _is_in(path: Path, source: Path) -> bool:
+    return path.samefile(source) or (source.is_dir() and source.resolve() in path.resolve().parents)
 
 
 def check_ending(path: Path) -> None:

@@ -182,6 +182,11 @@ def folder_to_resume(checkpoint: Path, name: str, runs_dir: Path | None) -> Path
     return None if reason else folder
 
 
+def may_write(folder: Path | None) -> bool:
+    """Return whether results may be written into a run's folder: one with links in it leads out of it."""
+    return folder is not None and os.access(folder, os.W_OK) and link_in(folder) is None
+
+
 def link_in(folder: Path) -> Path | None:
     """Return a link in a run's folder: what is written to it would land in another place.
 

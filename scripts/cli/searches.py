@@ -52,7 +52,7 @@ def with_found_values(
     if job.name != "fit" or not wanted:
         return parser, config, data
     if config.trainer.fast_dev_run:
-        rank_zero_warn(f"trainer.fast_dev_run: {' and '.join(cls.__name__ for cls in wanted)} searches nothing in it")
+        rank_zero_warn(f"trainer.fast_dev_run: {' and '.join(cls.__name__ for cls in wanted)} does not search in it")
         return parser, _without_searches(config), data
     for kind in wanted:
         if invocation.checkpoint is not None:
@@ -60,9 +60,9 @@ def with_found_values(
         else:
             found = search(kind, parser, config)
             flags = [f"--{key}={value}" for key, value in found.items()]
-            if RATE in found and config.model.init_args.optimizer is None:
-                flags.insert(0, "--model.optimizer=torch.optim.AdamW")  # which a task trains with by default
             say(*(f"found  {key} {value} ({kind.__name__})" for key, value in found.items()))
+        if kind is LearningRateFinder and config.model.init_args.optimizer is None:
+            flags.insert(0, "--model.optimizer=torch.optim.AdamW")  # which a task trains with by default
         invocation = replace(invocation, arguments=[*invocation.arguments, *flags])
         parser, config = parse(job, invocation)
         data = None if kind is BatchSizeFinder else data

@@ -1,6 +1,5 @@
 """Trainer, model and data, built from the settings of a command line."""
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ from scripts.cli.loggers import LogSettings, evaluation_loggers, training_logger
 from scripts.cli.parser import Parser
 from scripts.cli.resume import changes_of_network, check_same_settings
 from scripts.cli.run_callbacks import test_callbacks, training_callbacks
-from scripts.cli.runs import new_run_folder, run_folder_of
+from scripts.cli.runs import may_write, new_run_folder, run_folder_of
 from scripts.cli.trainer import Trainer, build_trainer
 
 
@@ -170,7 +169,7 @@ class Session:
         self, config: dict[str, Any], given: list[Callback], built: Namespace, recipe: str
     ) -> list[Callback]:
         ours = isinstance(built.model, Task) and isinstance(built.data, DataModule)
-        if self.job.name == "test" and ours and self.folder is not None and os.access(self.folder, os.W_OK):
+        if self.job.name == "test" and ours and may_write(self.folder):
             return test_callbacks(given)
         if self.job.name == "calibrate":
             return [ValidationOutputs()]

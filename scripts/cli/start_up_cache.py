@@ -72,7 +72,10 @@ class StartUpCache:
 def cache_file() -> Path:
     """Return the file of this checkout."""
     base = os.environ.get("XDG_CACHE_HOME")
-    folder = Path(base) if base and Path(base).is_absolute() else Path("~/.cache").expanduser()
+    try:
+        folder = Path(base) if base and Path(base).is_absolute() else Path("~/.cache").expanduser()
+    except RuntimeError:  # there is no home: nothing can be kept
+        folder = Path(os.devnull)
     return folder / "holdout" / f"start_up-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}.json"
 
 

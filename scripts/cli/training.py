@@ -172,7 +172,7 @@ def prepare(job: Job, words: list[str]) -> Session:
     parser, config = parse(job, invocation)
     if job.name == "predict":
         folder = None if invocation.checkpoint is None else run_folder_of(invocation.checkpoint)
-        check_writable(predictions_path(config.output, folder), PREDICTIONS)
+        check_writable(predictions_path(config.output, folder), PREDICTIONS, [invocation.checkpoint])
     if job.name == "calibrate" and invocation.checkpoint is not None:
         check_calibration(config.coverage, invocation.checkpoint)
     parser, config, data = with_found_values(job, invocation, parser, config, data)

@@ -26,7 +26,7 @@ def monitor_of(runs: Sequence[Run]) -> tuple[str, str | None]:
 
 def columns_of(runs: Sequence[Run], monitor: str) -> list[str]:
     """Return the metrics of a table of results: the monitored one, validation, the gap, training, test, and probes."""
-    found = dict.fromkeys(name for run in runs for name in run.measured())
+    found = dict.fromkeys(name for run in runs for name in run.measured)
     order = [monitor]
     for part in ("val", "gap", "train", "test"):
         names = (name.removeprefix(f"{part}/") for name in found if name.startswith(f"{part}/"))
@@ -80,7 +80,7 @@ def run_table(runs: Sequence[Run], columns: Sequence[str]) -> Table:
         [
             run.title,
             decimal(run.best_moment),
-            *(metric(run.measured().get(name), "+" if name.startswith("gap/") else "") for name in columns),
+            *(metric(run.measured.get(name), "+" if name.startswith("gap/") else "") for name in columns),
         ]
         for run in runs
     ]

@@ -38,7 +38,7 @@ def records(path: Path) -> Iterator[Event]:
         while (at := file.tell()) < size:
             header = file.read(HEADER)
             length = struct.unpack("<Q", header[:8])[0] if len(header) == HEADER else size
-            if at + HEADER + length + CHECKSUM > size:
+            if not length or at + HEADER + length + CHECKSUM > size:
                 raise DamagedError
             if length > LARGEST_RECORD:
                 file.seek(length + CHECKSUM, 1)
@@ -63,6 +63,7 @@ def event_values(folder: RunFolder) -> tuple[Values, list[float]]:
         try:
             for event in records(path) if path is not None else ():
                 times = [*times[:1], event.wall_time]
+                left -= 1
                 for value in event.summary.value:
                     if value.HasField("simple_value") and (value.tag in found or len(found) < MOST_METRICS):
                         found.setdefault(value.tag, {})[event.step] = value.simple_value

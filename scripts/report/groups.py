@@ -29,7 +29,7 @@ class Group:
 
     def values(self, name: str) -> list[float]:
         """Return a metric of the runs that have it."""
-        found = [run.measured().get(name) for run in self.runs]
+        found = [run.measured.get(name) for run in self.runs]
         return [value for value in found if value is not None]
 
     @property
@@ -54,7 +54,7 @@ def in_order(groups: Sequence[Group], monitor: str, mode: str | None) -> list[Gr
 
 def best_first(runs: Sequence[Run], monitor: str, mode: str | None) -> list[Run]:
     """Return runs by a metric, the best first, and those without it last."""
-    return sorted(runs, key=lambda run: _place([run.measured().get(monitor, math.nan)], mode))
+    return sorted(runs, key=lambda run: _place([run.measured.get(monitor, math.nan)], mode))
 
 
 def _place(values: list[float], mode: str | None) -> tuple[bool, float]:
@@ -87,6 +87,8 @@ def _recipe(run: Run) -> str:
 
 def _without(settings: Any, paths: list[list[str]]) -> Any:
     """Return settings without the values at some paths, whose keys skip "init_args"."""
+    if isinstance(settings, list):
+        return [_without(item, []) for item in settings]
     if not isinstance(settings, dict):
         return settings
     kept = {}

@@ -12,6 +12,7 @@ from scripts.report.finding import default_output, find_runs
 from scripts.report.formats import size
 from scripts.report.page import page
 from scripts.report.run import read_run
+from scripts.report.values import shortened
 
 OUTPUT = "--output"
 
@@ -22,10 +23,19 @@ def run(job: Job, words: list[str]) -> None:
     Raises:
         UsageError: A word is no run, or the file cannot be written; the message is one line.
     """
+    try:
+        _report(job, words)
+    except OSError as error:  # a name that is too long, say
+        raise UsageError(f"{error.strerror}: {shortened(str(error.filename))}") from error
+
+
+def _report(job: Job, words: list[str]) -> None:
     names, output = parse(job, words)
     folders, left_out = find_runs(names)
     path = Path(output) if output is not None else default_output(folders)
     check_replaceable(path, "report.html")
+    if path.exists() and path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{OUTPUT} {path} is there and is not an HTML file; name another")
     html, found = page([read_run(folder) for folder in folders])
     try:
         write_text(path, html)

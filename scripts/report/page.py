@@ -90,7 +90,7 @@ def _of_one(run: Run) -> dict[str, Any]:
 
 def _tiles(run: Run) -> list[tuple[str, str]]:
     """Return the few numbers that a reader looks for first: the monitored metric, and one of all parts."""
-    measured = run.measured()
+    measured = run.measured
     main = next((name for name in shared_metrics([measured]) if name != "loss"), "loss")
     wanted = dict.fromkeys((run.monitor, f"val/{main}", f"train/{main}", f"gap/{main}", f"test/{main}"))
     shown = {name: measured[name] for name in wanted if name in measured}

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,6 +124,7 @@ class Run:
         """The metrics of the test part."""
         return numbers(self.test.get("metrics"))
 
+    @cached_property
     def measured(self) -> dict[str, float]:
         """Return all metrics of the run by name: those of the best epoch, the gap, those of the test part."""
         best = {name: value for name, value in self.best.items() if "/" in name}

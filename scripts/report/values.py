@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 LONGEST_TEXT = 2000  # characters of one value that is shown
 MOST_VALUES = 5000  # of one file that are shown
 MOST_LEVELS = 20
+MOST_NUMBERS = 2000  # of one mapping
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -25,8 +27,8 @@ def number(value: Any) -> float | None:
 
 
 def numbers(value: Any) -> dict[str, float]:
-    """Return those entries of a mapping that are numbers."""
-    found = {name: number(item) for name, item in mapping(value).items()}
+    """Return those entries of a mapping that are numbers, of a stranger's endless one the first."""
+    found = {name: number(item) for name, item in islice(mapping(value).items(), MOST_NUMBERS)}
     return {name: item for name, item in found.items() if item is not None}
 
 

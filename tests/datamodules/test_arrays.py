@@ -413,3 +413,20 @@ def test_a_wrong_call_is_one_line(call, error, message):
     with pytest.raises(error, match=message) as refused:
         call()
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("maximum", [0, -1, float("nan")])
+def test_a_maximum_is_above_0(maximum):
+    with pytest.raises(ValueError, match="maximum"):
+        Arrays(np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2, maximum=maximum)
+
+
+def test_weights_are_numbers():
+    with pytest.raises(DataError, match="weights"):
+        Arrays(np.zeros((20, 3)), np.arange(20) % 2, weights=["a"] * 20)
+
+
+def test_two_columns_of_one_name_are_refused():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "a"])
+    with pytest.raises(DataError, match="two columns of the data frame are called 'a'"):
+        Arrays(frame, np.arange(20) % 2)

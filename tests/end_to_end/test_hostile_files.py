@@ -4,6 +4,7 @@ Each file is refused in one line that names it. Its canary is a file that it wou
 4 GiB more than the process has, and a reader that waits fails by its timeout.
 """
 
+import os
 import resource
 import shutil
 import sys
@@ -683,3 +684,25 @@ def test_a_run_of_ones_own_network_resumes_with_the_recipe_that_one_names(desk, 
     assert f"give its recipe too: -c {folder / 'config.yaml'}" in said
     desk.here("fit", "-c", str(folder / "config.yaml"), *more)
     assert load_checkpoint(desk.folder / folder / "checkpoints" / "last.ckpt")["epoch"] == 1
+
+
+@pytest.mark.parametrize("job", ["test", "calibrate"])
+def test_results_do_not_leave_a_run_through_a_link(desk, run, tmp_path, job) -> None:
+    folder = shutil.copytree(run, tmp_path / "mlp" / "version_0")
+    shutil.rmtree(folder / "figures", ignore_errors=True)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "reliability.png").write_text("precious")
+    (folder / "figures").symlink_to(outside)
+    desk.here(job, "--ckpt_path", str(folder))
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"reliability.png": "precious"}
+
+
+def test_a_named_pipe_among_the_events_keeps_nobody_waiting(desk, run, tmp_path) -> None:
+    folder = shutil.copytree(run, tmp_path / "mlp" / "version_0")
+    os.mkfifo(folder / "events.out.tfevents.1.pipe")
+    last = folder / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    torch.save({key: value for key, value in content.items() if key not in ("event_files", "logged_steps")}, last)
+    epochs = str(content["epoch"] + 2)
+    desk.here("fit", "--ckpt_path", str(last), "--trainer.max_epochs", epochs, "--runs_dir", str(tmp_path))

@@ -102,12 +102,14 @@ def test_a_task_without_an_optimizer_of_its_own_gets_one_with_the_rate(desk) -> 
     default = ("--model.optimizer", "null", "--model.lr_scheduler", "null")
     optimizer = settings(desk.fit("default", *default, *RATE, epochs=1))["model"]["init_args"]["optimizer"]
     assert optimizer["class_path"] == "torch.optim.AdamW"
+    again = ("--name", "default", "--ckpt_path", "last", *default, *RATE)
+    assert "resumed after epoch 1" in desk.here("fit", *desk.digits(2), *again).stdout
 
 
 def test_nothing_is_searched_in_a_dry_run(desk, recwarn) -> None:
     done = desk.here("fit", *desk.digits(1), *RATE, "--trainer.fast_dev_run", "true")
     assert "found" not in done.stdout
-    assert any("LearningRateFinder searches nothing" in str(warning.message) for warning in recwarn)
+    assert any("LearningRateFinder does not search" in str(warning.message) for warning in recwarn)
 
 
 @pytest.mark.parametrize(

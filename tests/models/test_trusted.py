@@ -11,6 +11,7 @@ from datamodules import Digits
 from models import Classifier
 from models.init_args import HYPER_PARAMETERS
 from models.networks import MLP
+from models.trusted import is_trusted
 
 STRANGER = "from models.networks import MLP\n\n\nclass Net(MLP):\n    pass\n"
 CPU = torch.device("cpu")
@@ -104,3 +105,7 @@ def test_a_model_trained_on_a_gpu_takes_inputs_from_memory(quiet_trainer, tmp_pa
     trainer.fit(Classifier(MLP((1, 8, 8), 10, widths=[8]), 10), data)
     trainer.save_checkpoint(tmp_path / "gpu.ckpt")
     assert Classifier.load_from_checkpoint(tmp_path / "gpu.ckpt")(data.samples.inputs[:5]).shape == (5, 10)
+
+
+def test_a_module_that_runs_when_it_is_imported_is_not():
+    assert not is_trusted("torch.utils.model_dump.__main__.X")

@@ -94,3 +94,10 @@ def test_what_cannot_be_written_names_the_file(tmp_path: Path) -> None:
     logger.log_metrics({"val/loss": 1.0}, step=0)
     with pytest.raises(WriteError, match=r"metrics\.csv"):
         logger.save()
+
+
+def test_a_row_that_is_longer_than_the_header_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("a,step\n1,2,3\n4,5\n")
+    MetricsTable(path).cut_back(1)
+    assert path.read_text() == "a,step\n1,2\n"

@@ -221,3 +221,8 @@ def test_points_that_may_group_thousands_are_asked_about():
         column("999", "12.345", "-1.200", "0")
     assert column("9.990", "12.345").values.tolist() == [9.99, 12.345]
     assert column("999", "12.345", "0.5").values.tolist() == [999, 12.345, 0.5]
+
+
+@pytest.mark.timeout(60)
+def test_a_long_cell_of_spaces_is_no_number_at_once():
+    column("€" + " " * 200_000 + "x!", "b")

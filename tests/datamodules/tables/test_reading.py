@@ -173,3 +173,9 @@ def test_files_of_other_kinds_that_are_called_tables_are_known_by_their_first_by
         read_table(tmp_path / "parquet.csv")
     with pytest.raises(DataError, match="is a Feather file"):
         read_table(tmp_path / "feather.csv")
+
+
+def test_a_cell_may_be_a_long_text(file):
+    text = "word " * 100_000
+    frame, _ = read_table(file(f"text,kind\n{text},a\nshort,b\n"))
+    assert frame["text"].tolist() == [text, "short"]

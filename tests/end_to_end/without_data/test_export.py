@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 
 from models import Task
@@ -185,3 +186,36 @@ def test_a_wrong_format_a_missing_package_and_a_wrong_file(shop, run_on, monkeyp
     error = shop.here(*here, "--format", "safetensors", "--output", "wrong.safetensors", status=2).stderr
     assert "wrong.safetensors is not written: its probabilities differ from the model's by nan" in error
     assert not (shop.folder / "wrong.safetensors").exists()
+
+
+def test_thresholds_decide_on_calibrated_probabilities_as_predict_does(shop, run_on) -> None:
+    shutil.copytree((shop.folder / run_on("lists")).parents[1], shop.folder / "runs" / "tagged" / "version_0")
+    checkpoint = "runs/tagged/version_0/checkpoints/best.ckpt"
+    (shop.folder / "away" / "lists.parquet").rename(shop.folder / "lists.parquet")
+    shop.here("calibrate", "--ckpt_path", checkpoint, "--coverage", "0.5")
+    (shop.folder / "lists.parquet").rename(shop.folder / "away" / "lists.parquet")
+    export(shop, checkpoint, "--format", "safetensors")
+    task, raw = task_of(shop, checkpoint), torch.arange(9).double().unsqueeze(1)
+    probabilities = task.to_results(task(raw))
+    with safe_open(shop.folder / "runs/tagged/version_0/model.safetensors", "pt") as file:
+        thresholds = torch.tensor(json.loads(file.metadata()["thresholds"]))
+    assert task.temperature != 1
+    assert not torch.equal(thresholds, task.thresholds.values)
+    assert torch.equal(probabilities.float() >= thresholds, task.thresholds(probabilities))
+
+
+def test_a_checkpoint_is_not_replaced_by_its_export(shop, run_on) -> None:
+    checkpoint = run_on("irises")
+    before = (shop.folder / checkpoint).read_bytes()
+    flags = ("--format", "safetensors", "--output", str(checkpoint))
+    assert "would replace what is read" in shop.here("export", "--ckpt_path", str(checkpoint), *flags, status=2).stderr
+    assert (shop.folder / checkpoint).read_bytes() == before
+
+
+@pytest.mark.parametrize("stored", ['{"_class_path": "antigravity.X"}', '[["a", 1]]', '"text"', "{}"])
+def test_safetensors_that_lack_our_keys_import_nothing(tmp_path, stored) -> None:
+    path = tmp_path / "stranger.safetensors"
+    save_file({"a": torch.zeros(1)}, path, {"hyper_parameters": stored})
+    with pytest.raises((ImportError, ValueError, TypeError)):
+        load_safetensors(path)
+    assert "antigravity" not in sys.modules

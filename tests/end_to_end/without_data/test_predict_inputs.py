@@ -223,3 +223,27 @@ def test_what_the_model_does_not_take_is_one_line(shop, run_on, kind, words, com
     error = shop.here("predict", "--ckpt_path", str(checkpoint), *words.split(), status=2).stderr
     assert error.startswith(f"holdout: error: {complaint}")
     assert error.count("\n") == 1
+
+
+def test_a_calibrated_regression_has_intervals(shop, run_on) -> None:
+    shutil.copytree((shop.folder / run_on("sugar")).parents[1], shop.folder / "runs" / "intervals" / "version_0")
+    checkpoint = "runs/intervals/version_0/checkpoints/best.ckpt"
+    (shop.folder / "away" / "sugar.csv").rename(shop.folder / "sugar.csv")
+    shop.here("calibrate", "--ckpt_path", checkpoint, "--coverage", "0.5")
+    (shop.folder / "sugar.csv").rename(shop.folder / "away" / "sugar.csv")
+    rows, _ = predict(shop, checkpoint, "away/sugar.csv")
+    for row in rows:
+        for name in ("y", "z"):
+            below, value, above = (float(row[f"{end}_{name}"]) for end in ("lower", "prediction", "upper"))
+            assert below < value < above
+
+
+@pytest.mark.parametrize("output", ["away/irises.csv", "folder/irises.csv"])
+def test_what_is_read_is_not_replaced(shop, run_on, output) -> None:
+    checkpoint = run_on("irises")
+    (shop.folder / "folder").mkdir(exist_ok=True)
+    shutil.copy(shop.folder / "away" / "irises.csv", shop.folder / "folder")
+    inputs, before = output.replace("folder/irises.csv", "folder"), (shop.folder / output).read_bytes()
+    said = shop.here("predict", "--ckpt_path", str(checkpoint), "--inputs", inputs, "--output", output, status=2).stderr
+    assert said == f"holdout: error: --output {output} would replace what is read from {inputs}; name another\n"
+    assert (shop.folder / output).read_bytes() == before

@@ -1,5 +1,6 @@
 """`holdout list`: what can be chosen, a line each, in 80 columns."""
 
+import os
 import re
 from pathlib import Path
 
@@ -100,3 +101,18 @@ def test_a_page_that_was_shown_before_needs_no_torch(cache_home: Path) -> None:
     done = run_without_torch("list", "networks", XDG_CACHE_HOME=str(cache_home))
     assert done.stdout == shown + "\n"
     assert run_without_torch("list", "recipes").stdout.startswith("  adding_problem_lstm ")
+
+
+def test_a_strangers_recipes_are_shown_and_not_obeyed(tmp_path, monkeypatch, capsys) -> None:
+    configs = tmp_path / "stranger" / "configs"
+    configs.mkdir(parents=True)
+    monkeypatch.chdir(configs.parent)
+    os.mkfifo(configs / "pipe.yaml")
+    (configs / "evil\x1b[2J.yaml").write_text("# \x1b]0;owned\x07 clears the screen.\nmodel: {}\n")
+    with (configs / "endless.yaml").open("wb") as file:
+        file.truncate(2**40)
+    run(JOBS["list"], ["recipes"])
+    said = capsys.readouterr().out
+    assert "clears the screen" in said
+    assert "\x1b" not in said
+    assert "\x07" not in said

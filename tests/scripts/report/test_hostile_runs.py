@@ -142,3 +142,21 @@ def test_whatever_the_files_hold_is_a_page(files: list[tuple[dict, dict, dict, d
         notices(run)
         runs.append(run)
     check_harmless(Page(page(runs)[0]))
+
+
+def test_many_metrics_and_empty_records_take_no_longer(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a" / "version_0")
+    many = {f"test/m{number}": 0.5 for number in range(50_000)}
+    (run / "test.json").write_text(json.dumps({"metrics": many}))
+    with (run / "events.out.tfevents.2").open("wb") as file:
+        file.truncate(2**30)
+    found = read_run(run)
+    assert len(found.test_metrics) == 2000
+    assert any(problem.startswith("events.out.tfevents.2 is damaged") for problem in found.problems)
+
+
+def test_settings_of_any_keys_are_compared(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / name / "version_0") for name in "ab"]
+    for folder in folders:
+        (folder / "config.yaml").write_text("model: {class_path: a.B}\nextra: [{1: a, b: c}]\n")
+    check_harmless(Page(page([read_run(folder) for folder in folders])[0]))
