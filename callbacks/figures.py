@@ -134,7 +134,7 @@ def save_figure(trainer: L.Trainer, figure: Figure, name: str) -> None:
 
 
 def _log_picture(logger: Any, name: str, png: bytes, step: int) -> None:
-    if getattr(logger, "is_waiting", False):  # for a training to begin: there is nothing to add to
+    if getattr(logger, "is_waiting", False) is True:  # for a training to begin: there is nothing to add to
         return
     picture = Image.open(io.BytesIO(png))
     if isinstance(logger, TensorBoardLogger):

@@ -97,7 +97,7 @@ def _is_imported(path: str) -> bool:
 
 
 def untrusted(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (place, text) of all in settings from a checkpoint that it must not bring: a stranger may have written it.
+    """Yield (place, text) of every setting that a checkpoint may not contain: a stranger may have written it.
 
     Args:
         config: Objects by name, each {"class_path", "init_args"}: a recipe's model and data, or a task.
@@ -110,7 +110,7 @@ def _refused(found: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def untrusted_run(settings: dict[str, Any], kinds: Mapping[str, type]) -> Iterator[tuple[str, str]]:
-    """Yield (place, text) of all in the settings of a whole run that it must not bring.
+    """Yield (place, text) of every setting that a run may not contain.
 
     Args:
         settings: What the run's `config.yaml` says.

@@ -120,8 +120,8 @@ class Graph(nn.Module):
         except Exception as error:  # torch raises many kinds
             name = type(self.network).__name__
             raise ExportError(
-                f"{name} cannot be exported as a graph, for its operations depend on the values or the number of its "
-                f"inputs ({first_line(error)}); --format safetensors exports its weights"
+                f"{name} cannot be exported as a graph, because its operations depend on the values or the number of "
+                f"its inputs ({first_line(error)}); --format safetensors exports its weights"
             ) from error
 
 

@@ -33,17 +33,17 @@ class Choice:
 
 
 CHOICES = {
-    "recipes": Choice("files that train, each with what it shows"),
+    "recipes": Choice("files that describe a training, each with its purpose"),
     "overlays": Choice("files that change a recipe"),
-    "tasks": Choice("what is predicted", ("model",)),
+    "tasks": Choice("kinds of targets: classes, labels or numbers", ("model",)),
     "networks": Choice("maps from inputs to outputs", ("model.network",)),
     "datasets": Choice("data, and readers of data of your own", ("data",)),
     "regularizers": Choice("methods against overfitting, by batch, targets or penalty", ("model.regularizers",)),
-    "losses": Choice("what is minimised", ("model.loss",)),
+    "losses": Choice("functions to minimise", ("model.loss",)),
     "augmentation": Choice("random changes of training images", ("data.augmentation",)),
-    "callbacks": Choice("what stops, keeps, averages, measures and draws", ("trainer.callbacks",)),
-    "optimizers": Choice("what makes the steps", ("model.optimizer_wrapper", "model.optimizer")),
-    "schedules": Choice("how the learning rate changes", ("model.lr_scheduler",)),
+    "callbacks": Choice("early stopping, checkpoints, averaging, measurements and figures", ("trainer.callbacks",)),
+    "optimizers": Choice("optimizers, and wrappers such as SAM", ("model.optimizer_wrapper", "model.optimizer")),
+    "schedules": Choice("learning-rate schedules", ("model.lr_scheduler",)),
 }
 
 

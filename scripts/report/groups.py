@@ -11,13 +11,13 @@ from scripts.report.run import Run
 from scripts.report.values import flat, inside, mapping, text
 
 REPEATED = ("seed_everything", "data.split.seed", "data.split.fold")  # what runs of a group may differ in
-UNIMPORTANT = ("name", "runs_dir")
+IGNORED = ("name", "runs_dir")
 IN_A_LABEL = 2  # differing settings that a group is named by
 
 
 @dataclass
 class Group:
-    """Runs that repeat each other.
+    """Runs that differ only in their seed or fold.
 
     Attributes:
         runs: The runs, in the order given.
@@ -72,7 +72,7 @@ def settings_that_differ(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 def _facts(run: Run) -> dict[str, str]:
     """Return settings, versions and device of a run, all in words."""
-    settings = {key: value for key, value in flat(run.config).items() if key not in UNIMPORTANT}
+    settings = {key: value for key, value in flat(run.config).items() if key not in IGNORED}
     environment = {key: run.summary.get(key) for key in ("git_commit", "device", "precision", "threads", "versions")}
     facts = flat({key: value for key, value in environment.items() if value is not None})
     source = text(inside(run.split, "source", "sha256"))
@@ -81,7 +81,7 @@ def _facts(run: Run) -> dict[str, str]:
 
 def _recipe(run: Run) -> str:
     """Return a run's settings without those that runs of a group may differ in, as a text."""
-    settings = _without(run.config, [key.split(".") for key in (*REPEATED, *UNIMPORTANT)])
+    settings = _without(run.config, [key.split(".") for key in (*REPEATED, *IGNORED)])
     return json.dumps(settings, sort_keys=True, default=str)
 
 

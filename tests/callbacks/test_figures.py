@@ -91,6 +91,13 @@ def test_mlflow_gets_it_as_a_file_of_its_run(quiet_trainer, tmp_path, monkeypatc
     assert logged == [("run 1", "figures/drawn.png")]
 
 
+def test_a_logger_that_waits_for_a_training_is_given_none(fit, tmp_path) -> None:
+    waiting = LikeWandb()
+    waiting.is_waiting = True
+    fit(Curves(), epochs=1, logger=[CSVLogger(tmp_path, name="", version=""), waiting])
+    assert waiting.pictures == []
+
+
 def test_no_logger_package_is_imported_for_a_picture(quiet_trainer, monkeypatch) -> None:
     for name in ("wandb", "mlflow"):
         monkeypatch.setitem(sys.modules, name, None)

@@ -162,7 +162,9 @@ def test_what_cannot_be_exported_is_one_line_and_no_file(shop, monkeypatch) -> N
     here = ("export", "--ckpt_path", "runs/choosy/version_0", "-c", "runs/choosy/version_0/config.yaml")
     for name in ("onnx", "torch_export"):
         error = shop.here(*here, "--format", name, status=2).stderr
-        assert error.startswith("holdout: error: Choosy cannot be exported as a graph, for its operations depend on ")
+        assert error.startswith(
+            "holdout: error: Choosy cannot be exported as a graph, because its operations depend on "
+        )
         assert "--format safetensors exports its weights" in error
         assert error.count("\n") == 1
         assert not list(run.glob("*model.*"))
