@@ -215,7 +215,11 @@ class ImageFolder(DataModule):
         broken = len(self.listing.files) - len(self.decoded.readable)
         ignored += [f"{broken} broken image{'s' * (broken > 1)} left out"] if broken else []
         size = f"{self.form.height}×{self.form.width}"
-        facts = [f"several sizes made {size}, their median: --data.size chooses another"] if self.chosen_size else []
+        facts = (
+            [f"several sizes made {size}, the median shorter side: --data.size chooses another"]
+            if self.chosen_size
+            else []
+        )
         facts += [f"16 bits, divided by {self.maximum:,.0f}"] if self.form.deep else []
         decoded = [f"decoded once into {self.cache_dir}"] if self.cache_dir.is_dir() else []
         return [*facts, *ignored, *(["streamed from disk"] if self.streamed else decoded)]

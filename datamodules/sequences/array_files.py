@@ -64,7 +64,7 @@ def load_npy(path: Path) -> Array:
         raise DataError(
             f"{path} holds Python objects, which are never unpickled; {advice}"
             if str(error).startswith(OBJECTS)
-            else f"{path} cannot be read as an array: {error}"
+            else f"{path} is not an array that numpy.save wrote"
         ) from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} holds several arrays; it must hold one")

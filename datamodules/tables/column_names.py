@@ -1,5 +1,6 @@
 """The names of the columns that a user chose, checked against those of the table."""
 
+import difflib
 from collections.abc import Sequence
 
 from datamodules.errors import DataError
@@ -21,7 +22,9 @@ def check_named(path: str, names: Sequence[str], there: Sequence[str]) -> None:
     for name in names:
         if name not in there:
             several = "; write several as [a, b]" if "," in name else ""
-            raise DataError(f"{path} has no column {name!r}; there are {_listed(there)}{several}")
+            raise DataError(
+                f"{path} has no column {name!r}; there are {_listed(there)}{several}{_closest(name, there)}"
+            )
 
 
 def check_roles(target: Sequence[str], weights: str | None, features: Sequence[str] | None) -> None:
@@ -38,6 +41,12 @@ def check_roles(target: Sequence[str], weights: str | None, features: Sequence[s
         raise DataError(f"features: {answer!r} is the target and cannot be a feature")
     if len(set(chosen)) < len(chosen):
         raise DataError(f"features: {', '.join(chosen)}: name each column once")
+
+
+def _closest(name: str, there: Sequence[str]) -> str:
+    lowered = {one.lower(): one for one in there}
+    found = difflib.get_close_matches(name.lower(), lowered, n=1)
+    return f"; did you mean {lowered[found[0]]!r}?" if found else ""
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from datamodules.tables.columns import Column
 
 FREE_TEXT = 0.5  # fraction of different values above which texts are not categories
+FREE = "has nearly as many texts as rows"
 LEAST_ROWS = 20  # of a table small enough for columns to look like anything by chance
 
 
@@ -22,7 +23,8 @@ def drop_suspects(path: str, columns: list[Column]) -> list[Column]:
     reasons = {column.name: reason_to_leave_out(column) for column in columns}
     for name, reason in reasons.items():
         if reason is not None:
-            rank_zero_warn(f"{path}: the column {name!r} {reason} and is left out; data.features brings it back")
+            text = f"; --data.text {name} trains on it" if reason == FREE else "; --data.features brings it back"
+            rank_zero_warn(f"{path}: the column {name!r} {reason} and is left out{text}")
     return [column for column in columns if reasons[column.name] is None]
 
 
@@ -56,7 +58,7 @@ def reason_to_leave_out(column: Column) -> str | None:
     if rows < LEAST_ROWS:
         return None
     if column.kind == "category":
-        return "has nearly as many texts as rows" if distinct > FREE_TEXT * rows else None
+        return FREE if distinct > FREE_TEXT * rows else None
     if column.kind == "number" and column.whole and distinct == rows:
         values = np.asarray(column.values, dtype=np.float64)
         dense = values.max() - values.min() < 2 * rows

@@ -141,7 +141,9 @@ def fit_images(images: Tensor, size: list[int]) -> Tensor:
     resized = resized if images.is_floating_point() else resized.round()
     # Half of what is too much, rounded to the even number as torchvision does.
     top, left = (much // 2 + much % 4 // 3 for much in (larger[0] - rows, larger[1] - columns))
-    return resized[:, :, top : top + rows, left : left + columns]
+    # A slice would bind the program to whether it cuts anything off.
+    shown = torch.arange(rows, device=images.device) + top, torch.arange(columns, device=images.device) + left
+    return resized.index_select(2, shown[0]).index_select(3, shown[1])
 
 
 def first_line(error: Exception) -> str:

@@ -26,6 +26,7 @@ from scripts.cli.runs import may_write
 from scripts.cli.session import Session
 
 COVERAGE = 0.9
+FEW_SAMPLES = 100
 
 
 def coverage_of(text: str | None) -> float:
@@ -126,6 +127,12 @@ def _changes(task: Task, outputs: Tensor, targets: Tensor) -> list[str]:
     ]
     if bool((logits.argmax(-1) == labels).all()):
         lines.append("  every validation sample is right: the temperature follows from their number")
+    elif losses[1] > losses[0]:
+        lines.append(
+            "  worse here, on purpose: half a sample of label smoothing guards against overconfidence elsewhere"
+        )
+    elif len(labels) < FEW_SAMPLES:
+        lines.append(f"  {len(labels)} samples are few: the temperature may not fit other data")
     elif task.temperature in (LOWEST, HIGHEST):
         lines.append(f"  the temperature is the bound of what is tried, {LOWEST:g} to {HIGHEST:g}")
     return lines

@@ -179,6 +179,8 @@ def _check_lone_word(word: str, before: Flag | None) -> None:
         raise UsageError(f"{word} stands alone; did you mean -c {word}?")
     if word.endswith(".ckpt"):
         raise UsageError(f"{word} stands alone; did you mean --ckpt_path {word}?")
+    if Path(word).is_dir():
+        raise UsageError(f"{word} stands alone; did you mean --ckpt_path {word}, or --data.data_dir {word}?")
     if "=" in word:
         raise UsageError(f"{word} stands alone; a flag begins with two dashes, as --data.batch_size=64 does")
 

@@ -15,7 +15,7 @@ from datamodules.batches import supported
 from datamodules.new_inputs import NewBatch
 from datamodules.printable import printable
 from datamodules.sequences.ragged import Sequences
-from models import Task
+from models import Regressor, Task
 from scripts.cli import training
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
@@ -74,10 +74,12 @@ def _predict(job: Job, line: CommandLine) -> int:
             if file is not None:
                 file.add({**identity, **model.task.result_columns(results, names, most)})
 
-        count, unreadable = predict_batches(model, trainer, inputs, add)
+        _, unreadable = predict_batches(model, trainer, inputs, add)
     if model.task.views is not None:
         say(f"test-time augmentation: {model.task.views.description}")
     calibrated = f" (probabilities at temperature {model.temperature:.3g})" if model.temperature != 1 else ""
+    if isinstance(model.task, Regressor) and model.task.conformal is not None:
+        calibrated = f" (intervals of coverage {model.task.conformal.coverage:g})"
     if path is None:
         table.show()
         if calibrated:
@@ -85,7 +87,7 @@ def _predict(job: Job, line: CommandLine) -> int:
     else:
         say(f"{table.count:,} predictions: {path}{calibrated}")
     if unreadable:
-        _complain(f"{unreadable:,} of {count + unreadable:,} could not be read")
+        _complain(f"{unreadable:,} file{'s' * (unreadable > 1)} could not be read")
     return unreadable
 
 

@@ -120,7 +120,9 @@ def _file_or_run(path: Path, in_folder: str) -> Path:
         return path
     inside = path / "checkpoints" / f"{in_folder}.ckpt"
     if not _is_there(inside):
-        raise UsageError(f"--ckpt_path {path} is a folder without checkpoints/{in_folder}.ckpt")
+        below = versions(path)
+        meant = f"; did you mean --ckpt_path {path / f'version_{below[-1]}'}?" if below else ""
+        raise UsageError(f"--ckpt_path {path} is a folder without checkpoints/{in_folder}.ckpt{meant}")
     return inside
 
 

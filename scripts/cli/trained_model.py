@@ -133,7 +133,9 @@ def load_trained(command: Command, trainer: Trainer) -> TrainedModel:
     path = command.checkpoint
     manifest = load_checkpoint(path).get(SPLIT_KEY)
     if not isinstance(manifest, dict):
-        raise CheckpointError(f"{path} does not say what data it was trained on")
+        raise CheckpointError(
+            f"{path} does not say what data it was trained on: only a task of this project on data of it can be used so"
+        )
     try:
         with trainer.precision_plugin.module_init_context():
             task = Task.load_from_checkpoint(path, map_location="cpu")

@@ -122,7 +122,8 @@ class Run:
     @property
     def test_metrics(self) -> dict[str, float]:
         """The metrics of the test part."""
-        return numbers(self.test.get("metrics"))
+        found = numbers(self.test.get("metrics"))  # a stock module's are called test_loss
+        return {name.replace("test_", "test/", 1) if "/" not in name else name: found[name] for name in found}
 
     @cached_property
     def measured(self) -> dict[str, float]:

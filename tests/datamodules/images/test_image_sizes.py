@@ -31,7 +31,7 @@ def write_sizes(root, shorter, count=30, longer=200):
 def test_several_sizes_become_the_median_of_the_shorter_sides(tmp_path, shorter, size):
     data = ready(write_sizes(tmp_path / "images", shorter))
     assert data.input_shape == (3, size, size)
-    assert f"several sizes made {size}×{size}, their median: --data.size chooses another" in data.describe()
+    assert f"several sizes made {size}×{size}, the median shorter side: --data.size chooses another" in data.describe()
     assert data.preprocessing["size"] == [size, size]
     assert (data.manifest["images"]["height"], data.manifest["images"]["width"]) == (size, size)
 

@@ -58,6 +58,11 @@ def test_pictures_of_any_size_and_number(shop, run_on) -> None:
         (found,) = session.run(["probabilities"], {"inputs": raw.numpy()})
         assert found.shape == (count, 2)
         assert difference(task, raw, torch.from_numpy(found)) < most
+    export(shop, checkpoint, "--format", "torch_export")
+    program = torch.export.load((shop.folder / checkpoint).parents[1] / "model.pt2").module()
+    for count, height, width in ((1, 32, 32), (5, 50, 97), (5, 97, 50), (2, 20, 20), (1, 64, 32), (3, 40, 40)):
+        raw = torch.randint(256, (count, 3, height, width), dtype=torch.uint8)
+        assert difference(task, raw, program(raw)) < 0.01
 
 
 def test_a_table_on_real_samples_and_a_regression_in_the_targets_unit(shop, run_on) -> None:

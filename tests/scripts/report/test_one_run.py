@@ -123,3 +123,9 @@ def test_an_empty_folder_is_a_page_that_says_so(tmp_path: Path) -> None:
     assert [line.split(":")[0].strip() for line in found.notices["warning"]] == [
         f"there is no {name}" for name in missing
     ]
+
+
+def test_the_test_of_a_stock_module_is_one_of_the_test_part(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a" / "version_0")
+    (run / "test.json").write_text(json.dumps({"metrics": {"test_loss": 0.25, "test/class_accuracy/test_set": 1}}))
+    assert read_run(run).test_metrics == {"test/loss": 0.25, "test/class_accuracy/test_set": 1}
