@@ -18,7 +18,7 @@ Norms = dict[str, Tensor]  # "epoch", from 1, and by kind the norms of each laye
 MOST_EPOCHS = 4
 MOST_LABELS = 10
 LEAST_SPAN = 100
-FLOOR = 1e-12  # what a gradient of 0 is drawn at
+FLOOR = 0.1  # of the smallest number in a panel: what a 0 is drawn at
 USUAL_UPDATE = 1e-3
 PANELS = {"gradients": "gradient norm", "updates": "update ÷ weights", "steps": "gradient norm"}
 
@@ -40,13 +40,17 @@ def draw_norms(epochs: Sequence[Norms], layers: Sequence[str], title: str) -> Fi
         colors = matplotlib.colormaps["viridis_r"](torch.linspace(0.15, 1, len(shown)).numpy())
         for kind, axes in zip(kinds, panels, strict=True):
             plain_axes(axes).set_yscale("log")
+            floor = _floor([norms[kind] for norms in shown if kind in norms])
             for norms, color in zip(shown, colors, strict=True):
                 if kind in norms:
-                    values = norms[kind].clamp_min(FLOOR)
+                    values = norms[kind].clamp_min(floor)
                     marker = "o" if len(values) <= MOST_LABELS else None
                     axes.plot(range(1, len(values) + 1), values, color=color, marker=marker, label=_epoch(norms))
             axes.set_ylabel(PANELS[kind])
+            if any((norms[kind] == 0).any() for norms in shown if kind in norms):
+                axes.axhline(floor, color="#444444", linestyle="--", linewidth=1.5, label="0: no gradient")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_xlim(left=0.5)
             if kind == "steps":
                 axes.set_xlabel("step of the sequence")
             if kind == "updates":
@@ -61,6 +65,13 @@ def draw_norms(epochs: Sequence[Norms], layers: Sequence[str], title: str) -> Fi
         lines = {line.get_label(): line for axes in panels for line in axes.lines}
         figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def _floor(several: Sequence[Tensor]) -> float:
+    """Return what a 0 is drawn at, on an axis that has none."""
+    values = torch.cat(list(several))
+    positive = values[values > 0]
+    return FLOOR * positive.min().item() if len(positive) else 1.0
 
 
 def _log_axis(axes: Axes) -> None:

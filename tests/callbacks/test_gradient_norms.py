@@ -125,8 +125,10 @@ def test_the_figure_shows_a_gradient_that_vanishes_towards_the_start_of_a_sequen
 
 def test_a_gradient_of_zero_is_shown_and_one_that_was_not_measured_is_a_gap() -> None:
     norms = {"epoch": torch.tensor(1), "gradients": torch.tensor([0.0, 1.0, torch.nan]), "updates": torch.ones(3)}
-    gradients, _ = draw_norms([norms], ["a", "b", "c"], "run").axes
+    figure = draw_norms([norms], ["a", "b", "c"], "run")
+    gradients, _ = figure.axes
     assert gradients.lines[0].get_ydata()[:2].tolist() == pytest.approx([FLOOR, 1])
+    assert "0: no gradient" in [text.get_text() for text in figure.legends[0].get_texts()]
     assert torch.tensor(gradients.lines[0].get_ydata()[2]).isnan()
 
 
