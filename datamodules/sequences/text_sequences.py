@@ -101,7 +101,8 @@ class TextSequences(SequenceDataModule):
         self._targets = values if self.class_names else narrowest(values)
         written = texts(frame[text]).tolist()
         if empty := written.count(""):
-            rank_zero_warn(f"{path}: {empty:,} texts in the column {text!r} are empty")
+            several = "1 text" if empty == 1 else f"{empty:,} texts"
+            rank_zero_warn(f"{path}: {several} in the column {text!r} {'is' if empty == 1 else 'are'} empty")
         self._split(written)
 
     def _split(self, written: list[str]) -> None:

@@ -73,7 +73,8 @@ def read_new_rows(path: Path, trained: TrainedOn, targets: Sequence[str]) -> Ite
         check_finite(str(file), encode(raw, as_tensor(encodings)), encodings, frame.index)
         unseen = int(raw[:, categories].isnan().sum())
         if unseen:
-            rank_zero_warn(f"{file}: {unseen:,} cells hold categories that training did not see")
+            cells = "1 cell holds a category" if unseen == 1 else f"{unseen:,} cells hold categories"
+            rank_zero_warn(f"{file}: {cells} that training did not see")
         return row_names(name if path.is_dir() else None, len(frame)), raw
 
     return in_slices(read_each(input_files(path, TABLES), read), trained.batch_size)

@@ -239,7 +239,8 @@ class Tabular(DataModule):
         facts += [f"{left} left out"] if left else []
         unseen = self._unseen()
         facts += wide_words(self.columns, self.encodings)
-        return [*facts, f"{unseen} cells hold values that training did not see"] if unseen else facts
+        cells = "1 cell holds a value" if unseen == 1 else f"{unseen} cells hold values"
+        return [*facts, f"{cells} that training did not see"] if unseen else facts
 
     def _unseen(self) -> int:
         """Return the number of cells, outside the training part, of categories that are not in it."""

@@ -74,7 +74,7 @@ def read_file(path: str) -> Any:
 def read_weights(path: str) -> dict[str, Tensor]:
     """Read a state dict: a file's content, or a part of it if the file is a checkpoint.
 
-    From a checkpoint of this project only the network's weights are returned.
+    From a checkpoint of this project, or what `holdout export` made of one, only the network's weights are returned.
 
     Raises:
         ValueError: The file does not exist, cannot be read or holds no weights.
@@ -88,7 +88,8 @@ def read_weights(path: str) -> dict[str, Tensor]:
         raise ValueError(f"weights: {path} holds no state dict")
     found = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     network = {name.removeprefix("network."): value for name, value in found.items() if name.startswith("network.")}
-    return network if ours and network else found
+    exported = path.endswith(".safetensors") and any(name.startswith("preprocessing.") for name in found)
+    return network if (ours or exported) and network else found
 
 
 def read_statistics(path: str) -> tuple[Tensor, Tensor]:

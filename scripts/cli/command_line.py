@@ -68,7 +68,7 @@ class Recipe:
             instead = f"; did you mean --ckpt_path {path}?" if path.endswith(".ckpt") else ""
             raise UsageError(f"{path} is not a recipe: it is not a text file{instead}") from error
         except yaml.YAMLError as error:
-            raise UsageError(f"{path} is not YAML: {str(error).replace('<unicode string>', path)}") from error
+            raise UsageError(f"{path} is not YAML: {_yaml_fault(error)}") from error
         if not isinstance(content, dict):
             raise UsageError(
                 f"{path} is not a recipe: it holds {shortened(repr(content))}, not keys such as model and data"
@@ -133,6 +133,12 @@ class CommandLine:
 def shortened(text: str) -> str:
     """Return the beginning of a text."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    """Return what YAML does not understand, and where."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return str(error) if mark is None or problem is None else f"line {mark.line + 1}: {problem}"
 
 
 def _is_number(word: str) -> bool:

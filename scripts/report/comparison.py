@@ -25,12 +25,15 @@ def monitor_of(runs: Sequence[Run]) -> tuple[str, str | None]:
 
 
 def columns_of(runs: Sequence[Run], monitor: str) -> list[str]:
-    """Return the metrics of a table of results: the monitored one, validation, the gap, training, test, and probes."""
+    """Return the metrics of a table of results: the monitored one, those that training has too, others, and probes."""
     found = dict.fromkeys(name for run in runs for name in run.measured)
+    trained = {name for name in found if name.startswith("train/")}
     order = [monitor]
-    for part in ("val", "gap", "train", "test"):
-        names = (name.removeprefix(f"{part}/") for name in found if name.startswith(f"{part}/"))
-        order += [f"{part}/{name}" for name in by_loss(names) if "/" not in name]
+    for in_training in (True, False):  # the first are in sight where a table is wide
+        for part in ("val", "test", "gap", "train"):
+            names = by_loss(name.removeprefix(f"{part}/") for name in found if name.startswith(f"{part}/"))
+            some = (name for name in names if (f"train/{name}" in trained) == in_training)
+            order += [f"{part}/{name}" for name in some if "/" not in name]
     order += [name for name in found if metric_name(name) == name and not name.startswith("gap/")]
     return [name for name in dict.fromkeys(order) if name in found]
 
@@ -45,6 +48,10 @@ def result_table(groups: Sequence[Group], columns: Sequence[str]) -> Table:
         counted = [str(len(group.runs))] if several else []
         rows.append([group.label, *counted, epochs, *(_cell(group, name) for name in columns)])
     note = f"mean over the runs of a group; {DEVIATION}" if several else ""
+    if any(
+        value < 0 for group in groups for name in columns if name.startswith("gap/") for value in group.values(name)
+    ):
+        note += f"{'; ' if note else ''}gap below 0: training is measured during the epoch, with regularization on"
     return Table(["runs" if several else "run", *["n"] * several, "best epoch", *columns], rows, note)
 
 

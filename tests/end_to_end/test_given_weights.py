@@ -30,6 +30,8 @@ def given(new_desk):
     weights = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
     torch.save(weights, desk.folder / "mlp.pt")
     safetensors.torch.save_file(weights, desk.folder / "mlp.safetensors")
+    exported = ("--format", "safetensors", "--output", "exported.safetensors")
+    desk.here("export", "--ckpt_path", str(run / "checkpoints" / "best.ckpt"), *exported)
     desk.here("test", "--ckpt_path", str(run))
     desk.tested = json.loads((desk.folder / run / "test.json").read_text())["metrics"]
     (desk.folder / "bare.py").write_text(NET)
@@ -43,7 +45,7 @@ def metrics_in(out: str) -> dict[str, float]:
     return {words[0]: float(words[1]) for words in lines if len(words) == 2 and "/" in words[0]}
 
 
-@pytest.mark.parametrize("file", ["mlp.pt", "mlp.safetensors"])
+@pytest.mark.parametrize("file", ["mlp.pt", "mlp.safetensors", "exported.safetensors"])
 def test_the_weights_of_a_run_measure_as_the_run_does_and_leave_nothing(given, file) -> None:
     before = sorted(given.folder.rglob("*"))
     words = f"test {DIGITS} --model.network.widths [32] --model.network.weights {file}"
