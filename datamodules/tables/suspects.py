@@ -23,7 +23,7 @@ def drop_suspects(path: str, columns: list[Column]) -> list[Column]:
     reasons = {column.name: reason_to_leave_out(column) for column in columns}
     for name, reason in reasons.items():
         if reason is not None:
-            text = f"; --data.text {name} trains on it" if reason == FREE else "; --data.features brings it back"
+            text = f"; --data.text {name!r} trains on it" if reason == FREE else "; --data.features brings it back"
             rank_zero_warn(f"{path}: the column {name!r} {reason} and is left out{text}")
     return [column for column in columns if reasons[column.name] is None]
 

@@ -12,7 +12,7 @@ from callbacks.printing import metric_name, number_text, say
 from datamodules.regular_files import read_text
 from scripts.cli.errors import UsageError
 from scripts.cli.notes import notes, stated
-from scripts.cli.runs import may_write
+from scripts.cli.runs import reason_not_to_write
 from scripts.cli.session import Session
 from scripts.cli.stock import describe
 
@@ -37,8 +37,8 @@ def evaluate(session: Session) -> None:
     limit = session.settings["trainer"][f"limit_{part}_batches"]
     if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
         say(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
-    elif session.folder is not None and not may_write(session.folder):
-        say(f"  {display_path(session.folder)} is read-only, or holds a link: nothing is written")
+    elif session.folder is not None and (reason := reason_not_to_write(session.folder)):
+        say(f"  {display_path(session.folder)} {reason}: nothing is written")
     elif session.folder is not None:
         write_metrics(session.folder / file, checkpoint, stated(session), metrics)
         if part == "test":

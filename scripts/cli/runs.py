@@ -185,8 +185,15 @@ def folder_to_resume(checkpoint: Path, name: str, runs_dir: Path | None) -> Path
 
 
 def may_write(folder: Path | None) -> bool:
-    """Return whether results may be written into a run's folder: one with links in it leads out of it."""
-    return folder is not None and os.access(folder, os.W_OK) and link_in(folder) is None
+    """Return whether results may be written into a run's folder; False without one."""
+    return folder is not None and not reason_not_to_write(folder)
+
+
+def reason_not_to_write(folder: Path) -> str:
+    """Return why nothing may be written into a run's folder, "" if it may."""
+    if not os.access(folder, os.W_OK):
+        return "is read-only"
+    return "holds a link, which may lead out of it" if link_in(folder) is not None else ""
 
 
 def link_in(folder: Path) -> Path | None:

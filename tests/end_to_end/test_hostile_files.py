@@ -658,11 +658,12 @@ def test_the_real_command_is_ended_by_no_file(desk, run, tmp_path) -> None:
         (folder / "checkpoints" / "best.ckpt").unlink()  # which would be used in its place
         make(folder / "checkpoints" / "last.ckpt")
         commands.append(("test", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt")))
-    for name in ("aliases", "an object"):
+    for name in ("aliases", "deep nesting", "an object", "merged aliases"):
         (tmp_path / f"{name}.yaml").write_text(hostile.YAML[name])
         commands.append(("fit", "-c", str(tmp_path / f"{name}.yaml")))
-    hostile.pipe(tmp_path / "pipe.csv")
-    commands.append(("fit", "--data.path", str(tmp_path / "pipe.csv"), "--data.target", "a"))
+    for name, make in hostile.SPECIAL.items():
+        make(tmp_path / f"{name}.csv")
+        commands.append(("fit", "--data.path", str(tmp_path / f"{name}.csv"), "--data.target", "a"))
     for start in range(0, len(commands), 3):
         started = [(words, desk.start(*words)) for words in commands[start : start + 3]]
         for words, process in started:

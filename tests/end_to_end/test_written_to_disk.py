@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from callbacks import LastCheckpoint
-from scripts.cli import session as cli_session
 from scripts.cli.run_lock import locked
 
 LOOKS_AT_PICTURES = True
@@ -194,9 +193,7 @@ def test_a_run_in_a_read_only_folder_can_be_tested(desk, monkeypatch) -> None:
     folder = desk.fit("read_only", epochs=1)
     before = files(folder)
     access = os.access
-    monkeypatch.setattr(
-        cli_session.os, "access", lambda path, mode: "read_only" not in str(path) and access(path, mode)
-    )
+    monkeypatch.setattr(os, "access", lambda path, mode: "read_only" not in str(path) and access(path, mode))
     done = desk.here("test", "--ckpt_path", str(folder))
     assert "test/accuracy" in done.stdout
     assert "runs/read_only/version_0 is read-only: nothing is written" in done.stdout
