@@ -40,14 +40,15 @@ def draw_norms(epochs: Sequence[Norms], layers: Sequence[str], title: str) -> Fi
         colors = matplotlib.colormaps["viridis_r"](torch.linspace(0.15, 1, len(shown)).numpy())
         for kind, axes in zip(kinds, panels, strict=True):
             plain_axes(axes).set_yscale("log")
-            floor = _floor([norms[kind] for norms in shown if kind in norms])
+            measured = torch.cat([norms[kind] for norms in shown if kind in norms])
+            floor = _floor(measured)
             for norms, color in zip(shown, colors, strict=True):
                 if kind in norms:
                     values = norms[kind].clamp_min(floor)
                     marker = "o" if len(values) <= MOST_LABELS else None
                     axes.plot(range(1, len(values) + 1), values, color=color, marker=marker, label=_epoch(norms))
             axes.set_ylabel(PANELS[kind])
-            if any((norms[kind] == 0).any() for norms in shown if kind in norms):
+            if (measured == 0).any():
                 axes.axhline(floor, color="#444444", linestyle="--", linewidth=1.5, label="0: no gradient")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlim(left=0.5)
@@ -67,9 +68,8 @@ def draw_norms(epochs: Sequence[Norms], layers: Sequence[str], title: str) -> Fi
     return figure
 
 
-def _floor(several: Sequence[Tensor]) -> float:
+def _floor(values: Tensor) -> float:
     """Return what a 0 is drawn at, on an axis that has none."""
-    values = torch.cat(list(several))
     positive = values[values > 0]
     return FLOOR * positive.min().item() if len(positive) else 1.0
 

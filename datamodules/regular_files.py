@@ -26,7 +26,7 @@ KINDS = {
 
 
 class HostileFileError(OSError):
-    """A file that is not read, because of its kind, its size, or damage; `strerror` says which."""
+    """A file was refused for its kind, its size or its damage; `strerror` says which."""
 
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(errno.EINVAL, reason, str(path))

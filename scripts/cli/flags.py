@@ -52,7 +52,7 @@ def check_files(words: Sequence[str]) -> None:
 
 
 def missing_file(path: Path) -> str:
-    """Return that there is no such file, with the nearest name in its folder."""
+    """Return the message for a missing file, with the closest name in its folder."""
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     if not path.parent.is_dir():
         return f"no file {shown} (there is no folder {shown.parent})"

@@ -74,7 +74,7 @@ def cache_file() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
     try:
         folder = Path(base) if base and Path(base).is_absolute() else Path("~/.cache").expanduser()
-    except RuntimeError:  # there is no home: nothing can be kept
+    except RuntimeError:  # without a home directory nothing is cached
         folder = Path(os.devnull)
     return folder / "holdout" / f"start_up-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}.json"
 

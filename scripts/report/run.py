@@ -123,7 +123,7 @@ class Run:
     def test_metrics(self) -> dict[str, float]:
         """The metrics of the test part."""
         found = numbers(self.test.get("metrics"))  # a stock module's are called test_loss
-        return {name.replace("test_", "test/", 1) if "/" not in name else name: found[name] for name in found}
+        return {f"test/{name[5:]}" if name.startswith("test_") else name: value for name, value in found.items()}
 
     @cached_property
     def measured(self) -> dict[str, float]:

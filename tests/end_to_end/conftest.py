@@ -96,7 +96,7 @@ def interrupts() -> None:
 def quick_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Draw figures but leave their files blank, which take half of a short run, unless a file says LOOKS_AT_PICTURES.
 
-    A process of its own draws them whole.
+    Commands in a separate process still draw them.
     """
     with contextlib.ExitStack() as stack:
         if not getattr(request.module, "LOOKS_AT_PICTURES", False):

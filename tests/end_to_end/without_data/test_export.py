@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from models import Task
 from models.errors import TrainingError
 from models.exporting import FORMATS, load_safetensors
-from tests.end_to_end.without_data.test_predict_inputs import predict
+from tests.end_to_end.without_data.test_predict_inputs import calibrated, predict
 
 
 def export(shop, checkpoint, *flags):
@@ -196,11 +196,7 @@ def test_a_wrong_format_a_missing_package_and_a_wrong_file(shop, run_on, monkeyp
 
 
 def test_thresholds_decide_on_calibrated_probabilities_as_predict_does(shop, run_on) -> None:
-    shutil.copytree((shop.folder / run_on("lists")).parents[1], shop.folder / "runs" / "tagged" / "version_0")
-    checkpoint = "runs/tagged/version_0/checkpoints/best.ckpt"
-    (shop.folder / "away" / "lists.parquet").rename(shop.folder / "lists.parquet")
-    shop.here("calibrate", "--ckpt_path", checkpoint, "--coverage", "0.5")
-    (shop.folder / "lists.parquet").rename(shop.folder / "away" / "lists.parquet")
+    checkpoint = calibrated(shop, run_on("lists"), "lists.parquet", "tagged")
     export(shop, checkpoint, "--format", "safetensors")
     task, raw = task_of(shop, checkpoint), torch.arange(9).double().unsqueeze(1)
     probabilities = task.to_results(task(raw))

@@ -225,12 +225,18 @@ def test_what_the_model_does_not_take_is_one_line(shop, run_on, kind, words, com
     assert error.count("\n") == 1
 
 
+def calibrated(shop, checkpoint, data, name) -> str:
+    """Calibrate a copy of a run with its data, which is put away again; return the copy's checkpoint."""
+    shutil.copytree((shop.folder / checkpoint).parents[1], shop.folder / "runs" / name / "version_0")
+    copy = f"runs/{name}/version_0/checkpoints/best.ckpt"
+    (shop.folder / "away" / data).rename(shop.folder / data)
+    shop.here("calibrate", "--ckpt_path", copy, "--coverage", "0.5")
+    (shop.folder / data).rename(shop.folder / "away" / data)
+    return copy
+
+
 def test_a_calibrated_regression_has_intervals(shop, run_on) -> None:
-    shutil.copytree((shop.folder / run_on("sugar")).parents[1], shop.folder / "runs" / "intervals" / "version_0")
-    checkpoint = "runs/intervals/version_0/checkpoints/best.ckpt"
-    (shop.folder / "away" / "sugar.csv").rename(shop.folder / "sugar.csv")
-    shop.here("calibrate", "--ckpt_path", checkpoint, "--coverage", "0.5")
-    (shop.folder / "sugar.csv").rename(shop.folder / "away" / "sugar.csv")
+    checkpoint = calibrated(shop, run_on("sugar"), "sugar.csv", "intervals")
     rows, _ = predict(shop, checkpoint, "away/sugar.csv")
     for row in rows:
         for name in ("y", "z"):
