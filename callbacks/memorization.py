@@ -50,7 +50,8 @@ class Memorization(Probe):
     as its true label was learnt from the others. `memorization/wrong_label`, `/true_label` and `/neither` are fractions
     of those samples; `/clean_accuracy` is the accuracy on training samples with true labels, of which there may be more
     or fewer. All are evaluated as validation is: in evaluation mode, without augmentation. Draws
-    `figures/memorization.png` when training ends.
+    `figures/memorization.png` when training ends. With noise of rate 0, as in a study that varies it, only the accuracy
+    is logged.
 
     Args:
         samples: Largest number of samples with wrong labels, and of samples with true ones.
@@ -64,24 +65,26 @@ class Memorization(Probe):
 
     def __init__(self, samples: int = 5000, every_n_epochs: int = 1) -> None:
         super().__init__(samples, every_n_epochs)
-        self._wrong: Evaluation
+        self._wrong: Evaluation | None = None
         self._clean: Evaluation | None = None
         self._true: Tensor
 
     @override
     def choose(self, data: DataModule) -> None:
         wrong = corrupted_samples(data, self.samples)
-        if not len(wrong):
+        if data.label_noise is None:
             raise MisconfigurationException("Memorization: no training label is wrong on purpose; set data.label_noise")
         self._true = data.samples.targets[wrong]
-        self._wrong = Evaluation(data, wrong)
+        self._wrong = Evaluation(data, wrong) if len(wrong) else None
         clean = clean_subset(data, self.samples)
         self._clean = Evaluation(data, clean) if len(clean) else None
 
     @override
     def measure(self, trainer: L.Trainer, task: Task) -> dict[str, float]:
-        logits, given = self._wrong(trainer, task)
-        measured = memorized_fractions(logits.argmax(-1), given, self._true)
+        measured: dict[str, float] = {}
+        if self._wrong is not None:
+            logits, given = self._wrong(trainer, task)
+            measured = memorized_fractions(logits.argmax(-1), given, self._true)
         if self._clean is not None:
             logits, given = self._clean(trainer, task)
             measured[CLEAN_ACCURACY[0]] = (logits.argmax(-1) == given).float().mean().item()

@@ -23,7 +23,7 @@ from callbacks.generalization_gap import gaps
 from callbacks.history import History, Row, epochs_done, moment, shared_metrics
 from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.lookup import callbacks_of, find_callback, run_folder, time_is_up
-from callbacks.monitor import at_epoch_end
+from callbacks.monitor import at_epoch_end, metric_mode
 from callbacks.printing import metric_lines, say
 from models.evaluated import Mode
 from models.own_code import with_place
@@ -80,6 +80,8 @@ class Summary(BestEpochCallback):
             "gap": gap_to_training(pl_module, best or {}),
             "gap_to": TRAINING,
             "last": history.rows[-1] if history.rows else None,
+            "last_gap": gap_to_training(pl_module, history.rows[-1] if history.rows else {}),
+            "metric_modes": _modes(pl_module),
             "wall_seconds": round(history.wall_seconds, 3),
             "samples_per_second": round(history.samples / history.train_seconds) if history.train_seconds else None,
             "parameters": {
@@ -183,6 +185,13 @@ def gap_to_training(module: L.LightningModule, row: Row) -> dict[str, float]:
     names = [name for name in shared_metrics([row]) if f"val/{name}" in row]
     validated, trained = ({name: row[f"{part}/{name}"] for name in names} for part in ("val", "train"))
     return gaps(module, validated, trained)
+
+
+def _modes(module: L.LightningModule) -> dict[str, str]:
+    """Return which way each metric of validation is better, "min" or "max", by its name without "val/"."""
+    names = [name for name in getattr(module, "metric_modes", dict)() if name.startswith("val/")]
+    modes = {name.removeprefix("val/"): metric_mode(module, name) for name in names}
+    return {name: mode for name, mode in modes.items() if mode is not None}
 
 
 def _reason(trainer: L.Trainer) -> str:

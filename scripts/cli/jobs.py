@@ -69,6 +69,7 @@ RUN = (
     Option("--name", "NAME", "name of the run (default: the recipe's)"),
     Option("--runs_dir", "FOLDER", "folder of all runs (default: runs)"),
     Option("--seed_everything", "SEED", "seed of every random number (default: 0); false sets none"),
+    Option("--initialization_seed", "SEED", "seed of the initial weights, if they are to have one of their own"),
     Option("--print_config", "", "print all settings as a recipe and exit"),
 )
 MONITORS = (
@@ -79,6 +80,31 @@ CLASSES = (
     Option("--model", "CLASS", "the task", "lightning.LightningModule"),
     Option("--data", "CLASS", "the dataset", "lightning.LightningDataModule"),
     Option("--trainer", "SETTINGS", "Lightning's Trainer", "scripts.cli.trainer.Trainer"),
+)
+STUDY = (
+    Option("--arm", "ARM", "what to compare, once for each: an overlay, plain, or NAME=WORDS in quotes"),
+    Option("--vary", "KEY=A,B", "compare at each of these values of a setting"),
+    Option("--seeds", "N", "runs of each arm at each level (default: 5)"),
+    Option("--folds", "K", "validate on each of K folds, for each seed (default: 1 seed)"),
+    Option("--sources", "LIST", "what a seed changes: initialization,order (default), split, label_noise"),
+    Option("--apart", "", "vary each source alone too, for its share of the variance"),
+    Option(
+        "--search", "KEY=SPACE", "search a setting in each arm: log:1e-4:1e-1, uniform:, int:, choice:a,b; ARM:KEY="
+    ),
+    Option("--trials", "N", "points that a search tries in each arm"),
+    Option("--asha", "", "end unpromising trials of a search early"),
+    Option("--metric", "NAME", "what to compare (default: test/accuracy and test/loss, or the test's own)"),
+    Option("--difference", "D", "the difference worth finding, to say how many seeds it needs"),
+    Option("--test_checkpoint", "WHICH", "best (default) or last: which epoch is tested"),
+    Option("--study", "FILE", "a file with all of this, such as configs/studies/*.yaml"),
+    Option("--name", "NAME", "name of the study (default: the recipe's)"),
+    Option("--studies_dir", "FOLDER", "folder of all studies (default: studies)"),
+    Option("--resume", "", "go on with a study: finished runs are kept, others go on where they stopped"),
+    Option("--parallel", "N", "runs at a time (default: as many as there are cores, or GPUs, for)"),
+    Option("--threads", "N", "CPU threads of a run (default: 1)"),
+    Option("--gpus_per_run", "F", "GPUs of a run, or a fraction of one (default: 1 if there are any)"),
+    Option("--retries", "N", "how often a run that crashes is started again (default: 2)"),
+    Option("--address", "ADDRESS", "a Ray cluster to run on; auto finds one (default: this machine alone)"),
 )
 VIEWS = Option(
     "--test_time_augmentation", "CLASS", "views of each image to average over", "datamodules.augmentation.Views"
@@ -168,6 +194,18 @@ JOBS = {
                 *CLASSES,
             ),
             ignored=MONITORS,
+        ),
+        Job(
+            "study",
+            "compare overlays or settings over seeds: runs, statistics, figures",
+            "holdout study -c RECIPE --arm plain --arm OVERLAY [--seeds 5] [--vary KEY=A,B] [--resume] [--key value ...]",
+            "scripts.study.job:run",
+            options=(
+                Option("--config", "FILE", "the recipe, and overlays that all arms share", short="-c"),
+                *STUDY,
+                *MONITORS,
+                *CLASSES,
+            ),
         ),
         Job(
             "report",

@@ -182,6 +182,7 @@ def _add_arguments(parser: Parser, job: Job, data_class: type | None) -> None:
     helps = {option.flag: option.help for option in job.options}
     parser.add_argument("-c", "--config", action=RecipeAction, help=helps["--config"])
     parser.add_argument("--seed_everything", type=bool | int, default=0, help=helps["--seed_everything"])
+    parser.add_argument("--initialization_seed", type=int | None, default=None, help=helps["--initialization_seed"])
     parser.add_lightning_class_args(L.LightningModule, "model", subclass_mode=True)
     parser.add_lightning_class_args(L.LightningDataModule, "data", subclass_mode=True)
     for key, callback in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):
@@ -210,9 +211,10 @@ def check_values(job: str, settings: Mapping[str, Any]) -> None:
     Raises:
         UsageError: A setting cannot be used; the message names it.
     """
-    seed = settings["seed_everything"]
-    if seed is True or not 0 <= seed < SEEDS:
-        raise UsageError(f"seed_everything: {str(seed).lower()} is not between 0 and {SEEDS - 1}")
+    for key in ("seed_everything", "initialization_seed"):
+        seed = settings[key]
+        if seed is True or not 0 <= (seed or 0) < SEEDS:
+            raise UsageError(f"{key}: {str(seed).lower()} is not between 0 and {SEEDS - 1}")
     trainer = settings["trainer"]
     _check_accelerator(trainer["accelerator"])
     limit = f"limit_{ {'validate': 'val', 'calibrate': 'val'}.get(job, job) }_batches"

@@ -14,7 +14,7 @@ from scripts.cli.checkpoint_config import stored_settings
 from scripts.cli.trainer import resolve_precision
 
 # Settings that decide the weights, or which epoch is kept as the best.
-DECISIVE_KEYS = ("seed_everything", "model", "data", "checkpoint")
+DECISIVE_KEYS = ("seed_everything", "initialization_seed", "model", "data", "checkpoint")
 DECISIVE_TRAINER_KEYS = (
     "precision", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches",
     "overfit_batches",

@@ -4,10 +4,12 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
@@ -41,6 +43,17 @@ def seed_process(config: Namespace) -> None:
     """Seed all random numbers as the settings say; the data's order depends on the seed that they are built under."""
     if config.seed_everything is not False:
         L.seed_everything(config.seed_everything, workers=True, verbose=False)
+
+
+def _build_data(config: Namespace, built: DataModule | None, *args: Any, **kwargs: Any) -> Any:
+    """Build the data, whose order does not depend on the seed of the initial weights."""
+    if built is not None:
+        return built
+    if config.initialization_seed is None:
+        return build_object(*args, **kwargs)
+    with torch.random.fork_rng(devices=[]):
+        seed_process(config)
+        return build_object(*args, **kwargs)
 
 
 class Session:
@@ -82,9 +95,12 @@ class Session:
         try:
             with self._initial_weights():
                 builders: dict[type[Any], Any] = dict.fromkeys(BUILT, build_object)
-                if data is not None:
-                    builders[L.LightningDataModule] = lambda *_, **__: data
+                builders[L.LightningDataModule] = partial(_build_data, config, data)
+                if config.initialization_seed is not None:
+                    torch.manual_seed(config.initialization_seed)
                 built = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
+                if config.initialization_seed is not None:
+                    seed_process(config)
             self.model: Task = built.model
             views = getattr(built, "test_time_augmentation", None)
             if isinstance(self.model, Task):

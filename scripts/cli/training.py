@@ -93,12 +93,13 @@ def one_line_errors(unforeseen: Callable[[Exception], str]) -> Iterator[None]:
 
 
 @job_process()
-def run(job: Job, words: list[str]) -> None:
+def run(job: Job, words: list[str], *callbacks: L.Callback) -> None:
     """Run a job of the Trainer.
 
     Args:
         job: "fit", "validate", "test", "predict" or "calibrate".
         words: The words of the command line after the job's name.
+        callbacks: Callbacks besides those that the words ask for; the run's settings do not name them.
 
     Raises:
         UsageError: Data, checkpoint, settings or training are at fault; the message is one line.
@@ -106,6 +107,7 @@ def run(job: Job, words: list[str]) -> None:
     session: Session | None = None
     with one_line_errors(lambda error: _unforeseen(error, session)):
         session = prepare(job, words)
+        session.trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
         if session.trainer.is_global_zero and (lines := notes(session.model, session.data)):
             say(*lines)
         if session.given_weights is not None:

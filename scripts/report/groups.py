@@ -10,7 +10,10 @@ from scripts.report.formats import mean
 from scripts.report.run import Run
 from scripts.report.values import flat, inside, mapping, text
 
-REPEATED = ("seed_everything", "data.split.seed", "data.split.fold")  # what runs of a group may differ in
+# What runs of a group may differ in.
+REPEATED = (
+    "seed_everything", "initialization_seed", "data.split.seed", "data.split.fold", "data.label_noise.noise_seed",
+)  # fmt: skip
 IGNORED = ("name", "runs_dir")
 IN_A_LABEL = 2  # differing settings that a group is named by
 

@@ -1,0 +1,117 @@
+"""The runs of a study: every arm at every level with every seed, so that runs of two arms come in pairs."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.study.options import Arm, Options
+from scripts.study.search_space import draw
+from scripts.study.sources import TOGETHER, seed_flags
+
+LONGEST_NAME = 200  # characters of a run's name
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that a study makes.
+
+    Attributes:
+        name: Its name, and its folder's below that of the study's runs.
+        arm: Its arm.
+        level: The value of each setting that the study varies.
+        words: The words after `holdout fit`, without its name and folder.
+        seed: Number of its seed, from 0.
+        fold: The fold that it is validated on, if there are folds.
+        varied: The source that its seed varies alone, or `TOGETHER`.
+        trial: Its number within a search, None outside one.
+        point: The searched values.
+    """
+
+    name: str
+    arm: Arm
+    level: Mapping[str, str]
+    words: tuple[str, ...]
+    seed: int = 0
+    fold: int | None = None
+    varied: str = TOGETHER
+    trial: int | None = None
+    point: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pair(self) -> tuple[Any, ...]:
+        """What it shares with the runs of other arms that it is compared with."""
+        return (*self.level.values(), self.varied, self.fold, self.seed)
+
+    def folder(self, study: Path) -> Path:
+        """Return the run's folder."""
+        return study / ("runs" if self.trial is None else "search") / self.name / "version_0"
+
+
+def levels(options: Options) -> list[dict[str, str]]:
+    """Return every combination of the values that are varied."""
+    return [dict(zip(options.vary, values, strict=True)) for values in itertools.product(*options.vary.values())]
+
+
+def comparison(
+    options: Options, base: Mapping[str, Mapping[str, int]], found: Mapping[tuple[str, ...], Mapping[str, str]]
+) -> list[PlannedRun]:
+    """Return the runs that are compared, seed by seed, so that a study that is cut short holds whole pairs.
+
+    Args:
+        options: The study.
+        base: By arm, the recipe's seed of each source.
+        found: The searched values, by arm and level.
+    """
+    runs = []
+    folds = [None] if options.folds is None else range(options.folds)
+    for varied, seed, fold in itertools.product(_groups(options), range(options.seeds), folds):
+        sources = options.sources if varied == TOGETHER else (varied,)
+        for level, arm in itertools.product(levels(options), options.arms):
+            point = found.get((arm.name, *level.values()), {})
+            fold_words = (
+                () if fold is None else ("--data.split.folds", str(options.folds), "--data.split.fold", str(fold))
+            )
+            seeds = seed_flags(base[arm.name], sources, seed)
+            words = (*options.words, *arm.words, *_flags(level), *_flags(point), *fold_words, *seeds)
+            parts = [varied] * options.apart + [f"fold_{fold}"] * (fold is not None) + [f"seed_{seed}"]
+            runs.append(PlannedRun(_name(arm, level, parts), arm, level, words, seed, fold, varied, None, point))
+    return runs
+
+
+def _groups(options: Options) -> list[str]:
+    """Return what varies in each group of runs."""
+    return [TOGETHER, *options.sources] if options.apart else [TOGETHER]
+
+
+def search(options: Options, base: Mapping[str, Mapping[str, int]]) -> list[PlannedRun]:
+    """Return the runs of a search: as many for each arm that has something to search, at each level.
+
+    They have a seed that no run of the comparison has.
+
+    Args:
+        options: The study.
+        base: By arm, the recipe's seed of each source.
+    """
+    runs = []
+    for level, arm in itertools.product(levels(options), options.arms):
+        points = draw(arm.search, options.trials, seed=0) if arm.search else []
+        for number, point in enumerate(points):
+            seeds = seed_flags(base[arm.name], options.sources, options.seeds)
+            words = (*options.words, *arm.words, *_flags(level), *_flags(point), *seeds)
+            name = _name(arm, level, [f"trial_{number}"])
+            runs.append(PlannedRun(name, arm, level, words, options.seeds, None, TOGETHER, number, point))
+    return runs
+
+
+def _flags(values: Mapping[str, str]) -> Iterator[str]:
+    for key, value in values.items():
+        yield from (f"--{key}", value)
+
+
+def _name(arm: Arm, level: Mapping[str, str], parts: Sequence[str]) -> str:
+    of_level = [f"{key.rsplit('.', 1)[-1]}_{value}" for key, value in level.items()]
+    name = "-".join([arm.name, *of_level, *parts])
+    return re.sub(r"[^\w+.-]+", "_", name)[:LONGEST_NAME]

@@ -1,0 +1,190 @@
+"""The runs of a study on Ray, which places them, starts those again that crash, and ends those that a search gives up.
+
+Ray is told nothing that it would have to keep: what a run has done stands in its folder, and a run that is started
+again goes on from there.
+"""
+
+import logging
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scripts.cli.errors import UsageError
+from scripts.study.trial import Task
+
+NEEDS = "study needs Ray: pip install 'holdout[study]'"
+NUMBER, FAULT, SCORE = "number", "fault", "score"
+OBJECT_STORE = 2**27  # bytes: runs pass nothing through it
+# Before Ray is imported: no reports to its makers, no files of its own, no folder for each trial to run in.
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What runs may take.
+
+    Attributes:
+        parallel: Runs at a time; None for as many as there is room for.
+        threads: CPU threads of a run.
+        gpus: GPUs of a run, or a fraction of one.
+        retries: How often a run that crashes is started again.
+    """
+
+    parallel: int | None
+    threads: int
+    gpus: float
+    retries: int
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended.
+
+    Attributes:
+        number: Its place among the tasks.
+        fault: Why it failed, "" if it did not.
+        score: The last score that it reported, the higher the better; NaN if it reported none.
+    """
+
+    number: int
+    fault: str = ""
+    score: float = math.nan
+
+
+def check_ray() -> None:
+    """Check that Ray is installed.
+
+    Raises:
+        UsageError: It is not.
+    """
+    os.environ.update(SETTINGS)
+    try:
+        import optuna  # noqa: F401
+        import ray.tune  # noqa: F401
+    except ImportError as error:
+        raise UsageError(NEEDS) from error
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[None]:
+    """Start Ray on this machine, unreachable from others, or connect to a cluster.
+
+    Args:
+        address: The cluster's; "" for this machine.
+
+    Raises:
+        UsageError: There is no cluster there.
+    """
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    try:
+        if address:
+            ray.init(address, runtime_env={"env_vars": SETTINGS}, **quiet)
+        else:
+            ray.init(include_dashboard=False, object_store_memory=OBJECT_STORE, _node_ip_address="127.0.0.1", **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UsageError(f"--address {address}: {' '.join(str(error).split())}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def gpus_there_are() -> float:
+    """Return the number of GPUs of the cluster."""
+    import ray
+
+    return float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
+
+
+def run_all(
+    tasks: Sequence[Task],
+    resources: Resources,
+    ended: Callable[[End], None],
+    folder: Path,
+    reports: int = 0,
+) -> None:
+    """Run tasks until each has ended.
+
+    Args:
+        tasks: The tasks.
+        resources: What they may take.
+        ended: Called with each end, in the order in which runs end.
+        folder: Where Ray keeps its own files meanwhile, visible to all machines; nothing is read from it later.
+        reports: Most reports of a task: tasks with unpromising scores are then ended early, by asynchronous successive
+            halving (Li et al., arXiv 1810.05934); 0 lets all end by themselves.
+    """
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    scheduler = ASHAScheduler(metric=SCORE, mode="max", max_t=reports) if reports else None
+    trainable = tune.with_resources(partial(_trainable, list(tasks)), {"cpu": resources.threads, "gpu": resources.gpus})
+    try:
+        tune.Tuner(
+            trainable,
+            param_space={NUMBER: tune.grid_search(list(range(len(tasks))))},
+            tune_config=tune.TuneConfig(
+                reuse_actors=True, max_concurrent_trials=resources.parallel, scheduler=scheduler
+            ),
+            run_config=tune.RunConfig(
+                storage_path=str(folder.absolute()),
+                name="trials",
+                verbose=0,
+                callbacks=[_listener(ended)],
+                failure_config=tune.FailureConfig(max_failures=resources.retries),
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _trainable(tasks: list[Task], config: dict[str, Any]) -> None:
+    """Carry out a task in a worker of Ray; the libraries that it imports serve all later ones of that worker."""
+    from ray import tune
+
+    from scripts.study.trial import carry_out
+
+    scores = []
+
+    def report(score: float) -> None:
+        scores.append(score)
+        tune.report({SCORE: score})
+
+    fault = carry_out(tasks[config[NUMBER]], report)
+    tune.report({FAULT: fault, **({SCORE: scores[-1]} if scores else {})})
+
+
+def _listener(ended: Callable[[End], None]) -> Any:
+    from ray import tune
+
+    class Listener(tune.Callback):
+        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            last = trial.last_result or {}
+            ended(End(trial.config[NUMBER], last.get(FAULT, ""), last.get(SCORE, math.nan)))
+
+        def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            ended(End(trial.config[NUMBER], _reason(trial)))
+
+    return Listener()
+
+
+def _reason(trial: Any) -> str:
+    error = trial.get_pickled_error() or trial.get_error()
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else "its process was killed"

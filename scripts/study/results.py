@@ -1,0 +1,108 @@
+"""What the runs of a study measured: a row a run, read from the runs' own files."""
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from callbacks.files import write_text
+from datamodules.regular_files import read_text
+from scripts.report.values import mapping, number, numbers, text
+from scripts.study.design import PlannedRun
+
+LARGEST_FILE = 8 * 2**20  # bytes
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run.
+
+    Attributes:
+        run: The run.
+        folder: Its folder.
+        fault: Why there is nothing to compare, "" if there is.
+        metrics: Those of the tested epoch, of the gap, and of the test.
+        epochs: Number of epochs trained.
+        seconds: How long training took.
+        facts: Sizes of the parts, and the hash of the test part.
+        modes: Which way each metric is better, "min" or "max", by its name without a part.
+    """
+
+    run: PlannedRun
+    folder: Path
+    fault: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    epochs: float | None = None
+    seconds: float | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    modes: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
+    """Return what a run's folder holds."""
+    folder = run.folder(study)
+    summary, test, split = (_json(folder / f"{name}.json") for name in ("summary", "test", "split"))
+    if fault or not summary or (run.trial is None and not test):
+        return Result(run, folder, fault or "not finished")
+    epoch = numbers(summary.get("last" if run.arm.tested == "last" else "best"))
+    metrics = {name: value for name, value in epoch.items() if "/" in name}
+    gap = numbers(summary.get("last_gap" if run.arm.tested == "last" else "gap"))
+    metrics |= {f"gap/{name}": value for name, value in gap.items() if f"gap/{name}" not in metrics}
+    metrics |= {name if name.startswith("test/") else f"test/{name}": value for name, value in _test(test).items()}
+    parts = mapping(split.get("parts"))
+    facts = {part: mapping(of).get("size") for part, of in parts.items()}
+    facts["test_part"] = text(mapping(parts.get("test")).get("sha256"))
+    modes = {name: text(mode) for name, mode in mapping(summary.get("metric_modes")).items()}
+    epochs, seconds = number(summary.get("epochs")), number(summary.get("wall_seconds"))
+    return Result(run, folder, "", metrics, epochs, seconds, facts, modes)
+
+
+def _test(test: Mapping[str, Any]) -> dict[str, float]:
+    return {name.removeprefix("test_"): value for name, value in numbers(test.get("metrics")).items()}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return mapping(json.loads(read_text(path, largest=LARGEST_FILE)))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def write_results(path: Path, results: Sequence[Result]) -> None:
+    """Write a row a run, those that failed among them, as CSV."""
+    levels = list(dict.fromkeys(key for result in results for key in result.run.level))
+    points = list(dict.fromkeys(key for result in results for key in result.run.point))
+    metrics = list(dict.fromkeys(name for result in results for name in result.metrics))
+    order = {"test": 0, "val": 1, "gap": 2, "train": 3}
+    metrics.sort(key=lambda name: (order.get(name.split("/")[0], 4), name))
+    parts = ("train", "val", "test")
+    rows = [
+        ["arm", *levels, "varied", "seed", "fold", *points, "status", *metrics, "epochs", "seconds"]
+        + [f"{part}_samples" for part in parts]
+        + ["run", "command"]
+    ]
+    for result in results:
+        run = result.run
+        rows.append(
+            [run.arm.name, *(run.level[key] for key in levels), run.varied, run.seed, _plain(run.fold)]
+            + [run.point.get(key, "") for key in points]
+            + [result.fault or "done", *(_plain(result.metrics.get(name)) for name in metrics)]
+            + [_plain(result.epochs), _plain(result.seconds), *(_plain(result.facts.get(part)) for part in parts)]
+            + [str(result.folder), command(run)]
+        )
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows(rows)
+    write_text(path, written.getvalue())
+
+
+def command(run: PlannedRun) -> str:
+    """Return the command that makes a run alone."""
+    return shlex.join(["holdout", "fit", *run.words, "--name", run.name])
+
+
+def _plain(value: Any) -> Any:
+    return "" if value is None else value

@@ -1,0 +1,91 @@
+"""The runs of a study, made and reported as they end."""
+
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from callbacks.printing import number_text, say
+from scripts.study.design import PlannedRun
+from scripts.study.engine import End, Resources, run_all
+from scripts.study.results import Result, read_result
+from scripts.study.trial import Task
+
+
+class Runner:
+    """Makes runs that are not finished, and prints a line for each that ends.
+
+    Args:
+        folder: The study's folder.
+        resources: What runs may take.
+        metrics: Metrics to print of a run; those that it has.
+
+    Attributes:
+        faults: Why runs failed, by name.
+    """
+
+    def __init__(self, folder: Path, resources: Resources, metrics: Sequence[str]) -> None:
+        self.folder, self.resources, self.metrics = folder, resources, metrics
+        self.faults: dict[str, str] = {}
+
+    def make(self, runs: Sequence[PlannedRun], what: str) -> None:
+        """Make those runs that are not finished."""
+        left = [run for run in runs if read_result(run, self.folder).fault]
+        kept = len(runs) - len(left)
+        say(f"{what}: {len(runs)} runs" + (f", {kept} of them finished already" if kept else ""))
+        if left:
+            self._make(left, [self._task(run) for run in left])
+
+    def search(self, runs: Sequence[PlannedRun], score: str, reports: Mapping[str, int]) -> None:
+        """Make the trials of a search, ending unpromising ones early among those of one arm at one level.
+
+        Args:
+            runs: The trials.
+            score: The metric that they are chosen by.
+            reports: Most validations of a trial, by arm.
+        """
+        for _, group in itertools.groupby(runs, key=lambda run: (run.arm.name, *run.level.values())):
+            some = [run for run in group if read_result(run, self.folder).fault]
+            if some:
+                self._make(some, [self._task(run, score) for run in some], reports[some[0].arm.name])
+
+    def _make(self, runs: Sequence[PlannedRun], tasks: Sequence[Task], reports: int = 0) -> None:
+        lines = _Lines(len(runs), self.metrics)
+
+        def ended(end: End) -> None:
+            run = runs[end.number]
+            self.faults.pop(run.name, None)
+            result = read_result(run, self.folder, end.fault)
+            if result.fault:
+                self.faults[run.name] = result.fault
+            lines.add(result)
+
+        run_all(tasks, self.resources, ended, self.folder / ".ray", reports)
+
+    def _task(self, run: PlannedRun, score: str = "") -> Task:
+        folder = run.folder(self.folder)
+        words = [*run.words, "--name", run.name, "--runs_dir", str(folder.parents[1])]
+        log = self.folder / "logs" / f"{run.name}.txt"
+        tested = run.arm.tested if run.trial is None else ""
+        return Task(words, str(folder), tested, str(log), str(Path.cwd()), score)
+
+
+class _Lines:
+    """Prints a line for each run that ends, with the time that is left."""
+
+    def __init__(self, count: int, metrics: Sequence[str]) -> None:
+        self.count, self.metrics = count, metrics
+        self.ended, self.begin = 0, time.monotonic()
+
+    def add(self, result: Result) -> None:
+        self.ended += 1
+        passed = time.monotonic() - self.begin
+        left = timedelta(seconds=round(passed / self.ended * (self.count - self.ended)))
+        place = f"[{self.ended:>{len(str(self.count))}}/{self.count}]"
+        if result.fault:
+            say(f"{place} {result.run.name}: failed: {result.fault}")
+            return
+        measured = [f"{name} {number_text(result.metrics[name])}" for name in self.metrics if name in result.metrics]
+        took = timedelta(seconds=round(result.seconds or 0))
+        say(f"{place} {result.run.name}  {'  '.join(measured)}  in {took}, {left} left")

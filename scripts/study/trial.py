@@ -1,0 +1,96 @@
+"""A study's run in a worker process of Ray: trained to its end, from wherever it stopped, then tested once."""
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import lightning as L
+
+from callbacks.lookup import validates_in_fit
+from callbacks.monitor import metric_mode
+from scripts.cli.errors import UsageError
+from scripts.cli.jobs import JOBS
+from scripts.cli.training import run
+
+
+class Task(NamedTuple):
+    """What a worker is told of a run.
+
+    Attributes:
+        words: The words after `holdout fit`.
+        folder: The run's folder.
+        tested: The checkpoint to test, "best" or "last"; "" tests none.
+        log: File for what the run prints.
+        directory: The working directory of the command.
+        monitor: Metric to report at each validation; "" for none.
+    """
+
+    words: list[str]
+    folder: str
+    tested: str
+    log: str
+    directory: str
+    monitor: str
+
+
+class Report(L.Callback):
+    """Passes a score of each validation on to whoever decides whether a trial goes on.
+
+    Args:
+        monitor: The metric that is the score, or, if lower is better, minus the score.
+        report: Called with the score.
+    """
+
+    changes_training: ClassVar[bool] = False
+
+    def __init__(self, monitor: str, report: Callable[[float], None]) -> None:
+        self.monitor, self.report = monitor, report
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Report the score, if it was measured."""
+        value = trainer.callback_metrics.get(self.monitor)
+        if validates_in_fit(trainer) and value is not None:
+            self.report(float(value) if metric_mode(pl_module, self.monitor) == "max" else -float(value))
+
+
+def carry_out(task: Task, report: Callable[[float], None]) -> str:
+    """Train and test a run in this process.
+
+    Returns:
+        What went wrong by the run's own fault, so that another try would end alike; "" if nothing did.
+
+    Raises:
+        Exception: Something else went wrong.
+    """
+    os.chdir(task.directory)
+    if task.directory not in sys.path:
+        sys.path.append(task.directory)  # a recipe may name a class in a file there
+    folder = Path(task.folder)
+    with _printing_to(Path(task.log)):
+        try:
+            if not (folder / "summary.json").is_file():
+                callbacks = [Report(task.monitor, report)] if task.monitor else []
+                sys.argv = ["holdout", "fit", *task.words]  # the command, as the run's summary tells it
+                run(JOBS["fit"], [*task.words, "--ckpt_path", "auto"], *callbacks)
+            if task.tested and not (folder / "test.json").is_file():
+                checkpoint = folder / "checkpoints" / f"{task.tested}.ckpt"
+                run(JOBS["test"], ["--ckpt_path", str(checkpoint)])
+        except UsageError as error:
+            print(f"holdout: error: {error}")
+            return str(error)
+        except Exception:
+            traceback.print_exc()
+            raise
+    return ""
+
+
+@contextlib.contextmanager
+def _printing_to(log: Path) -> Iterator[None]:
+    """Append what is printed to a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        yield
