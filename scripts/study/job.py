@@ -1,6 +1,9 @@
 """The job `study`: makes the runs of a comparison, and says what they show."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from callbacks.files import display_path
@@ -11,17 +14,17 @@ from scripts.cli.failures import with_debug_hint
 from scripts.cli.jobs import Job
 from scripts.cli.run_lock import locked
 from scripts.cli.training import job_process, one_line_errors
-from scripts.study.design import PlannedRun, comparison, search
-from scripts.study.engine import Resources, check_ray, cluster, gpus_there_are
+from scripts.study.design import comparison, search
+from scripts.study.engine import check_ray
 from scripts.study.options import Options
 from scripts.study.reading import read_options
-from scripts.study.resolved import Resolved, resolve_arms, write_settings
-from scripts.study.results import Result, read_result, write_results
+from scripts.study.resolved import Resolved, default_metrics, resolve_arms, write_settings
+from scripts.study.results import Result
 from scripts.study.running import Runner
 from scripts.study.searching import Choice, choose, write_trials
 from scripts.study.study_file import write_study
-
-MAIN_METRICS = ("test/accuracy", "test/loss")
+from scripts.study.summary import result_lines
+from scripts.study.writing import write_study_results
 
 
 def run(job: Job, words: list[str]) -> None:
@@ -43,17 +46,17 @@ def run(job: Job, words: list[str]) -> None:
 def _study(options: Options, arms: Mapping[str, Resolved]) -> None:
     folder = options.studies_dir / (options.name or next(iter(arms.values())).name)
     _begin(folder, options)
-    with locked(folder):
+    with locked(folder), ExitStack() as stack:
         write_study(folder, options)
         write_settings(folder, arms)
-        results = _runs(folder, options, arms)
-        write_results(folder / "results.csv", results)
+        options = replace(options, metrics=options.metrics or default_metrics(arms))
+        results, found = _runs(Runner(folder, options, stack), arms)
+        write_study_results(folder, results, options, found, len(options.arms))
+    say("", *result_lines(results, options), *_where(folder))
     failed = [result for result in results if result.fault]
-    say("", f"results     {display_path(folder / 'results.csv')}")
     if failed:
-        raise UsageError(
-            f"{len(failed)} of {len(results)} runs failed; the first, {failed[0].folder}: {failed[0].fault}"
-        )
+        first = f"the first, {display_path(failed[0].folder)}: {failed[0].fault}"
+        raise UsageError(f"{len(failed)} of {len(results)} runs failed; {first}")
 
 
 def _begin(folder: Path, options: Options) -> None:
@@ -68,30 +71,32 @@ def _begin(folder: Path, options: Options) -> None:
         raise UsageError(f"--studies_dir {options.studies_dir}: cannot make {folder} ({error.strerror})") from error
 
 
-def _runs(folder: Path, options: Options, arms: Mapping[str, Resolved]) -> list[Result]:
-    """Make all runs that are not finished; return what all have measured."""
-    seeds = {name: arm.seeds for name, arm in arms.items()}
-    with cluster(options.address):
-        gpus = min(gpus_there_are(), 1.0) if options.gpus_per_run is None else options.gpus_per_run
-        resources = Resources(options.parallel, options.threads, gpus, options.retries)
-        runner = Runner(folder, resources, options.metrics or MAIN_METRICS)
-        found: dict[Choice, Mapping[str, str]] = {}
-        trials = search(options, seeds)
-        if trials:
-            found = _search(runner, trials, options, arms)
-        runs = comparison(options, seeds, found)
-        runner.make(runs, f"comparison of {len(options.arms)} arms")
-    return [read_result(one, folder, runner.faults.get(one.name, "")) for one in runs]
+def _runs(runner: Runner, arms: Mapping[str, Resolved]) -> tuple[list[Result], dict[Choice, Mapping[str, str]]]:
+    """Make all runs that are not finished; return what all have measured, and what a search chose."""
+    options, seeds = runner.options, {name: arm.seeds for name, arm in arms.items()}
+    found: dict[Choice, Mapping[str, str]] = {}
+    trials = search(options, seeds)
+    if trials:
+        score = f"val/{options.metrics[0].partition('/')[2]}"
+        if options.asha:
+            runner.search(trials, score, {name: arm.validations for name, arm in arms.items()})
+        else:
+            runner.make(trials, "search")
+        done = runner.read(trials)
+        write_trials(runner.folder / "search.csv", done, score)
+        found = choose(done, score)
+    runs = comparison(options, seeds, found)
+    runner.make(runs, f"comparison of {len(options.arms)} arms")
+    return runner.read(runs), found
 
 
-def _search(
-    runner: Runner, trials: Sequence[PlannedRun], options: Options, arms: Mapping[str, Resolved]
-) -> dict[Choice, Mapping[str, str]]:
-    score = f"val/{(options.metrics or MAIN_METRICS)[0].partition('/')[2]}"
-    if options.asha:
-        runner.search(trials, score, {name: arm.validations for name, arm in arms.items()})
-    else:
-        runner.make(trials, "search")
-    done = [read_result(trial, runner.folder, runner.faults.get(trial.name, "")) for trial in trials]
-    write_trials(runner.folder / "search.csv", done, score)
-    return choose(done, score)
+def _where(folder: Path) -> list[str]:
+    """Return the printed lines that say where the results lie, and what to do with them."""
+    shown = display_path(folder)
+    return [
+        f"summary     {shown}/summary.md",
+        f"results     {shown}/results.csv",
+        f"figures     {shown}/figures",
+        f"report      holdout report {shlex.quote(shown)}",
+        f"curves      tensorboard --logdir {shlex.quote(shown)}/runs",
+    ]

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from models import Classifier
+from models.init_args import find_class
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
@@ -67,6 +69,14 @@ def resolve_arms(options: Options) -> dict[str, Resolved]:
         if same != arm.name and tested[same] == arm.tested:
             raise UsageError(f"the arms {same} and {arm.name} have the same settings; leave one out")
     return found
+
+
+def default_metrics(arms: Mapping[str, Resolved]) -> tuple[str, ...]:
+    """Return what is compared by default: a classifier's accuracy and loss, else what decides which epoch is best."""
+    classes = [find_class(str(inside(arm.settings, "model", "class_path"))) for arm in arms.values()]
+    if all(isinstance(cls, type) and issubclass(cls, Classifier) for cls in classes):
+        return ("test/accuracy", "test/loss")
+    return (f"test/{next(iter(arms.values())).monitor.removeprefix('val/')}",)
 
 
 def _resolve(words: Sequence[str]) -> Resolved:

@@ -28,7 +28,7 @@ class Result:
         metrics: Those of the tested epoch, of the gap, and of the test.
         epochs: Number of epochs trained.
         seconds: How long training took.
-        facts: Sizes of the parts, and the hash of the test part.
+        facts: Size and hash of each part: "train", "train_hash" and so on.
         modes: Which way each metric is better, "min" or "max", by its name without a part.
     """
 
@@ -55,7 +55,7 @@ def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
     metrics |= {name if name.startswith("test/") else f"test/{name}": value for name, value in _test(test).items()}
     parts = mapping(split.get("parts"))
     facts = {part: mapping(of).get("size") for part, of in parts.items()}
-    facts["test_part"] = text(mapping(parts.get("test")).get("sha256"))
+    facts |= {f"{part}_hash": text(mapping(of).get("sha256")) for part, of in parts.items()}
     modes = {name: text(mode) for name, mode in mapping(summary.get("metric_modes")).items()}
     epochs, seconds = number(summary.get("epochs")), number(summary.get("wall_seconds"))
     return Result(run, folder, "", metrics, epochs, seconds, facts, modes)

@@ -3,12 +3,14 @@
 import itertools
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
 from callbacks.printing import number_text, say
 from scripts.study.design import PlannedRun
-from scripts.study.engine import End, Resources, run_all
+from scripts.study.engine import End, Resources, cluster, gpus_there_are, run_all
+from scripts.study.options import Options
 from scripts.study.results import Result, read_result
 from scripts.study.trial import Task
 
@@ -18,16 +20,21 @@ class Runner:
 
     Args:
         folder: The study's folder.
-        resources: What runs may take.
-        metrics: Metrics to print of a run; those that it has.
+        options: The study.
+        stack: Closes the cluster, which is started when there is something to do.
 
     Attributes:
         faults: Why runs failed, by name.
     """
 
-    def __init__(self, folder: Path, resources: Resources, metrics: Sequence[str]) -> None:
-        self.folder, self.resources, self.metrics = folder, resources, metrics
+    def __init__(self, folder: Path, options: Options, stack: ExitStack) -> None:
+        self.folder, self.options, self.stack = folder, options, stack
         self.faults: dict[str, str] = {}
+        self._resources: Resources | None = None
+
+    def read(self, runs: Sequence[PlannedRun]) -> list[Result]:
+        """Return what runs have measured, or why they have not."""
+        return [read_result(run, self.folder, self.faults.get(run.name, "")) for run in runs]
 
     def make(self, runs: Sequence[PlannedRun], what: str) -> None:
         """Make those runs that are not finished."""
@@ -51,7 +58,9 @@ class Runner:
                 self._make(some, [self._task(run, score) for run in some], reports[some[0].arm.name])
 
     def _make(self, runs: Sequence[PlannedRun], tasks: Sequence[Task], reports: int = 0) -> None:
-        lines = _Lines(len(runs), self.metrics)
+        if self._resources is None:
+            self._resources = self._start()
+        lines = _Lines(len(runs), self.options.metrics)
 
         def ended(end: End) -> None:
             run = runs[end.number]
@@ -61,7 +70,13 @@ class Runner:
                 self.faults[run.name] = result.fault
             lines.add(result)
 
-        run_all(tasks, self.resources, ended, self.folder / ".ray", reports)
+        run_all(tasks, self._resources, ended, self.folder / ".ray", reports)
+
+    def _start(self) -> Resources:
+        options = self.options
+        self.stack.enter_context(cluster(options.address))
+        gpus = min(gpus_there_are(), 1.0) if options.gpus_per_run is None else options.gpus_per_run
+        return Resources(options.parallel, options.threads, gpus, options.retries)
 
     def _task(self, run: PlannedRun, score: str = "") -> Task:
         folder = run.folder(self.folder)

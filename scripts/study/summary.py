@@ -1,0 +1,145 @@
+"""`summary.md`: what a study compared, what came of it, and the commands that repeat it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from scripts.report.formats import duration
+from scripts.report.tables import Table
+from scripts.study import tables
+from scripts.study.analysis import all_metrics, analyse, direction
+from scripts.study.options import Arm, Options
+from scripts.study.results import Result
+from scripts.study.searching import Choice
+from scripts.study.statistics import CONFIDENCE
+
+MOST_FAULTS = 20
+Part = tuple[str, list[str | Table]]  # a heading, and paragraphs and tables below it
+
+
+def sections(
+    results: Sequence[Result], options: Options, found: Mapping[Choice, Mapping[str, str]], models: int
+) -> list[Part]:
+    """Return the parts of a summary.
+
+    Args:
+        results: All runs.
+        options: The study.
+        found: What a search chose, by arm and level.
+        models: Number of models that the test part has been read for.
+    """
+    parts: list[Part] = [("What was compared", _design(results, options))]
+    chosen = tables.search_table(found, list(options.vary), options.trials)
+    if chosen is not None:
+        parts.append(("Searched settings", [chosen]))
+    for metric in all_metrics(results, options):
+        cells = analyse(results, options, metric, models if metric.startswith("test/") else 1)
+        better = direction(metric, results)
+        way = {"min": "lower is better", "max": "higher is better"}.get(better, "which way it is better is not known")
+        content: list[str | Table] = [f"{metric}: {way}."]
+        content.append(tables.result_table(cells, better, models if metric.startswith("test/") else 1))
+        power = tables.power_table(cells, options.difference)
+        content += [power] if power is not None else []
+        sources = tables.source_table(results, metric)
+        content += [sources] if sources is not None else []
+        parts.append((metric, content))
+    faults = [f"- {result.folder}: {result.fault}" for result in results if result.fault]
+    if faults:
+        more = [f"- and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+        parts.append(("Runs that failed", ["\n".join([*faults[:MOST_FAULTS], *more])]))
+    parts.append(("How to read this", _method(options, models)))
+    return parts
+
+
+def _design(results: Sequence[Result], options: Options) -> list[str | Table]:
+    arms = Table(
+        ["arm", "what it adds", "tested at"],
+        [[arm.name, _words(arm), f"its {arm.tested} epoch"] for arm in options.arms],
+    )
+    ended = [result for result in results if not result.fault]
+    sizes = [
+        f"{min(found):,.0f} to {max(found):,.0f} {part}" if min(found) != max(found) else f"{max(found):,.0f} {part}"
+        for part in ("train", "val", "test")
+        if (found := [float(result.facts[part]) for result in ended if result.facts.get(part)])
+    ]
+    seconds = sum(result.seconds or 0 for result in ended)
+    facts = [
+        f"{len(ended)} of {len(results)} runs ended well; {duration(seconds)} of training in all",
+        f"what a seed changes: {', '.join(options.sources)}",
+    ]
+    facts += [f"{options.folds} folds"] if options.folds else []
+    facts += [f"samples: {', '.join(sizes)}"] if sizes else []
+    return [arms, "\n".join(f"- {fact}" for fact in facts)]
+
+
+def _words(arm: Arm) -> str:
+    searched = f"searched: {', '.join(arm.search)}" if arm.search else ""
+    return "; ".join(filter(None, (" ".join(arm.words), searched))) or "nothing"
+
+
+def _method(options: Options, models: int) -> list[str | Table]:
+    lines = [
+        f"The others are compared with {options.arms[0].name}, pair by pair: two runs of a pair share the split and, "
+        "where the architecture is the same, the initial weights, and the order of the samples. Epochs and searched "
+        "settings are chosen by validation; the test part is read once by each run.",
+        "Intervals are 95 % by Student's t. p is that of the paired t-test, corrected by Holm's method over all "
+        "comparisons of a metric. Effect is the difference in standard deviations of the pairs' differences, with "
+        "Hedges' correction. Bootstrap intervals (bias-corrected and accelerated) of fewer than ten pairs are too "
+        "short. No difference seen does not mean that there is none: the interval says how large it may be.",
+    ]
+    if options.folds or "split" in options.sources:
+        lines.append(
+            "Where runs are evaluated on samples that others are trained on, as in folds or other splits, they are not "
+            "independent: the variance of a mean is then (1/n + evaluated samples / training samples) times that of a "
+            "run (Nadeau and Bengio, 2003)."
+        )
+    if models > 1:
+        lines.append(
+            f"This test part has been read for {models} models. Who takes the best of them needs the interval for "
+            f"{models} models at once: its coverage for each is 1 − {1 - CONFIDENCE:.2g} / {models} (Bonferroni)."
+        )
+    return list(lines)
+
+
+def result_lines(results: Sequence[Result], options: Options) -> list[str]:
+    """Return the printed lines on each metric that is compared: every arm, and what its comparison shows."""
+    lines = []
+    for metric in options.metrics:
+        cells, better = analyse(results, options, metric, 1), direction(metric, results)
+        lines.append(metric)
+        names = [" ".join([cell.arm, *cell.level.values()]) for cell in cells]
+        width, form = max(map(len, names), default=0), tables.form_of(cells)
+        for name, cell in zip(names, cells, strict=True):
+            lines.append(f"  {name:<{width}}  {tables.in_words(cell, better, form)}")
+    return [*lines, ""]
+
+
+def markdown(
+    title: str, command: str, parts: Sequence[tuple[str, Sequence[str | Table]]], pictures: Sequence[Path]
+) -> str:
+    """Return a summary as Markdown.
+
+    Args:
+        title: Its title.
+        command: The command that repeats the study.
+        parts: Headings, with paragraphs and tables.
+        pictures: Figures, relative to the file.
+    """
+    blocks = [f"# {title}", f"```bash\n{command}\n```"]
+    for heading, content in parts:
+        blocks.append(f"## {heading}")
+        blocks += [item if isinstance(item, str) else markdown_table(item) for item in content]
+    blocks += ["## Figures"] * bool(pictures)
+    blocks += [f"![{path.stem.replace('_', ' ')}]({path.as_posix()})" for path in pictures]
+    blocks.append("`results.csv` has a row for each run, with its folder and its command.")
+    return "\n\n".join(blocks) + "\n"
+
+
+def markdown_table(table: Table) -> str:
+    """Return a table as Markdown."""
+    rows = [table.heads, ["---"] * len(table.heads), *table.rows]
+    lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + (f"\n\n{table.note}" if table.note else "")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

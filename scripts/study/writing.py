@@ -1,0 +1,87 @@
+"""The files of a study: results, summary and figures."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from callbacks.figures import as_png
+from callbacks.files import write_text
+from datamodules.atomic_write import atomic_write
+from scripts.report.folder import RunFolder
+from scripts.report.scalars import read_scalars
+from scripts.study import figures
+from scripts.study.analysis import all_metrics, analyse
+from scripts.study.options import Options
+from scripts.study.results import Result, write_results
+from scripts.study.searching import Choice
+from scripts.study.sources import TOGETHER
+from scripts.study.study_file import NAME as STUDY_FILE
+from scripts.study.summary import markdown, sections
+
+SIZES = ("train_fraction", "train_size")  # settings that decide how much there is to learn from
+
+
+def write_study_results(
+    folder: Path,
+    results: Sequence[Result],
+    options: Options,
+    found: Mapping[Choice, Mapping[str, str]],
+    models: int,
+) -> None:
+    """Write `results.csv`, `summary.md` and figures into a study's folder.
+
+    Args:
+        folder: The folder.
+        results: All runs.
+        options: The study.
+        found: What a search chose, by arm and level.
+        models: Number of models that the test part has been read for.
+    """
+    write_results(folder / "results.csv", results)
+    drawn = draw(folder.name, results, options)
+    for name, figure in drawn.items():
+        with atomic_write(folder / "figures" / f"{name}.png") as file:
+            file.write(as_png(figure))
+    command = shlex.join(["holdout", "study", "--study", str(folder / STUDY_FILE), "--name", f"{folder.name}_again"])
+    parts = sections(results, options, found, models)
+    pictures = [Path("figures") / f"{name}.png" for name in drawn]
+    write_text(folder / "summary.md", markdown(folder.name, command, parts, pictures))
+
+
+def draw(title: str, results: Sequence[Result], options: Options) -> dict[str, Figure]:
+    """Return the figures of a study by name."""
+    drawn: dict[str, Figure | None] = {}
+    metrics = all_metrics(results, options)
+    for metric in metrics:
+        cells, name = analyse(results, options, metric, 1), metric.replace("/", "_")
+        if not any(cell.values for cell in cells):
+            continue
+        drawn[f"points_{name}"] = figures.draw_points(cells, metric, title)
+        drawn[f"factor_{name}"] = figures.draw_factor(cells, metric, title)
+        if metric.startswith("test/") and any(key.endswith(SIZES) for key in options.vary):
+            drawn[f"learning_curve_{name}"] = _learning_curve(title, results, metric)
+    for metric in dict.fromkeys(f"val/{metric.partition('/')[2]}" for metric in metrics if metric.startswith("test/")):
+        drawn[f"curves_{metric.replace('/', '_')}"] = figures.draw_curves(_curves(results, metric), metric, title)
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def _learning_curve(title: str, results: Sequence[Result], metric: str) -> Figure | None:
+    name, error = figures.as_error(metric)
+    found: dict[str, dict[float, list[float]]] = {}
+    for result in results:
+        size, value = result.facts.get("train"), result.metrics.get(metric)
+        if result.run.varied == TOGETHER and size and value is not None and error(value) > 0:
+            found.setdefault(result.run.arm.name, {}).setdefault(float(size), []).append(error(value))
+    return figures.draw_learning_curve(found, name, title)
+
+
+def _curves(results: Sequence[Result], metric: str) -> figures.Curves:
+    found: dict[tuple[str, ...], list[list[tuple[float, float]]]] = {}
+    for result in results:
+        if result.run.varied == TOGETHER and not result.fault:
+            points = read_scalars(RunFolder(result.folder)).curves.get(metric, [])
+            if points:
+                found.setdefault((result.run.arm.name, *result.run.level.values()), []).append(points)
+    return found
