@@ -2,15 +2,31 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks import load_checkpoint
 from callbacks.event_log import EVENT_FILES, log_test
 from callbacks.files import display_path, write_text
 from callbacks.printing import metric_name, number_text, say
+from datamodules.atomic_write import WriteError
 from datamodules.regular_files import read_text
+from scripts.cli.checkpoint_config import stored_settings
 from scripts.cli.errors import UsageError
+from scripts.cli.ledger import (
+    CONFIDENCE,
+    LEDGER,
+    Use,
+    accuracy_interval,
+    append,
+    new_reading,
+    part_of,
+    read_ledger,
+    use_of,
+)
 from scripts.cli.notes import notes, stated
 from scripts.cli.runs import reason_not_to_write
 from scripts.cli.session import Session
@@ -34,15 +50,51 @@ def evaluate(session: Session) -> None:
     if not trainer.is_global_zero:
         return
     report_metrics(checkpoint, notes(session), describe(session.data), metrics)
+    used = ledger_entry(session) if part == "test" else None
+    if used is not None:
+        say(*use_lines(session, used, metrics))
     limit = session.settings["trainer"][f"limit_{part}_batches"]
     if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
         say(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
     elif session.folder is not None and (reason := reason_not_to_write(session.folder)):
         say(f"  {display_path(session.folder)} {reason}: nothing is written")
     elif session.folder is not None:
-        write_metrics(session.folder / file, checkpoint, stated(session), metrics)
+        facts = {"test_part": asdict(used)} if used is not None else {}
+        write_metrics(session.folder / file, checkpoint, stated(session) | facts, metrics)
         if part == "test":
             log_test_metrics(session, metrics)
+
+
+def ledger_entry(session: Session) -> Use | None:
+    """Write down that the test part was read; return how it has been used so far, None of data without a manifest."""
+    manifest = getattr(session.data, "manifest", None)
+    if not isinstance(manifest, dict) or not part_of(manifest):
+        return None
+    checkpoint = session.checkpoint
+    settings = (stored_settings(checkpoint) if checkpoint is not None else None) or session.settings
+    source = session.given_weights if checkpoint is None else display_path(checkpoint)
+    weights = getattr(session.model, "network", session.model).state_dict()
+    try:
+        append(session.runs_dir, new_reading(session.job.name, manifest, settings, weights, str(source)))
+    except WriteError as error:
+        rank_zero_warn(f"{error}: this reading of the test part is not counted")
+    return use_of(read_ledger(session.runs_dir), part_of(manifest))
+
+
+def use_lines(session: Session, used: Use, metrics: Mapping[str, float]) -> list[str]:
+    """Return lines on how the test part has been used, and what that makes of an accuracy."""
+    times = "once" if used.readings == 1 else f"{used.readings} times"
+    models = "1 model" if used.models == 1 else f"{used.models} models"
+    lines = [f"test part read {times}, for {models} ({display_path(session.runs_dir / LEDGER)})"]
+    accuracy, test = metrics.get("test/accuracy"), session.data.manifest["parts"]["test"]
+    if accuracy is None or "class_counts" not in test or not 0 <= accuracy <= 1:
+        return lines
+    low, high = accuracy_interval(accuracy, test["size"], CONFIDENCE)
+    lines.append(f"  accuracy {accuracy:.4f}: 95 % interval {low:.4f} to {high:.4f} (Wilson)")
+    if used.models > 1:
+        low, high = accuracy_interval(accuracy, test["size"], used.confidence)
+        lines.append(f"  {low:.4f} to {high:.4f} if it is the best of {models} (Bonferroni)")
+    return lines
 
 
 def log_test_metrics(session: Session, metrics: Mapping[str, float]) -> None:

@@ -198,7 +198,7 @@ JOBS = {
         Job(
             "study",
             "compare overlays or settings over seeds: runs, statistics, figures",
-            "holdout study -c RECIPE --arm plain --arm OVERLAY [--seeds 5] [--vary KEY=A,B] [--resume] [--key value ...]",
+            "holdout study -c RECIPE --arm plain --arm OVERLAY [--seeds 5] [--vary KEY=A,B] [--key value ...]",
             "scripts.study.job:run",
             options=(
                 Option("--config", "FILE", "the recipe, and overlays that all arms share", short="-c"),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from callbacks.printing import say
 from datamodules.samples import labelled_steps
+from scripts.cli.evaluation import ledger_entry, use_lines
 from scripts.cli.notes import notes
 from scripts.cli.result_files import write_predictions
 from scripts.cli.session import Session
@@ -31,7 +32,8 @@ def predict(session: Session) -> None:
     rows, targets = prediction_rows(data.identify(indices), data.samples.targets[indices], len(predicted))
     columns = session.model.prediction_columns(predicted, targets, data.class_names)
     write_predictions(path, {**rows, **columns})
-    say(f"{len(predicted):,} predictions: {path}", *notes(session))
+    used = ledger_entry(session)
+    say(f"{len(predicted):,} predictions: {path}", *notes(session), *(use_lines(session, used, {}) if used else []))
 
 
 def predictions_path(output: str | None, folder: Path | None) -> Path:

@@ -71,6 +71,7 @@ class Session:
         checkpoint: The checkpoint to resume or to measure, if any.
         given_weights: Weights to measure that no run made: their file or name; None for a training or a checkpoint.
         folder: The run's folder; None if nothing is to be kept or the checkpoint lies outside a run.
+        runs_dir: Folder of all runs.
         settings: All settings, as plain values.
         trainer: The trainer, with this project's callbacks.
         model: The task; or another module of Lightning's, which is trained and measured.
@@ -83,7 +84,7 @@ class Session:
     def __init__(
         self, job: Job, invocation: Invocation, parser: Parser, config: Namespace, data: DataModule | None = None
     ) -> None:
-        self.job, self.checkpoint = job, invocation.checkpoint
+        self.job, self.checkpoint, self.runs_dir = job, invocation.checkpoint, invocation.runs_dir
         seed_process(config)
         recipe = parser.dump(config, skip_unset=False)
         self.settings: dict[str, Any] = yaml.safe_load(recipe)

@@ -7,6 +7,7 @@ from callbacks.printing import say
 from datamodules.atomic_write import WriteError
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import Job
+from scripts.cli.ledger import RUNS, read_ledger
 from scripts.cli.result_files import check_replaceable
 from scripts.report.finding import default_output, find_runs
 from scripts.report.formats import size
@@ -36,7 +37,8 @@ def _report(job: Job, words: list[str]) -> None:
     check_replaceable(path, "report.html")
     if path.exists() and path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{OUTPUT} {path} is there and is not an HTML file; name another")
-    html, found = page([read_run(folder) for folder in folders])
+    readings = read_ledger(RUNS)
+    html, found = page([read_run(folder, readings) for folder in folders])
     try:
         write_text(path, html)
     except WriteError as error:

@@ -1,6 +1,7 @@
 """A run as its folder tells it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from callbacks.history import epochs_done
 from callbacks.lookup import run_title
 from callbacks.summary import FAILURE_FILE
 from scripts.cli.failures import TRACEBACK_FILE
+from scripts.cli.ledger import Reading, Use, part_of, use_of
 from scripts.report.folder import RunFolder
 from scripts.report.pictures import Picture, read_pictures
 from scripts.report.scalars import Points, Scalars, read_scalars
@@ -37,6 +39,7 @@ class Run:
         pictures: Those in `figures/`.
         event_files: Number of TensorBoard's files of training.
         failure: What ended training, if that was an error.
+        use: How its test part has been used by all models, None if nothing is known.
         problems: A line for each file that is missing, or not as it should be.
     """
 
@@ -52,6 +55,7 @@ class Run:
     pictures: list[Picture] = field(default_factory=list)
     event_files: int = 0
     failure: str = ""
+    use: Use | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -140,13 +144,15 @@ def _moment(row: dict[str, float]) -> float | None:
     return epochs_done(row) if "epoch" in row or "epochs_done" in row else None
 
 
-def read_run(path: Path) -> Run:
-    """Read a run's folder."""
+def read_run(path: Path, readings: Sequence[Reading] = ()) -> Run:
+    """Read a run's folder; of the readings of test parts, those of its own say how that has been used."""
     folder = RunFolder(path)
     run = Run(path, run_title(path.absolute()), problems=folder.problems)
     run.config_text, run.config = folder.yaml("config.yaml")
     run.summary, run.split = folder.json("summary.json"), folder.json("split.json")
     run.test, run.validation = folder.json("test.json"), folder.json("validation.json")
+    part = part_of(run.split)
+    run.use = use_of(readings, part) if part else None
     run.scalars, run.pictures = read_scalars(folder), read_pictures(folder)
     of_training = {*folder.names("", EVENT_FILES)} - {*folder.names("", RESULT_FILES)}
     run.event_files = len(of_training)

@@ -1,7 +1,7 @@
 """The job `study`: makes the runs of a comparison, and says what they show."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from datamodules.atomic_write import WriteError
 from scripts.cli.errors import UsageError
 from scripts.cli.failures import with_debug_hint
 from scripts.cli.jobs import Job
+from scripts.cli.ledger import RUNS, read_ledger, use_of
 from scripts.cli.run_lock import locked
 from scripts.cli.training import job_process, one_line_errors
 from scripts.study.design import comparison, search
@@ -51,7 +52,7 @@ def _study(options: Options, arms: Mapping[str, Resolved]) -> None:
         write_settings(folder, arms)
         options = replace(options, metrics=options.metrics or default_metrics(arms))
         results, found = _runs(Runner(folder, options, stack), arms)
-        write_study_results(folder, results, options, found, len(options.arms))
+        write_study_results(folder, results, options, found, models_read_for(results))
     say("", *result_lines(results, options), *_where(folder))
     failed = [result for result in results if result.fault]
     if failed:
@@ -88,6 +89,13 @@ def _runs(runner: Runner, arms: Mapping[str, Resolved]) -> tuple[list[Result], d
     runs = comparison(options, seeds, found)
     runner.make(runs, f"comparison of {len(options.arms)} arms")
     return runner.read(runs), found
+
+
+def models_read_for(results: Sequence[Result]) -> int:
+    """Return the number of models that the test part has been read for; of several parts, the largest."""
+    readings = read_ledger(RUNS)
+    parts = {str(result.facts.get("test_part")) for result in results if not result.fault}
+    return max((use_of(readings, part).models for part in parts), default=0)
 
 
 def _where(folder: Path) -> list[str]:

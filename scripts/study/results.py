@@ -11,6 +11,7 @@ from typing import Any
 
 from callbacks.files import write_text
 from datamodules.regular_files import read_text
+from scripts.cli.ledger import part_of
 from scripts.report.values import mapping, number, numbers, text
 from scripts.study.design import PlannedRun
 
@@ -28,7 +29,7 @@ class Result:
         metrics: Those of the tested epoch, of the gap, and of the test.
         epochs: Number of epochs trained.
         seconds: How long training took.
-        facts: Size and hash of each part: "train", "train_hash" and so on.
+        facts: Size and hash of each part: "train", "train_hash" and so on; "test_part" as the ledger knows it.
         modes: Which way each metric is better, "min" or "max", by its name without a part.
     """
 
@@ -56,6 +57,7 @@ def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
     parts = mapping(split.get("parts"))
     facts = {part: mapping(of).get("size") for part, of in parts.items()}
     facts |= {f"{part}_hash": text(mapping(of).get("sha256")) for part, of in parts.items()}
+    facts["test_part"] = part_of(split)
     modes = {name: text(mode) for name, mode in mapping(summary.get("metric_modes")).items()}
     epochs, seconds = number(summary.get("epochs")), number(summary.get("wall_seconds"))
     return Result(run, folder, "", metrics, epochs, seconds, facts, modes)
