@@ -57,23 +57,24 @@ def _unshared(
 
 def _of_files(first: Path, second: Path) -> Iterator[str]:
     if first.suffix == ".ckpt":
-        yield from _of_values(*(torch.load(path, map_location="cpu", weights_only=True) for path in (first, second)))
+        yield from of_values(*(torch.load(path, map_location="cpu", weights_only=True) for path in (first, second)))
     elif first.suffix == ".json":
-        yield from _of_values(*(json.loads(path.read_text(encoding="utf-8")) for path in (first, second)))
+        yield from of_values(*(json.loads(path.read_text(encoding="utf-8")) for path in (first, second)))
     elif first.read_bytes() != second.read_bytes():
         yield " differs"
 
 
-def _of_values(first: Any, second: Any, place: str = "") -> Iterator[str]:
+def of_values(first: Any, second: Any, place: str = "") -> Iterator[str]:
+    """Yield a line for each difference between two values as checkpoints and JSON hold them, times aside."""
     if isinstance(first, dict) and isinstance(second, dict):
         for key in [*first, *(key for key in second if key not in first)]:
             if key not in TIMES:
                 here = f"{place}.{key}"
                 both = key in first and key in second
-                yield from _of_values(first[key], second[key], here) if both else [f"{here} is in one alone"]
+                yield from of_values(first[key], second[key], here) if both else [f"{here} is in one alone"]
     elif isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
         for number, pair in enumerate(zip(first, second, strict=True)):
-            yield from _of_values(*pair, f"{place}.{number}")
+            yield from of_values(*pair, f"{place}.{number}")
     elif isinstance(first, Tensor) or isinstance(second, Tensor):
         both = isinstance(first, Tensor) and isinstance(second, Tensor)
         if not both or first.dtype != second.dtype or not torch.equal(first, second):

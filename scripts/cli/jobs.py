@@ -208,6 +208,23 @@ JOBS = {
             ),
         ),
         Job(
+            "compare",
+            "compare two runs sample by sample on the test part that they share",
+            "holdout compare RUN RUN",
+            "scripts.study.comparing:run",
+            options=(Option("RUN", "", "a run's folder or checkpoint; two of them"),),
+        ),
+        Job(
+            "verify",
+            "train a stretch of a finished run again, and compare bit for bit",
+            "holdout verify RUN [--whole]",
+            "scripts.cli.verifying:run",
+            options=(
+                Option("RUN", "", "a run's folder or checkpoint"),
+                Option("--whole", "", "train all of it again, not a stretch between two of its checkpoints"),
+            ),
+        ),
+        Job(
             "report",
             "write one HTML page on a run or several: curves, figures, metrics, warnings, settings, differences",
             "holdout report RUN [RUN ...] [--output FILE]",

@@ -20,12 +20,14 @@ class Arm:
         name: Its name.
         words: What it adds to the words that all arms share.
         tested: Which checkpoint of its runs is tested, "best" or "last".
+        calibrated: Whether that checkpoint is calibrated on the validation part before the test.
         search: The settings that are searched in it.
     """
 
     name: str
     words: tuple[str, ...] = ()
     tested: str = "best"
+    calibrated: bool = False
     search: Mapping[str, Space] = field(default_factory=dict)
 
 

@@ -18,7 +18,7 @@ from scripts.study.search_space import read_space
 from scripts.study.sources import DEFAULT_SOURCES, check_sources
 
 LARGEST_FILE = 2**20  # bytes
-TESTED = "--test_checkpoint"
+TESTED, CALIBRATED = "--test_checkpoint", "--calibrate"
 REPEATED = ("arm", "vary", "search", "metric")  # flags that may be given more than once
 SWITCHES = ("apart", "asha", "resume")
 SINGLE = (
@@ -205,16 +205,19 @@ def _arms(values: Mapping[str, Any], tested: str) -> tuple[Arm, ...]:
 def _arm(name: str, words: Any, tested: str, spaces: Mapping[str, str]) -> Arm:
     line = CommandLine.parse("study", list(_words(f"arm {name}", words or "")))
     kept: list[str] = []
+    calibrated = False
     for flag in line.flags:
         if flag.name == TESTED:
             tested = _tested(flag.value)
+        elif flag.name == CALIBRATED:
+            calibrated = True
         elif flag.name in DECIDED:
             raise UsageError(f"arm {name}: a study decides {flag.name} for each run")
         elif flag.name == "" and str(flag.value).endswith(RECIPE_ENDINGS):
             kept += ["-c", str(flag.value)]
         else:
             kept += flag.words
-    return Arm(name, tuple(kept), tested, {key: read_space(key, space) for key, space in spaces.items()})
+    return Arm(name, tuple(kept), tested, calibrated, {key: read_space(key, space) for key, space in spaces.items()})
 
 
 def _words(key: str, text: Any) -> list[str]:

@@ -65,8 +65,8 @@ def resolve_arms(options: Options) -> dict[str, Resolved]:
             raise UsageError(f"{where}{error}") from error
         _check(arm.name, found[arm.name], options.sources)
         same = next((name for name, other in found.items() if other.settings == found[arm.name].settings), arm.name)
-        tested = {one.name: one.tested for one in options.arms}
-        if same != arm.name and tested[same] == arm.tested:
+        tested = {one.name: (one.tested, one.calibrated) for one in options.arms}
+        if same != arm.name and tested[same] == tested[arm.name]:
             raise UsageError(f"the arms {same} and {arm.name} have the same settings; leave one out")
     return found
 

@@ -83,7 +83,7 @@ class Runner:
         words = [*run.words, "--name", run.name, "--runs_dir", str(folder.parents[1])]
         log = self.folder / "logs" / f"{run.name}.txt"
         tested = run.arm.tested if run.trial is None else ""
-        return Task(words, str(folder), tested, str(log), str(Path.cwd()), score)
+        return Task(words, str(folder), tested, run.arm.calibrated, str(log), str(Path.cwd()), score)
 
 
 class _Lines:

@@ -247,10 +247,9 @@ def compare_samples(first: Values, second: Values, confidence: float = CONFIDENC
     low, high = np.quantile(draws, [0.5 - confidence / 2, 0.5 + confidence / 2])
     only_first, only_second, p_value = None, None, 1.0
     if set(np.unique(first)) | set(np.unique(second)) <= {0.0, 1.0}:
-        from statsmodels.stats.contingency_tables import mcnemar
-
         only_first, only_second = int((differences < 0).sum()), int((differences > 0).sum())
-        p_value = float(mcnemar([[0, only_first], [only_second, 0]], exact=True).pvalue)
+        either = only_first + only_second
+        p_value = float(stats.binomtest(only_first, either).pvalue) if either else 1.0
     elif np.any(differences):
         p_value = float(stats.wilcoxon(differences).pvalue)
     interval = float(low), float(high)

@@ -8,7 +8,7 @@ import yaml
 
 from callbacks.files import write_text
 from scripts.cli.errors import UsageError
-from scripts.study.options import Options
+from scripts.study.options import Arm, Options
 
 NAME = "study.yaml"
 FREE = ("parallel", "retries", "gpus_per_run")  # what may differ when a study goes on
@@ -18,10 +18,7 @@ def to_plain(options: Options) -> dict[str, Any]:
     """Return a study as plain values, the defaults left out."""
     default = Options()
     values: dict[str, Any] = {"fit": shlex.join(options.words)}
-    values["arms"] = {
-        arm.name: shlex.join([*arm.words, *(["--test_checkpoint", "last"] if arm.tested == "last" else [])])
-        for arm in options.arms
-    }
+    values["arms"] = {arm.name: _words(arm) for arm in options.arms}
     values["vary"] = {key: list(levels) for key, levels in options.vary.items()}
     values["search"] = {
         arm.name: {key: space.text for key, space in arm.search.items()} for arm in options.arms if arm.search
@@ -32,6 +29,11 @@ def to_plain(options: Options) -> dict[str, Any]:
             values[name] = getattr(options, name)
     values["sources"], values["metrics"] = list(options.sources), list(options.metrics)
     return {key: value for key, value in values.items() if value not in ({}, [])}
+
+
+def _words(arm: Arm) -> str:
+    tested = ["--test_checkpoint", "last"] if arm.tested == "last" else []
+    return shlex.join([*arm.words, *tested, *(["--calibrate"] if arm.calibrated else [])])
 
 
 def write_study(folder: Path, options: Options) -> None:

@@ -73,7 +73,8 @@ def _design(results: Sequence[Result], options: Options) -> list[str | Table]:
 
 def _words(arm: Arm) -> str:
     searched = f"searched: {', '.join(arm.search)}" if arm.search else ""
-    return "; ".join(filter(None, (" ".join(arm.words), searched))) or "nothing"
+    calibrated = "calibrated on validation before the test" if arm.calibrated else ""
+    return "; ".join(filter(None, (" ".join(arm.words), searched, calibrated))) or "nothing"
 
 
 def _method(options: Options, models: int) -> list[str | Table]:

@@ -24,6 +24,7 @@ class Task(NamedTuple):
         words: The words after `holdout fit`.
         folder: The run's folder.
         tested: The checkpoint to test, "best" or "last"; "" tests none.
+        calibrated: Whether it is calibrated before.
         log: File for what the run prints.
         directory: The working directory of the command.
         monitor: Metric to report at each validation; "" for none.
@@ -32,6 +33,7 @@ class Task(NamedTuple):
     words: list[str]
     folder: str
     tested: str
+    calibrated: bool
     log: str
     directory: str
     monitor: str
@@ -78,6 +80,8 @@ def carry_out(task: Task, report: Callable[[float], None]) -> str:
                 run(JOBS["fit"], [*task.words, "--ckpt_path", "auto"], *callbacks)
             if task.tested and not (folder / "test.json").is_file():
                 checkpoint = folder / "checkpoints" / f"{task.tested}.ckpt"
+                if task.calibrated:
+                    run(JOBS["calibrate"], ["--ckpt_path", str(checkpoint)])
                 run(JOBS["test"], ["--ckpt_path", str(checkpoint)])
         except UsageError as error:
             print(f"holdout: error: {error}")

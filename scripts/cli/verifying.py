@@ -1,0 +1,210 @@
+"""The job `verify`: is a run what it says? A stretch of it is trained again and compared bit for bit."""
+
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightning as L
+import torch
+
+from callbacks import load_checkpoint
+from callbacks.environment import git_commit, versions
+from callbacks.files import display_path
+from callbacks.printing import say
+from models.calibration.calibration import CALIBRATION_KEY
+from scripts.cli.checkpoint_config import CONFIG_KEY, read_run_recipe
+from scripts.cli.errors import UsageError
+from scripts.cli.jobs import JOBS, Job
+from scripts.cli.runs import find_checkpoint, run_folder_of
+from scripts.cli.training import run as run_job
+from scripts.report.folder import RunFolder
+from scripts.run_differences import of_values
+
+WHOLE = "--whole"
+LAST = "last.ckpt"
+# What two trainings of the same run may differ in: settings that the other file holds, and names of event files.
+OF_THE_FILE = (CONFIG_KEY, CALIBRATION_KEY, "event_files")
+MOST_SHOWN = 5  # differences
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a run between two of its checkpoints.
+
+    Attributes:
+        start: The checkpoint that it begins with; None for the beginning of training.
+        end: The checkpoint that it ends with.
+    """
+
+    start: Path | None
+    end: Path
+
+
+class StopAfter(L.Callback):
+    """Keeps a copy of a checkpoint once training is past its step, and ends training.
+
+    Args:
+        step: The step.
+        name: Name of the checkpoint's file.
+        kept: Where the copy goes.
+    """
+
+    changes_training: ClassVar[bool] = False
+
+    def __init__(self, step: int, name: str, kept: Path) -> None:
+        self.step, self.name, self.kept = step, name, kept
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """Keep the copy after the first step beyond."""
+        if trainer.global_step > self.step and not trainer.should_stop:
+            source = Path(trainer.default_root_dir) / "checkpoints" / self.name
+            self.kept.write_bytes(source.read_bytes() if source.is_file() else b"")
+            trainer.should_stop = True
+
+
+def run(job: Job, words: list[str]) -> None:
+    """Train a stretch of a finished run again, compare, and print what was found.
+
+    Raises:
+        UsageError: There is no such run, it is not finished, or the two differ; the message is one line.
+    """
+    whole = WHOLE in words
+    names = [word for word in words if word != WHOLE]
+    unknown = next((word for word in names if word.startswith("-")), None)
+    if unknown is not None:
+        raise UsageError(f"unknown argument {unknown}; usage: {job.usage}")
+    if len(names) != 1:
+        raise UsageError(f"which run? {job.usage}")
+    folder = _folder(names[0])
+    summary = RunFolder(folder).json("summary.json")
+    _check_finished(folder, summary)
+    stretches = [Stretch(None, folder / "checkpoints" / LAST)] if whole else stretches_of(folder, summary)
+    stretch = random.choice(stretches)  # noqa: S311  no secret depends on it
+    say(f"training {_words(stretch)} of {display_path(folder)} again", *_environment(summary))
+    _compare(folder, stretch, summary)
+
+
+def _folder(name: str) -> Path:
+    try:
+        checkpoint = find_checkpoint(name, Path("runs"), None, "last")
+    except UsageError as error:
+        raise UsageError(str(error).replace("--ckpt_path ", "")) from error
+    folder = run_folder_of(checkpoint) if checkpoint is not None else None
+    if folder is None:
+        raise UsageError(f"{name} lies in no run: a run keeps its checkpoints beside its config.yaml")
+    return folder
+
+
+def _check_finished(folder: Path, summary: Mapping[str, Any]) -> None:
+    if not summary:
+        raise UsageError(f"{folder} has no summary.json: its training has not ended; go on with --ckpt_path first")
+    if not (folder / "checkpoints" / LAST).is_file():
+        raise UsageError(f"{folder} has no {LAST}, the end of its training: there is nothing to compare with")
+
+
+def stretches_of(folder: Path, summary: Mapping[str, Any]) -> list[Stretch]:
+    """Return the stretches between a run's checkpoints, in order.
+
+    Only the last can be trained again on several devices: the others end before the training does.
+    """
+    steps: dict[int, Path] = {}
+    for path in sorted((folder / "checkpoints").glob("*.ckpt"), key=lambda path: path.name == LAST):
+        steps[int(load_checkpoint(path)["global_step"])] = path
+    ordered = [steps[step] for step in sorted(steps)]
+    found = [Stretch(start, end) for start, end in zip([None, *ordered], ordered, strict=False)]
+    on_one = str(summary.get("device", "1")).startswith("1 ")
+    return found if on_one else found[-1:]
+
+
+def _words(stretch: Stretch) -> str:
+    if stretch.start is None and stretch.end.name == LAST:
+        return "the whole"
+    start = "the beginning" if stretch.start is None else stretch.start.name
+    return f"the stretch from {start} to {stretch.end.name}"
+
+
+def _environment(summary: Mapping[str, Any]) -> list[str]:
+    """Return a line on each thing that may change the last bits."""
+    then, now = summary.get("versions"), versions()
+    then = then if isinstance(then, dict) else {}
+    lines, changed = (
+        [],
+        [f"{name} {then[name]}, now {now[name]}" for name in now if then.get(name, now[name]) != now[name]],
+    )
+    if changed:
+        lines.append(f"  the run had {'; '.join(changed)}: other versions may compute other bits")
+    if summary.get("git_commit") != git_commit():
+        lines.append(f"  the run was trained by commit {summary.get('git_commit')}, this is {git_commit()}")
+    return lines
+
+
+def _compare(folder: Path, stretch: Stretch, summary: Mapping[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as desk:
+        again = train_again(folder, stretch, summary, Path(desk))
+        found = checkpoint_differences(stretch.end, again)
+    if found:
+        more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+        raise UsageError(f"{display_path(stretch.end)} is not what training again gives: {'; '.join(found[:5])}{more}")
+    content = load_checkpoint(stretch.end)
+    values = sum(value.numel() for value in content["state_dict"].values())
+    say(
+        f"verified    {display_path(stretch.end)} is bit for bit what training again gives: "
+        f"{values:,} weights and buffers, the optimizer's and the random state, and the metrics of every epoch"
+    )
+
+
+def train_again(folder: Path, stretch: Stretch, summary: Mapping[str, Any], desk: Path) -> Path:
+    """Train a stretch again in another folder; return the checkpoint that it ends with.
+
+    Raises:
+        UsageError: Training fails, or ends elsewhere.
+    """
+    words = ["--runs_dir", str(desk), "--name", folder.absolute().parent.name, "--trainer.logger", "null"]
+    if stretch.start is None:
+        recipe = desk / "config.yaml"
+        recipe.write_text(read_run_recipe(folder / "config.yaml", stretch.end), encoding="utf-8")
+        words = ["-c", str(recipe), *words]
+    else:
+        words = ["--ckpt_path", str(stretch.start), *words]
+    stops, kept = [], desk / "kept.ckpt"
+    if stretch.end.name != LAST:
+        stops.append(StopAfter(int(load_checkpoint(stretch.end)["global_step"]), stretch.end.name, kept))
+    _set_threads(summary)
+    sys.argv = [sys.argv[0], "fit", *words]  # what the processes of a run on several devices are started with
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        run_job(JOBS["fit"], words, *stops)
+    path = kept if stops else next(desk.glob(f"*/version_*/checkpoints/{LAST}"), kept)
+    if not path.is_file() or not path.stat().st_size:
+        raise UsageError(f"training again wrote no {stretch.end.name} at that step: the run differs from its recipe")
+    return path
+
+
+def _set_threads(summary: Mapping[str, Any]) -> None:
+    """Use as many threads as the run: another number adds up in another order."""
+    threads = summary.get("threads")
+    if isinstance(threads, int) and 0 < threads <= 1024:
+        torch.set_num_threads(threads)
+
+
+def checkpoint_differences(first: Path, second: Path) -> list[str]:
+    """Return a line for each difference between two checkpoints of the same training, paths and times aside."""
+    contents = [_plain(load_checkpoint(path)) for path in (first, second)]
+    one, other = ({key: value for key, value in content.items() if key not in OF_THE_FILE} for content in contents)
+    return [line.lstrip(".") for line in of_values(one, other)]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with the names of files in place of their paths."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, str) and "checkpoints" in Path(value).parts:
+        return Path(value).name
+    return "" if isinstance(value, str) and value.endswith("checkpoints") else value
