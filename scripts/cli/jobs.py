@@ -230,7 +230,11 @@ JOBS = {
             "holdout report RUN [RUN ...] [--output FILE]",
             "scripts.report.job:run",
             options=(
-                Option("RUN", "", "a run's folder or checkpoint, or a name's folder (runs/digits): all its runs"),
+                Option(
+                    "RUN",
+                    "",
+                    "a run's folder or checkpoint; a folder of runs (runs/digits) or a study: all of them",
+                ),
                 Option(
                     "--output", "FILE", "HTML file (default: report.html in the run's folder; of several, above them)"
                 ),

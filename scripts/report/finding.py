@@ -9,6 +9,7 @@ from callbacks.files import display_path
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
 from scripts.cli.runs import versions
+from scripts.report.study import is_study, runs_of
 
 PIECES = ("config.yaml", "summary.json", "split.json", "test.json", EVENT_FILES)
 
@@ -33,6 +34,8 @@ def _runs_of(path: Path, left_out: list[str]) -> list[Path]:
     if not path.is_dir():
         near = [str(entry) for entry in path.parent.iterdir() if entry.is_dir()] if path.parent.is_dir() else []
         raise UsageError(f"{path}: no such run, folder or checkpoint{did_you_mean(str(path), near)}")
+    if is_study(path) and (begun := runs_of(path)):
+        return begun
     if _is_run(path):
         return [path]
     runs = [path / f"version_{number}" for number in versions(path)]
@@ -63,11 +66,13 @@ def _is_run(folder: Path) -> bool:
     return any(any(folder.glob(piece)) for piece in PIECES)
 
 
-def default_output(folders: Sequence[Path]) -> Path:
-    """Return the file for a report: in the run's folder; of several runs, in the folder that all lie in.
+def default_output(folders: Sequence[Path], studies: Sequence[Path] = ()) -> Path:
+    """Return the file for a report: in the folder of the run or study; of several, in the folder that all lie in.
 
     That is the working folder where they lie elsewhere.
     """
+    if len(studies) == 1 and all(folder.is_relative_to(studies[0]) for folder in folders):
+        return studies[0] / "report.html"
     if len(folders) == 1:
         return folders[0] / "report.html"
     shared = _shared(folder.absolute().parent for folder in folders)

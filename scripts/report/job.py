@@ -13,6 +13,7 @@ from scripts.report.finding import default_output, find_runs
 from scripts.report.formats import size
 from scripts.report.page import page
 from scripts.report.run import read_run
+from scripts.report.study import is_study, read_study
 from scripts.report.values import shortened
 
 OUTPUT = "--output"
@@ -33,12 +34,13 @@ def run(job: Job, words: list[str]) -> None:
 def _report(job: Job, words: list[str]) -> None:
     names, output = parse(job, words)
     folders, left_out = find_runs(names)
-    path = Path(output) if output is not None else default_output(folders)
+    studies = [Path(name) for name in dict.fromkeys(names) if is_study(Path(name))]
+    path = Path(output) if output is not None else default_output(folders, studies)
     check_replaceable(path, "report.html")
     if path.exists() and path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{OUTPUT} {path} is there and is not an HTML file; name another")
     readings = read_ledger(RUNS)
-    html, found = page([read_run(folder, readings) for folder in folders])
+    html, found = page([read_run(folder, readings) for folder in folders], [read_study(study) for study in studies])
     try:
         write_text(path, html)
     except WriteError as error:

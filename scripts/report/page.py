@@ -28,21 +28,34 @@ from scripts.report.notices import Notice, notices, warnings_first
 from scripts.report.pictures import fitted
 from scripts.report.plots import Entry
 from scripts.report.run import Run
+from scripts.report.study import Study
 from scripts.report.values import class_name, inside
 
 BYTES_OF_PICTURES = 1_900_000  # of all together; as text in the page they take a third more
 LONGEST_CONFIG = 60_000  # characters
 MOST_SETTINGS = 200
+MOST_SHOWN = 30  # runs of which the page has more than a row
 TASK_AND_NETWORK = (("model",), ("model", "init_args", "network"))
 
 
-def page(runs: Sequence[Run]) -> tuple[str, list[Notice]]:
-    """Return the page on one run or several, and the notices at its head."""
-    share = BYTES_OF_PICTURES // len(runs)
-    if len(runs) == 1:
+def page(runs: Sequence[Run], studies: Sequence[Study] = ()) -> tuple[str, list[Notice]]:
+    """Return the page on one run or several, and the notices at its head.
+
+    Args:
+        runs: The runs.
+        studies: Studies that they belong to, which come first.
+    """
+    shown = runs[:MOST_SHOWN]
+    share = BYTES_OF_PICTURES // (len(shown) + len(studies))
+    if len(runs) == 1 and not studies:
         content = {**_of_one(runs[0]), "runs": [{**_facts(runs[0], share), **_curves(runs[0])}], "comparison": None}
     else:
-        content = _of_several(runs) | {"runs": [_facts(run, share) for run in runs]}
+        content = _of_several(runs) | {"runs": [_facts(run, share) for run in shown]}
+    content["studies"] = [(study, *fitted(study.pictures, 3 * share)) for study in studies]
+    content["not_shown"] = len(runs) - len(shown)
+    content["found"] = [Notice("warning", problem) for study in studies for problem in study.problems] + content[
+        "found"
+    ]
     return _template().render(content), content["found"]
 
 

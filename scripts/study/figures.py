@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from callbacks.figures import epoch_axis, label, new_figure, plain_axes, style
+from callbacks.figures import WIDTH, epoch_axis, label, new_figure, plain_axes, style
 from scripts.report.curves import metric_name
 from scripts.study.analysis import Cell
 from scripts.study.power_law import extrapolate
@@ -29,7 +29,7 @@ def draw_points(cells: Sequence[Cell], metric: str, title: str) -> Figure:
     width = max(PANEL, ARM_WIDTH * len(names) + 1)
     with style(title, *names):
         caption = "Every run is a point; beside them the mean with its 95 % interval."
-        figure = new_figure(width * len(panels), 4.2, f"{title}: {metric}", caption)
+        figure = new_figure(max(width * len(panels), WIDTH), 4.2, f"{title}: {metric}", caption)
         for number, (of_level, some) in enumerate(panels):
             axes = plain_axes(figure.add_subplot(1, len(panels), number + 1))
             axes.set_title(label(of_level))
@@ -55,7 +55,7 @@ def draw_factor(cells: Sequence[Cell], metric: str, title: str) -> Figure | None
     factor = next(iter(cells[0].level)).rsplit(".", 1)[-1]
     with style(title, *names):
         caption = f"Means over {factor} with 95 % intervals."
-        figure = new_figure(5.5, 4.4, f"{title}: {metric}", caption)
+        figure = new_figure(WIDTH, 4.4, f"{title}: {metric}", caption)
         axes = plain_axes(figure.add_subplot())
         numbers = [place for place in places if place is not None]
         if min(numbers) > 0 and max(numbers) > 5 * min(numbers):
@@ -83,7 +83,7 @@ def draw_curves(curves: Curves, metric: str, title: str) -> Figure | None:
         return None
     with style(title, *names):
         caption = "Means over runs; bands reach from the lowest run to the highest, as far as most runs were trained."
-        figure = new_figure(max(5.5, PANEL * len(levels)), 4.4, f"{title}: {metric}", caption)
+        figure = new_figure(max(WIDTH, PANEL * len(levels)), 4.4, f"{title}: {metric}", caption)
         for number, level in enumerate(levels):
             axes = plain_axes(figure.add_subplot(1, len(levels), number + 1))
             axes.set_title(label(", ".join(level)))
@@ -115,7 +115,7 @@ def draw_learning_curve(errors: Mapping[str, Mapping[float, Sequence[float]]], n
             f"{name} over training samples; dashed: a power law fitted to the runs and its 95 % interval, up to "
             f"{BEYOND:g} times the most samples. The interval holds the chance of the runs, not that of another law."
         )
-        figure = new_figure(5.5, 4.6, f"{title}: {name}", caption)
+        figure = new_figure(WIDTH, 4.6, f"{title}: {name}", caption)
         axes = plain_axes(figure.add_subplot())
         axes.set_xscale("log")
         axes.set_yscale("log")

@@ -15,6 +15,7 @@ from scripts.cli.jobs import Job
 from scripts.cli.ledger import RUNS, read_ledger, use_of
 from scripts.cli.run_lock import locked
 from scripts.cli.training import job_process, one_line_errors
+from scripts.report.study import STUDY_FILE
 from scripts.study.design import comparison, search
 from scripts.study.engine import check_ray
 from scripts.study.options import Options
@@ -61,7 +62,7 @@ def _study(options: Options, arms: Mapping[str, Resolved]) -> None:
 
 
 def _begin(folder: Path, options: Options) -> None:
-    there = (folder / "study.yaml").is_file()
+    there = (folder / STUDY_FILE).is_file()
     if options.resume and not there:
         raise UsageError(f"--resume: there is no study in {folder}; leave it out to begin one")
     if not options.resume and folder.exists():

@@ -8,9 +8,9 @@ import yaml
 
 from callbacks.files import write_text
 from scripts.cli.errors import UsageError
+from scripts.report.study import STUDY_FILE
 from scripts.study.options import Arm, Options
 
-NAME = "study.yaml"
 FREE = ("parallel", "retries", "gpus_per_run")  # what may differ when a study goes on
 
 
@@ -42,7 +42,7 @@ def write_study(folder: Path, options: Options) -> None:
     Raises:
         UsageError: The study that has begun there compares something else.
     """
-    path, values = folder / NAME, to_plain(options)
+    path, values = folder / STUDY_FILE, to_plain(options)
     if path.is_file():
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
         for key in dict.fromkeys((*before, *values)):

@@ -1,8 +1,11 @@
 """The files of a study: results, summary and figures."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -11,13 +14,14 @@ from callbacks.files import write_text
 from datamodules.atomic_write import atomic_write
 from scripts.report.folder import RunFolder
 from scripts.report.scalars import read_scalars
+from scripts.report.study import STUDY_FILE, TABLES
+from scripts.report.tables import Table
 from scripts.study import figures
 from scripts.study.analysis import all_metrics, analyse
 from scripts.study.options import Options
 from scripts.study.results import Result, write_results
 from scripts.study.searching import Choice
 from scripts.study.sources import TOGETHER
-from scripts.study.study_file import NAME as STUDY_FILE
 from scripts.study.summary import markdown, sections
 
 SIZES = ("train_fraction", "train_size")  # settings that decide how much there is to learn from
@@ -30,7 +34,7 @@ def write_study_results(
     found: Mapping[Choice, Mapping[str, str]],
     models: int,
 ) -> None:
-    """Write `results.csv`, `summary.md` and figures into a study's folder.
+    """Write `results.csv`, `summary.md`, `tables.json` and figures into a study's folder.
 
     Args:
         folder: The folder.
@@ -47,7 +51,13 @@ def write_study_results(
     command = shlex.join(["holdout", "study", "--study", str(folder / STUDY_FILE), "--name", f"{folder.name}_again"])
     parts = sections(results, options, found, models)
     pictures = [Path("figures") / f"{name}.png" for name in drawn]
+    plain = [{"heading": heading, "content": [_plain(item) for item in content]} for heading, content in parts]
+    write_text(folder / TABLES, json.dumps({"command": command, "parts": plain}, indent=1) + "\n")
     write_text(folder / "summary.md", markdown(folder.name, command, parts, pictures))
+
+
+def _plain(item: str | Table) -> str | dict[str, Any]:
+    return item if isinstance(item, str) else asdict(item)
 
 
 def draw(title: str, results: Sequence[Result], options: Options) -> dict[str, Figure]:
