@@ -19,7 +19,8 @@ from scripts.cli.predictions import in_dataset_order, prediction_rows
 from scripts.cli.session import Session
 from scripts.cli.training import job_process, one_line_errors, prepare
 from scripts.report.formats import metric as number_text
-from scripts.study.statistics import CONFIDENCE, PairedSamples, Values, compare_samples
+from scripts.study.paired_samples import PairedSamples, compare_samples
+from scripts.study.statistics import CONFIDENCE, Values
 
 LOWER_IS_BETTER = ("loss", "squared error")
 

@@ -1,5 +1,6 @@
 """The runs of a study: every arm at every level with every seed, so that runs of two arms come in pairs."""
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from scripts.study.options import Arm, Options
 from scripts.study.search_space import draw
 from scripts.study.sources import TOGETHER, seed_flags
 
-LONGEST_NAME = 200  # characters of a run's name
+LONGEST_NAME = 150  # characters of a run's name, without its seed
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,10 @@ def _flags(values: Mapping[str, str]) -> Iterator[str]:
 
 
 def _name(arm: Arm, level: Mapping[str, str], parts: Sequence[str]) -> str:
+    """Return the name of a run; values that a folder's name cannot hold are told apart by their hash."""
     of_level = [f"{key.rsplit('.', 1)[-1]}_{value}" for key, value in level.items()]
-    name = "-".join([arm.name, *of_level, *parts])
-    return re.sub(r"[^\w+.-]+", "_", name)[:LONGEST_NAME]
+    plain = "-".join([arm.name, *of_level])
+    name = re.sub(r"[^A-Za-z0-9_+.-]+", "_", plain)[:LONGEST_NAME]
+    if name != plain:
+        name = f"{name}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
+    return "-".join([name, *parts])

@@ -9,7 +9,7 @@ from scripts.study.search_space import Space
 from scripts.study.sources import DEFAULT_SOURCES
 
 PLAIN = "plain"
-ARM_NAME = re.compile(r"[\w+.-]+")  # a part of the names of its runs' folders
+ARM_NAME = re.compile(r"[A-Za-z0-9_+.-]+")  # a part of the names of its runs' folders
 
 
 @dataclass(frozen=True)

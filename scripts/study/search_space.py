@@ -1,6 +1,7 @@
 """Settings that a search tries: spaces, and points in them that Optuna draws."""
 
 import itertools
+import math
 import random
 import warnings
 from collections.abc import Mapping
@@ -73,7 +74,7 @@ def read_space(key: str, text: str) -> Space:
         low, high = map(int if kind == "int" else float, ends)
     except ValueError as error:
         raise UsageError(f"--search {key}={text}: {kind} needs two ends, as {kind}:1:8") from error
-    if not low < high or (kind == "log" and low <= 0):
+    if not -math.inf < low < high < math.inf or (kind == "log" and low <= 0):
         above = "; on a log scale both are above 0" if kind == "log" else ""
         raise UsageError(f"--search {key}={text}: the first end must be below the second{above}")
     return Space(kind, low, high)
