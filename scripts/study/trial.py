@@ -80,9 +80,11 @@ def carry_out(task: Task, report: Callable[[float], None]) -> str:
                 run(JOBS["fit"], [*task.words, "--ckpt_path", "auto"], *callbacks)
             if task.tested and not (folder / "test.json").is_file():
                 checkpoint = folder / "checkpoints" / f"{task.tested}.ckpt"
+                # Its own recipe beside it, so that classes in the user's files are taken as in training.
+                words = ["-c", str(folder / "config.yaml"), "--ckpt_path", str(checkpoint)]
                 if task.calibrated:
-                    run(JOBS["calibrate"], ["--ckpt_path", str(checkpoint)])
-                run(JOBS["test"], ["--ckpt_path", str(checkpoint)])
+                    run(JOBS["calibrate"], words)
+                run(JOBS["test"], words)
         except UsageError as error:
             print(f"holdout: error: {error}")
             return str(error)
