@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from callbacks.figures import WIDTH, epoch_axis, label, new_figure, plain_axes, style
 from scripts.report.curves import metric_name
@@ -19,6 +20,7 @@ COLORS = (
 PANEL = 3.4  # inches
 ARM_WIDTH = 0.45  # inches
 MOST_PANELS = 6
+LONGEST_TITLE = 34  # letters
 BEYOND = 4.0  # times the most training samples, to which a learning curve is extrapolated
 Curves = Mapping[tuple[str, ...], Sequence[Sequence[tuple[float, float]]]]  # of runs, by arm and level
 
@@ -32,7 +34,7 @@ def draw_points(cells: Sequence[Cell], metric: str, title: str) -> Figure:
         figure = new_figure(max(width * len(panels), WIDTH), 4.2, f"{title}: {metric}", caption)
         for number, (of_level, some) in enumerate(panels):
             axes = plain_axes(figure.add_subplot(1, len(panels), number + 1))
-            axes.set_title(label(of_level))
+            axes.set_title(label(of_level, LONGEST_TITLE))
             for cell in some:
                 place, color = names.index(cell.arm), _color(names, cell.arm)
                 values = list(cell.values.values())
@@ -86,12 +88,13 @@ def draw_curves(curves: Curves, metric: str, title: str) -> Figure | None:
         figure = new_figure(max(WIDTH, PANEL * len(levels)), 4.4, f"{title}: {metric}", caption)
         for number, level in enumerate(levels):
             axes = plain_axes(figure.add_subplot(1, len(levels), number + 1))
-            axes.set_title(label(", ".join(level)))
+            axes.set_title(label(", ".join(level), LONGEST_TITLE))
             for name in names:
                 epochs, low, mean, high = _band(curves.get((name, *level), []))
                 axes.plot(epochs, mean, color=_color(names, name), label=label(name) if not number else None)
                 axes.fill_between(epochs, low, high, color=_color(names, name), alpha=0.15, linewidth=0)
             epoch_axis(axes)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             if not number:
                 axes.set_ylabel(metric)
         figure.legend(loc="outside lower center", ncols=min(3, len(names)), frameon=False)
@@ -117,8 +120,10 @@ def draw_learning_curve(errors: Mapping[str, Mapping[float, Sequence[float]]], n
         )
         figure = new_figure(WIDTH, 4.6, f"{title}: {name}", caption)
         axes = plain_axes(figure.add_subplot())
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        for axis, scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
+            scale("log")
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+            axis.set_minor_formatter(NullFormatter())
         for arm, of_arm in errors.items():
             color = _color(names, arm)
             for size, values in of_arm.items():

@@ -93,5 +93,6 @@ def _curves(results: Sequence[Result], metric: str) -> figures.Curves:
         if result.run.varied == TOGETHER and not result.fault:
             points = read_scalars(RunFolder(result.folder)).curves.get(metric, [])
             if points:
-                found.setdefault((result.run.arm.name, *result.run.level.values()), []).append(points)
+                of_level = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in result.run.level.items()]
+                found.setdefault((result.run.arm.name, *of_level), []).append(points)
     return found
