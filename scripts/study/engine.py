@@ -181,6 +181,9 @@ def _listener(ended: Callable[[End], None]) -> Any:
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             ended(End(trial.config[NUMBER], _reason(trial)))
 
+        def __reduce__(self) -> tuple[type, tuple[()]]:
+            return object, ()  # Ray saves its callbacks, in a file that nothing reads
+
     return Listener()
 
 

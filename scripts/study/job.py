@@ -1,8 +1,9 @@
 """The job `study`: makes the runs of a comparison, and says what they show."""
 
 import shlex
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def run(job: Job, words: list[str]) -> None:
 def _study(options: Options, arms: Mapping[str, Resolved]) -> None:
     folder = options.studies_dir / (options.name or next(iter(arms.values())).name)
     _begin(folder, options)
-    with locked(folder), ExitStack() as stack:
+    with _removed_unless_begun(folder), locked(folder), ExitStack() as stack:
         write_study(folder, options)
         write_settings(folder, arms)
         options = replace(options, metrics=options.metrics or default_metrics(arms))
@@ -71,6 +72,17 @@ def _begin(folder: Path, options: Options) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--studies_dir {options.studies_dir}: cannot make {folder} ({error.strerror})") from error
+
+
+@contextmanager
+def _removed_unless_begun(folder: Path) -> Iterator[None]:
+    """Remove a study's folder after an error before its first run."""
+    try:
+        yield
+    except BaseException:
+        if not any((folder / place).exists() for place in ("runs", "search")):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _runs(runner: Runner, arms: Mapping[str, Resolved]) -> tuple[list[Result], dict[Choice, Mapping[str, str]]]:

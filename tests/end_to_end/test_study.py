@@ -1,0 +1,172 @@
+"""`holdout study` on Ray: ordinary runs, killed and gone on with, on one machine and on a cluster of two nodes."""
+
+import csv
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts.cli.verifying import checkpoint_differences
+from tests.end_to_end.conftest import ROOT, finish
+
+pytestmark = pytest.mark.slow
+ARMS = ("--arm", "plain", "--arm", "configs/regularizers/label_smoothing.yaml")
+TIMES = ("seconds", "run", "command")
+OWN = '''
+import os
+from pathlib import Path
+import lightning as L
+
+class DiesOnce(L.Callback):
+    """Is killed in its second epoch, the first time."""
+
+    def on_train_epoch_start(self, trainer, module):
+        if trainer.current_epoch == 1 and not Path("died").exists():
+            Path("died").touch()
+            os.kill(os.getpid(), 9)
+'''
+CLUSTER = """
+import os, subprocess, sys, time
+from pathlib import Path
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+other = cluster.add_node(num_cpus=1)
+study = subprocess.Popen([*sys.argv[1:], "--address", cluster.address])
+while not list(Path("studies").glob("*/runs/*/version_0/checkpoints/last.ckpt")):
+    time.sleep(0.1)
+    assert study.poll() is None
+cluster.remove_node(other, allow_graceful=False)
+status = study.wait()
+cluster.shutdown()
+sys.exit(status)
+"""
+
+
+def study(desk, *arguments: str, seeds: int = 2, epochs: int = 2) -> tuple[str, ...]:
+    return ("study", *desk.digits(epochs), *ARMS, "--seeds", str(seeds), *arguments)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "results.csv").open(newline="") as file:
+        found = [{name: value for name, value in row.items() if name not in TIMES} for row in csv.DictReader(file)]
+    return sorted(found, key=str)
+
+
+@pytest.fixture(scope="module")
+def done(new_desk):
+    """A desk with a study of two arms and two seeds, and what was printed."""
+    desk = new_desk()
+    return desk, desk.run(*study(desk))
+
+
+def test_a_study_says_what_it_shows_and_where(done) -> None:
+    desk, said = done
+    folder = desk.folder / "studies/digits"
+    assert "comparison of 2 arms: 4 runs" in said.stdout
+    assert "[4/4]" in said.stdout
+    assert not said.stderr
+    summary = (folder / "summary.md").read_text()
+    assert "| label_smoothing | 2 |" in summary
+    assert {"points_test_accuracy.png", "curves_val_accuracy.png"} <= {
+        path.name for path in (folder / "figures").iterdir()
+    }
+    assert len(rows(folder)) == 4
+    assert not (folder / ".ray").exists()
+
+
+def test_its_runs_are_the_ordinary_ones(done) -> None:
+    desk, _ = done
+    folder = desk.folder / "studies/digits/runs/label_smoothing-seed_1/version_0"
+    assert json.loads((folder / "test.json").read_text())["evaluations"] == 1
+    table = csv.DictReader((desk.folder / "studies/digits/results.csv").read_text().splitlines())
+    command = next(row["command"] for row in table if "label_smoothing-seed_1" in row["run"])
+    desk.run(*shlex.split(command)[1:])
+    alone = desk.folder / "runs/label_smoothing-seed_1/version_0"
+    for name in ("best.ckpt", "last.ckpt"):
+        assert checkpoint_differences(alone / "checkpoints" / name, folder / "checkpoints" / name) == []
+
+
+def test_each_run_reads_the_test_part_once_and_the_ledger_counts_its_models(done) -> None:
+    desk, _ = done
+    lines = [json.loads(line) for line in (desk.folder / "runs/test_ledger.jsonl").read_text().splitlines()]
+    of_study = [line for line in lines if line["run"].startswith("studies/")]
+    assert len(of_study) == 4
+    assert len({line["model"] for line in of_study}) == 2
+    assert len({line["part"] for line in of_study}) == 1
+
+
+def test_a_report_takes_a_study(done) -> None:
+    desk, _ = done
+    assert "4 runs" in desk.here("report", "studies/digits").stdout
+    page = (desk.folder / "studies/digits/report.html").read_text()
+    assert "no difference seen" in page or "better" in page or "worse" in page
+
+
+def test_a_study_that_is_killed_goes_on_to_the_same_table(done, new_desk) -> None:
+    finished, _ = done
+    desk = new_desk()
+    process = desk.start(*study(desk))
+    _wait_for(desk.folder, "studies/digits/runs/*/version_0/checkpoints/last.ckpt")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    said = desk.run(*study(desk), "--resume")
+    assert "4 runs" in said.stdout
+    assert rows(desk.folder / "studies/digits") == rows(finished.folder / "studies/digits")
+
+
+def test_a_run_that_dies_is_started_again_and_one_that_cannot_run_is_reported(new_desk) -> None:
+    desk = new_desk()
+    (desk.folder / "own.py").write_text(OWN)
+    arms = (
+        "--arm",
+        "dies=--trainer.callbacks own.DiesOnce",
+        "--arm",
+        "wrong=--data.batch_size 100000 --data.drop_last true",
+    )
+    said = desk.run("study", *desk.digits(2), *arms, "--seeds", "1", status=2)
+    assert (desk.folder / "died").exists()
+    found = rows(desk.folder / "studies/digits")
+    assert {row["arm"]: row["status"] == "done" for row in found} == {"dies": True, "wrong": False}
+    assert "drop_last leaves no batch" in said.stderr
+    assert "1 of 2 runs failed" in said.stderr
+    assert "Traceback" not in said.stdout + said.stderr
+
+
+def test_a_node_that_is_lost_costs_nothing(done, new_desk) -> None:
+    finished, _ = done
+    desk = new_desk()
+    (desk.folder / "cluster.py").write_text(CLUSTER)
+    command = [sys.executable, "cluster.py", sys.executable, "-m", "scripts.main", *study(desk)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    finish(subprocess.Popen(command, cwd=desk.folder, env=environment, text=True, stdout=-1, stderr=-1))
+    assert rows(desk.folder / "studies/digits") == rows(finished.folder / "studies/digits")
+
+
+def test_without_ray_one_line_says_what_to_install(desk) -> None:
+    (desk.folder / "ray").mkdir()
+    (desk.folder / "ray/__init__.py").write_text("raise ImportError")
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.main", *study(desk)],
+        cwd=desk.folder,
+        env=os.environ | {"PYTHONPATH": f"{desk.folder}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "holdout: error: study needs Ray: pip install 'holdout[study]'\n"
+    assert not (desk.folder / "studies").exists()
+
+
+def _wait_for(folder: Path, pattern: str) -> None:
+    end = time.monotonic() + 120
+    while not list(folder.glob(pattern)):
+        assert time.monotonic() < end
+        time.sleep(0.05)
