@@ -14,6 +14,7 @@ from callbacks.lookup import validates_in_fit
 from callbacks.monitor import metric_mode
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import JOBS
+from scripts.cli.ledger import RUNS
 from scripts.cli.training import run
 
 
@@ -81,7 +82,7 @@ def carry_out(task: Task, report: Callable[[float], None]) -> str:
             if task.tested and not (folder / "test.json").is_file():
                 checkpoint = folder / "checkpoints" / f"{task.tested}.ckpt"
                 # Its own recipe beside it, so that classes in the user's files are taken as in training.
-                words = ["-c", str(folder / "config.yaml"), "--ckpt_path", str(checkpoint)]
+                words = ["-c", str(folder / "config.yaml"), "--ckpt_path", str(checkpoint), "--runs_dir", str(RUNS)]
                 if task.calibrated:
                     run(JOBS["calibrate"], words)
                 run(JOBS["test"], words)
