@@ -91,8 +91,8 @@ def cluster(address: str) -> Iterator[None]:
     """
     import ray
 
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # runs that fail are reported by us
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
     try:
         if address:
             ray.init(address, runtime_env={"env_vars": SETTINGS}, **quiet)

@@ -38,7 +38,9 @@ def draw_points(cells: Sequence[Cell], metric: str, title: str) -> Figure:
             for cell in some:
                 place, color = names.index(cell.arm), _color(names, cell.arm)
                 values = list(cell.values.values())
-                spots = place - 0.15 + 0.1 * np.linspace(-1, 1, len(values)) if len(values) > 1 else [place - 0.15]
+                spots = (
+                    place - 0.15 + 0.1 * (np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(len(values)))
+                )
                 axes.plot(spots, values, "o", color=color, markersize=4, alpha=0.6, markeredgewidth=0)
                 _interval(axes, place + 0.2, cell, color)
             axes.set_xticks(range(len(names)), [label(name) for name in names], rotation=40, ha="right")

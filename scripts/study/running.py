@@ -60,7 +60,9 @@ class Runner:
     def _make(self, runs: Sequence[PlannedRun], tasks: Sequence[Task], reports: int = 0) -> None:
         if self._resources is None:
             self._resources = self._start()
-        lines = _Lines(len(runs), self.options.metrics)
+        metrics = self.options.metrics
+        validated = [f"val/{name.partition('/')[2]}" for name in metrics if name.startswith("test/")]
+        lines = _Lines(len(runs), metrics if runs[0].trial is None else validated)
 
         def ended(end: End) -> None:
             run = runs[end.number]
