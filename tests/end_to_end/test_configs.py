@@ -14,12 +14,15 @@ from sklearn.datasets import load_digits
 
 import datamodules
 from datamodules import DataError
+from scripts.study.reading import read_options
+from scripts.study.resolved import resolve_arms
 from tests.datamodules.cifar_format import small_cifar, write_cifar
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "configs").glob("*.yaml"))
-OVERLAYS = sorted((ROOT / "configs").glob("*/*.yaml"))
-NEEDS_GPU = ("trainer/gpu.yaml", "trainer/ddp.yaml")
+STUDIES = sorted((ROOT / "configs/studies").glob("*.yaml"))
+OVERLAYS = [path for path in sorted((ROOT / "configs").glob("*/*.yaml")) if path not in STUDIES]
+NEEDS_MORE = ("trainer/gpu.yaml", "trainer/ddp.yaml", "trainer/fsdp.yaml", "trainer/nodes.yaml")  # GPUs, or machines
 BRIEF = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2")
 OWN_DATA = {  # the flags that a recipe for data of one's own needs
     "images": "--data.data_dir DATA/photos",
@@ -113,7 +116,7 @@ def test_recipe_trains(recipe, new_desk, small_data):
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_overlay_stacks_on_the_recipe_that_it_names(overlay, new_desk, small_data):
     recipe = recipe_of(overlay)
-    if str(overlay).endswith(NEEDS_GPU):
+    if str(overlay).endswith(NEEDS_MORE):
         assert new_desk().here("fit", "-c", str(recipe), "-c", str(overlay), "--print_config").stdout
         return
     assert "best epoch" in train(new_desk(), recipe, small_data, overlay)
@@ -145,7 +148,16 @@ def _no_network(*_):
     raise OSError("no network in tests")
 
 
-@pytest.mark.parametrize("config", RECIPES + OVERLAYS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
+def test_study_names_its_command_and_its_arms_can_be_run(study, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert study.read_text().startswith(f"# holdout study --study configs/studies/{study.name}\n")
+    options = read_options(["--study", str(study)])
+    assert options.name == study.stem
+    assert list(resolve_arms(options)) == [arm.name for arm in options.arms]
+
+
+@pytest.mark.parametrize("config", RECIPES + OVERLAYS + STUDIES, ids=lambda path: path.stem)
 def test_config_opens_with_a_comment(config):
     assert config.read_text().startswith("# ")
 

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+
+from scripts.cli.errors import UsageError
+from scripts.study.reading import read_options
+from scripts.study.resolved import default_metrics, resolve_arms, write_settings
+
+ROOT = Path(__file__).parents[3]
+DIGITS = ("-c", "configs/digits.yaml")
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def test_arms_have_the_recipes_seeds() -> None:
+    words = [
+        *DIGITS,
+        "--data.split.seed",
+        "4",
+        "--arm",
+        "plain",
+        "--arm",
+        "noisy=-c configs/callbacks/memorization.yaml",
+    ]
+    arms = resolve_arms(read_options(words))
+    assert arms["plain"].seeds == {"initialization": 0, "order": 0, "split": 4}
+    assert arms["noisy"].seeds == {"initialization": 0, "order": 0, "split": 4, "label_noise": 0}
+    assert arms["plain"].name == "digits"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "metrics"),
+    [("digits", ("test/accuracy", "test/loss")), ("diabetes_mlp", ("test/loss",))],
+)
+def test_what_is_compared_fits_the_task(recipe: str, metrics: tuple[str, ...]) -> None:
+    assert default_metrics(resolve_arms(read_options(["-c", f"configs/{recipe}.yaml"]))) == metrics
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--arm", "plain", "--arm", "same=--data.batch_size 64"], "plain and same have the same settings"),
+        (["--arm", "plain", "--arm", "wrong=--model.network.dropot 0.5"], "arm wrong: .*did you mean"),
+        (["--sources", "label_noise"], "--sources label_noise needs data.label_noise"),
+        (["--trainer.devices", "2"], "one device each"),
+        (["--trainer.num_nodes", "2"], "one device each"),
+        (["--vary", "data.split.train_fractoin=0.1,0.5"], "train_fraction"),
+        (["--search", "model.optimizer.lrr=log:0.1:1", "--trials", "2"], "lr"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_trained(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        resolve_arms(read_options([*DIGITS, *words]))
+
+
+def test_arms_that_differ_in_how_they_are_tested_alone_are_two() -> None:
+    words = [*DIGITS, "--arm", "plain", "--arm", "last=--test_checkpoint last", "--arm", "calibrated=--calibrate"]
+    assert len(resolve_arms(read_options(words))) == 3
+
+
+def test_a_study_does_not_go_on_with_other_settings(tmp_path) -> None:
+    write_settings(tmp_path, resolve_arms(read_options(DIGITS)))
+    write_settings(tmp_path, resolve_arms(read_options(DIGITS)))
+    with pytest.raises(UsageError, match="the settings of arm plain are not those of"):
+        write_settings(tmp_path, resolve_arms(read_options([*DIGITS, "--data.batch_size", "32"])))
