@@ -8,18 +8,18 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from scripts.cli.errors import UsageError
 from scripts.study.trial import Task
 
 NEEDS = "study needs Ray: pip install 'holdout[study]'"
-NUMBER, FAULT, SCORE = "number", "fault", "score"
+NUMBER, FAULT, SCORE, PROGRESS = "number", "fault", "score", "progress"
 OBJECT_STORE = 2**27  # bytes: runs pass nothing through it
 # Before Ray is imported: no reports to its makers, no files of its own, no folder for each trial to run in.
 SETTINGS = {
@@ -28,6 +28,7 @@ SETTINGS = {
     "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupt ends the study, as any command
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
@@ -50,19 +51,14 @@ class Resources:
     retries: int
 
 
-@dataclass(frozen=True)
-class End:
-    """How a run ended.
+class Watcher(Protocol):
+    """Whoever is told what becomes of tasks, by their place among them."""
 
-    Attributes:
-        number: Its place among the tasks.
-        fault: Why it failed, "" if it did not.
-        score: The last score that it reported, the higher the better; NaN if it reported none.
-    """
+    def progress(self, number: int, progress: str) -> None:
+        """Take note of how far a task is."""
 
-    number: int
-    fault: str = ""
-    score: float = math.nan
+    def ended(self, number: int, fault: str) -> None:
+        """Take note of the end of a task, and why it failed, "" if it did not."""
 
 
 def check_ray() -> None:
@@ -116,7 +112,7 @@ def gpus_there_are() -> float:
 def run_all(
     tasks: Sequence[Task],
     resources: Resources,
-    ended: Callable[[End], None],
+    watcher: Watcher,
     folder: Path,
     reports: int = 0,
 ) -> None:
@@ -125,7 +121,7 @@ def run_all(
     Args:
         tasks: The tasks.
         resources: What they may take.
-        ended: Called with each end, in the order in which runs end.
+        watcher: Is told what becomes of them.
         folder: Where Ray keeps its own files meanwhile, visible to all machines; nothing is read from it later.
         reports: Most reports of a task: tasks with unpromising scores are then ended early, by asynchronous successive
             halving (Li et al., arXiv 1810.05934); 0 lets all end by themselves.
@@ -146,7 +142,7 @@ def run_all(
                 storage_path=str(folder.absolute()),
                 name="trials",
                 verbose=0,
-                callbacks=[_listener(ended)],
+                callbacks=[_listener(watcher)],
                 failure_config=tune.FailureConfig(max_failures=resources.retries),
             ),
         ).fit()
@@ -160,26 +156,30 @@ def _trainable(tasks: list[Task], config: dict[str, Any]) -> None:
 
     from scripts.study.trial import carry_out
 
-    scores = []
+    last = math.nan
 
-    def report(score: float) -> None:
-        scores.append(score)
-        tune.report({SCORE: score})
+    def report(progress: str, score: float) -> None:
+        nonlocal last
+        last = score
+        tune.report({PROGRESS: progress, SCORE: score})
 
     fault = carry_out(tasks[config[NUMBER]], report)
-    tune.report({FAULT: fault, **({SCORE: scores[-1]} if scores else {})})
+    tune.report({FAULT: fault, SCORE: last})
 
 
-def _listener(ended: Callable[[End], None]) -> Any:
+def _listener(watcher: Watcher) -> Any:
     from ray import tune
 
     class Listener(tune.Callback):
+        def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
+            if result.get(PROGRESS):
+                watcher.progress(trial.config[NUMBER], result[PROGRESS])
+
         def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            last = trial.last_result or {}
-            ended(End(trial.config[NUMBER], last.get(FAULT, ""), last.get(SCORE, math.nan)))
+            watcher.ended(trial.config[NUMBER], (trial.last_result or {}).get(FAULT, ""))
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            ended(End(trial.config[NUMBER], _reason(trial)))
+            watcher.ended(trial.config[NUMBER], _reason(trial))
 
         def __reduce__(self) -> tuple[type, tuple[()]]:
             return object, ()  # Ray saves its callbacks, in a file that nothing reads

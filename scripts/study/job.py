@@ -44,6 +44,9 @@ def run(job: Job, words: list[str]) -> None:
             _study(options, arms)
         except WriteError as error:
             raise UsageError(str(error)) from error
+        except KeyboardInterrupt:
+            say("", "interrupted; the same command with --resume goes on")
+            raise
 
 
 def _study(options: Options, arms: Mapping[str, Resolved]) -> None:

@@ -7,12 +7,16 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
+from tqdm import tqdm
+
 from callbacks.printing import number_text, say
 from scripts.study.design import PlannedRun
-from scripts.study.engine import End, Resources, cluster, gpus_there_are, run_all
+from scripts.study.engine import Resources, cluster, gpus_there_are, run_all
 from scripts.study.options import Options
 from scripts.study.results import Result, read_result
 from scripts.study.trial import Task
+
+PAUSE = 300.0  # seconds without a line, where there is no terminal
 
 
 class Runner:
@@ -62,17 +66,9 @@ class Runner:
             self._resources = self._start()
         metrics = self.options.metrics
         validated = [f"val/{name.partition('/')[2]}" for name in metrics if name.startswith("test/")]
-        lines = _Lines(len(runs), metrics if runs[0].trial is None else validated)
-
-        def ended(end: End) -> None:
-            run = runs[end.number]
-            self.faults.pop(run.name, None)
-            result = read_result(run, self.folder, end.fault)
-            if result.fault:
-                self.faults[run.name] = result.fault
-            lines.add(result)
-
-        run_all(tasks, self._resources, ended, self.folder / ".ray", reports)
+        watch = Watch(self, runs, metrics if runs[0].trial is None else validated)
+        with watch.bar:
+            run_all(tasks, self._resources, watch, self.folder / ".ray", reports)
 
     def _start(self) -> Resources:
         options = self.options
@@ -88,21 +84,50 @@ class Runner:
         return Task(words, str(folder), tested, run.arm.calibrated, str(log), str(Path.cwd()), score)
 
 
-class _Lines:
-    """Prints a line for each run that ends, with the time that is left."""
+class Watch:
+    """Prints a line for each run that ends, and how far the others are: at the bottom of a terminal, or now and then.
 
-    def __init__(self, count: int, metrics: Sequence[str]) -> None:
-        self.count, self.metrics = count, metrics
-        self.ended, self.begin = 0, time.monotonic()
+    Args:
+        runner: Whose runs they are.
+        runs: The runs, in the order of their tasks.
+        metrics: Metrics to print of a run; those that it has.
+    """
 
-    def add(self, result: Result) -> None:
-        self.ended += 1
-        passed = time.monotonic() - self.begin
-        left = timedelta(seconds=round(passed / self.ended * (self.count - self.ended)))
-        place = f"[{self.ended:>{len(str(self.count))}}/{self.count}]"
+    def __init__(self, runner: Runner, runs: Sequence[PlannedRun], metrics: Sequence[str]) -> None:
+        self.runner, self.runs, self.metrics = runner, runs, metrics
+        self.bar = tqdm(total=len(runs), unit="run", disable=None, dynamic_ncols=True, leave=False)
+        self._running: dict[int, str] = {}
+        self._count, self._begin = 0, time.monotonic()
+        self._said = self._begin
+
+    def progress(self, number: int, progress: str) -> None:
+        """Show how far the runs are."""
+        self._running[number] = progress
+        shown = ", ".join(f"{self.runs[one].name} {how_far}" for one, how_far in self._running.items())
+        self.bar.set_postfix_str(shown)
+        if self.bar.disable and time.monotonic() > self._said + PAUSE:
+            self._say(f"running: {shown}")
+
+    def ended(self, number: int, fault: str) -> None:
+        """Print the result of a run, and how much time is left."""
+        run, faults = self.runs[number], self.runner.faults
+        self._running.pop(number, None)
+        faults.pop(run.name, None)
+        result = read_result(run, self.runner.folder, fault)
         if result.fault:
-            say(f"{place} {result.run.name}: failed: {result.fault}")
+            faults[run.name] = result.fault
+        self._count += 1
+        self.bar.update()
+        passed, count = time.monotonic() - self._begin, len(self.runs)
+        left = timedelta(seconds=round(passed / self._count * (count - self._count)))
+        place = f"[{self._count:>{len(str(count))}}/{count}]"
+        if result.fault:
+            self._say(f"{place} {run.name}: failed: {result.fault}")
             return
         measured = [f"{name} {number_text(result.metrics[name])}" for name in self.metrics if name in result.metrics]
         took = timedelta(seconds=round(result.seconds or 0))
-        say(f"{place} {result.run.name}  {'  '.join(measured)}  in {took}, {left} left")
+        self._say(f"{place} {run.name}  {'  '.join(measured)}  in {took}, {left} left")
+
+    def _say(self, line: str) -> None:
+        self._said = time.monotonic()
+        say(line)

@@ -1,8 +1,10 @@
 """A study's run in a worker process of Ray: trained to its end, from wherever it stopped, then tested once."""
 
 import contextlib
+import math
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ from scripts.cli.jobs import JOBS
 from scripts.cli.ledger import RUNS
 from scripts.cli.training import run
 
+PAUSE = 10.0  # seconds
+
 
 class Task(NamedTuple):
     """What a worker is told of a run.
@@ -28,7 +32,7 @@ class Task(NamedTuple):
         calibrated: Whether it is calibrated before.
         log: File for what the run prints.
         directory: The working directory of the command.
-        monitor: Metric to report at each validation; "" for none.
+        monitor: Metric that decides, at each validation, whether the run goes on; "" lets it end by itself.
     """
 
     words: list[str]
@@ -41,26 +45,34 @@ class Task(NamedTuple):
 
 
 class Report(L.Callback):
-    """Passes a score of each validation on to whoever decides whether a trial goes on.
+    """Tells how far a run is, and its score for whoever decides whether it goes on.
 
     Args:
-        monitor: The metric that is the score, or, if lower is better, minus the score.
-        report: Called with the score.
+        monitor: The metric that is the score, or, if lower is better, minus the score; then each validation is told of.
+            "" for none; then what is told is at least `PAUSE` apart.
+        report: Called with the progress, and the score.
     """
 
     changes_training: ClassVar[bool] = False
 
-    def __init__(self, monitor: str, report: Callable[[float], None]) -> None:
+    def __init__(self, monitor: str, report: Callable[[str, float], None]) -> None:
         self.monitor, self.report = monitor, report
+        self._told = time.monotonic()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Report the score, if it was measured."""
+        """Tell, after a validation in training."""
+        if not validates_in_fit(trainer) or (not self.monitor and time.monotonic() < self._told + PAUSE):
+            return
         value = trainer.callback_metrics.get(self.monitor)
-        if validates_in_fit(trainer) and value is not None:
-            self.report(float(value) if metric_mode(pl_module, self.monitor) == "max" else -float(value))
+        if self.monitor and value is None:
+            return
+        self._told = time.monotonic()
+        of = f" of {trainer.max_epochs}" if trainer.max_epochs is not None and trainer.max_epochs > 0 else ""
+        sign = 1 if metric_mode(pl_module, self.monitor) == "max" else -1
+        self.report(f"epoch {trainer.current_epoch + 1}{of}", math.nan if value is None else sign * float(value))
 
 
-def carry_out(task: Task, report: Callable[[float], None]) -> str:
+def carry_out(task: Task, report: Callable[[str, float], None]) -> str:
     """Train and test a run in this process.
 
     Returns:
@@ -76,9 +88,8 @@ def carry_out(task: Task, report: Callable[[float], None]) -> str:
     with _printing_to(Path(task.log)):
         try:
             if not (folder / "summary.json").is_file():
-                callbacks = [Report(task.monitor, report)] if task.monitor else []
                 sys.argv = ["holdout", "fit", *task.words]  # the command, as the run's summary tells it
-                run(JOBS["fit"], [*task.words, "--ckpt_path", "auto"], *callbacks)
+                run(JOBS["fit"], [*task.words, "--ckpt_path", "auto"], Report(task.monitor, report))
             if task.tested and not (folder / "test.json").is_file():
                 checkpoint = folder / "checkpoints" / f"{task.tested}.ckpt"
                 # Its own recipe beside it, so that classes in the user's files are taken as in training.
