@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from scripts.cli.errors import UsageError
+from scripts.study.results import STOPPED
 from scripts.study.trial import Task
 
 NEEDS = "study needs Ray: pip install 'holdout[study]'"
@@ -58,7 +59,7 @@ class Watcher(Protocol):
         """Take note of how far a task is."""
 
     def ended(self, number: int, fault: str) -> None:
-        """Take note of the end of a task, and why it failed, "" if it did not."""
+        """Take note of the end of a task, and why it failed, "" if it did not, `STOPPED` if it was given up."""
 
 
 def check_ray() -> None:
@@ -129,7 +130,8 @@ def run_all(
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
-    scheduler = ASHAScheduler(metric=SCORE, mode="max", max_t=reports) if reports else None
+    # A task ends by itself before it has made as many reports as would let the scheduler end it.
+    scheduler = ASHAScheduler(metric=SCORE, mode="max", max_t=reports + 2) if reports else None
     trainable = tune.with_resources(partial(_trainable, list(tasks)), {"cpu": resources.threads, "gpu": resources.gpus})
     try:
         tune.Tuner(
@@ -176,7 +178,7 @@ def _listener(watcher: Watcher) -> Any:
                 watcher.progress(trial.config[NUMBER], result[PROGRESS])
 
         def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            watcher.ended(trial.config[NUMBER], (trial.last_result or {}).get(FAULT, ""))
+            watcher.ended(trial.config[NUMBER], (trial.last_result or {}).get(FAULT, STOPPED))
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             watcher.ended(trial.config[NUMBER], _reason(trial))

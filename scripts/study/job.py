@@ -103,7 +103,7 @@ def _runs(runner: Runner, arms: Mapping[str, Resolved]) -> tuple[list[Result], d
         write_trials(runner.folder / "search.csv", done, score)
         found = choose(done, score)
     runs = comparison(options, seeds, found)
-    runner.make(runs, f"comparison of {len(options.arms)} arms")
+    runner.make(runs, "comparison of 1 arm" if len(options.arms) == 1 else f"comparison of {len(options.arms)} arms")
     return runner.read(runs), found
 
 

@@ -16,6 +16,8 @@ from scripts.report.values import mapping, number, numbers, text
 from scripts.study.design import PlannedRun
 
 LARGEST_FILE = 8 * 2**20  # bytes
+STOPPED = "stopped early"  # by the search that it belongs to
+STOPPED_FILE = "stopped_early"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Result:
 def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
     """Return what a run's folder holds."""
     folder = run.folder(study)
+    if run.trial is not None and (folder.parent / STOPPED_FILE).is_file():
+        return Result(run, folder, STOPPED)
     summary, test, split = (_json(folder / f"{name}.json") for name in ("summary", "test", "split"))
     if fault or not summary or (run.trial is None and not test):
         return Result(run, folder, fault or "not finished")

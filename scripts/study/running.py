@@ -13,7 +13,7 @@ from callbacks.printing import number_text, say
 from scripts.study.design import PlannedRun
 from scripts.study.engine import Resources, cluster, gpus_there_are, run_all
 from scripts.study.options import Options
-from scripts.study.results import Result, read_result
+from scripts.study.results import STOPPED, STOPPED_FILE, Result, read_result
 from scripts.study.trial import Task
 
 PAUSE = 300.0  # seconds without a line, where there is no terminal
@@ -42,7 +42,7 @@ class Runner:
 
     def make(self, runs: Sequence[PlannedRun], what: str) -> None:
         """Make those runs that are not finished."""
-        left = [run for run in runs if read_result(run, self.folder).fault]
+        left = [run for run in runs if read_result(run, self.folder).fault not in ("", STOPPED)]
         kept = len(runs) - len(left)
         say(f"{what}: {len(runs)} runs" + (f", {kept} of them finished already" if kept else ""))
         if left:
@@ -57,7 +57,7 @@ class Runner:
             reports: Most validations of a trial, by arm.
         """
         for _, group in itertools.groupby(runs, key=lambda run: (run.arm.name, *run.level.values())):
-            some = [run for run in group if read_result(run, self.folder).fault]
+            some = [run for run in group if read_result(run, self.folder).fault not in ("", STOPPED)]
             if some:
                 self._make(some, [self._task(run, score) for run in some], reports[some[0].arm.name])
 
@@ -113,8 +113,12 @@ class Watch:
         run, faults = self.runs[number], self.runner.faults
         self._running.pop(number, None)
         faults.pop(run.name, None)
+        if fault == STOPPED:
+            of_run = run.folder(self.runner.folder).parent  # the run itself may have kept nothing
+            of_run.mkdir(parents=True, exist_ok=True)
+            (of_run / STOPPED_FILE).touch()
         result = read_result(run, self.runner.folder, fault)
-        if result.fault:
+        if result.fault not in ("", STOPPED):
             faults[run.name] = result.fault
         self._count += 1
         self.bar.update()
@@ -122,7 +126,7 @@ class Watch:
         left = timedelta(seconds=round(passed / self._count * (count - self._count)))
         place = f"[{self._count:>{len(str(count))}}/{count}]"
         if result.fault:
-            self._say(f"{place} {run.name}: failed: {result.fault}")
+            self._say(f"{place} {run.name}: {'' if result.fault == STOPPED else 'failed: '}{result.fault}")
             return
         measured = [f"{name} {number_text(result.metrics[name])}" for name in self.metrics if name in result.metrics]
         took = timedelta(seconds=round(result.seconds or 0))
