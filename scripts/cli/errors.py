@@ -6,3 +6,7 @@ class UsageError(Exception):
 
     It is not a ValueError: the parser catches those of the code that it calls, and would word it again.
     """
+
+
+class UnforeseenError(UsageError):
+    """An error that is nobody's mistake, as one line: another try may go well."""

@@ -49,12 +49,13 @@ def evaluate(session: Session) -> None:
         raise UsageError(f"{type(session.model).__name__} logs nothing in its {part} step: call self.log there")
     if not trainer.is_global_zero:
         return
+    used = ledger_entry(session) if part == "test" else None  # before anybody sees the results
     report_metrics(checkpoint, notes(session), describe(session.data), metrics)
-    used = ledger_entry(session) if part == "test" else None
-    if used is not None:
-        say(*use_lines(session, used, metrics))
     limit = session.settings["trainer"][f"limit_{part}_batches"]
-    if limit not in (None, 1.0) or isinstance(limit, int):  # 1 is one batch, 1.0 all of them
+    in_part = limit not in (None, 1.0) or isinstance(limit, int)  # 1 is one batch, 1.0 all of them
+    if used is not None:
+        say(*use_lines(session, used, {} if in_part else metrics))
+    if in_part:
         say(f"  measured on a part alone (limit_{part}_batches {limit}): {file} is left as it is")
     elif session.folder is not None and (reason := reason_not_to_write(session.folder)):
         say(f"  {display_path(session.folder)} {reason}: nothing is written")
@@ -74,10 +75,12 @@ def ledger_entry(session: Session) -> Use | None:
     settings = (stored_settings(checkpoint) if checkpoint is not None else None) or session.settings
     source = session.given_weights if checkpoint is None else display_path(checkpoint)
     weights = getattr(session.model, "network", session.model).state_dict()
+    facts = {key: value for key, value in stated(session).items() if key != "weights"}
     try:
-        append(session.runs_dir, new_reading(session.job.name, manifest, settings, weights, str(source)))
+        append(session.runs_dir, new_reading(session.job.name, manifest, settings, weights, str(source), facts))
     except WriteError as error:
         rank_zero_warn(f"{error}: this reading of the test part is not counted")
+        return None
     return use_of(read_ledger(session.runs_dir), part_of(manifest))
 
 

@@ -63,7 +63,12 @@ class Reading:
 
 
 def new_reading(
-    job: str, manifest: Mapping[str, Any], settings: Mapping[str, Any], weights: Mapping[str, Tensor], run: str
+    job: str,
+    manifest: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    run: str,
+    facts: Mapping[str, Any] | None = None,
 ) -> Reading:
     """Return a reading that happens now.
 
@@ -73,6 +78,7 @@ def new_reading(
         settings: The settings that made the model, as plain values.
         weights: Its state dict.
         run: Where it comes from.
+        facts: What else makes its predictions what they are: a calibration, views of each sample.
     """
     source, test = manifest["source"], manifest["parts"]["test"]
     seeds = {".".join(path): _at(settings, path) for path in REPETITIONS}
@@ -82,7 +88,7 @@ def new_reading(
         data=str(source["name"]),
         part=part_of(manifest),
         samples=int(test["size"]),
-        model=_hash(json.dumps(_without(settings, REPETITIONS), sort_keys=True, default=str)),
+        model=_hash(json.dumps([_without(settings, REPETITIONS), facts or {}], sort_keys=True, default=str)),
         repetition=_hash(json.dumps(seeds, sort_keys=True, default=str)),
         weights=_hash_of_weights(weights),
         run=run,
@@ -109,6 +115,8 @@ def append(folder: Path, reading: Reading) -> None:
             if fcntl is not None:
                 fcntl.lockf(file, fcntl.LOCK_EX)
             line = json.dumps(asdict(reading)).encode() + b"\n"
+            if not _ends_a_line(path):  # a process was killed in the middle of one
+                line = b"\n" + line
             while line:
                 line = line[os.write(file, line) :]
             os.fsync(file)
@@ -116,6 +124,13 @@ def append(folder: Path, reading: Reading) -> None:
             os.close(file)
     except OSError as error:
         raise WriteError(path, error) from error
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(end - 1, 0))
+        return file.read(1) in (b"", b"\n")
 
 
 def read_ledger(folder: Path) -> list[Reading]:
@@ -129,7 +144,7 @@ def read_ledger(folder: Path) -> list[Reading]:
         try:
             content = json.loads(line)
             found.append(Reading(**{field.name: field.type(content[field.name]) for field in fields(Reading)}))  # type: ignore[operator]
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             continue
     return found
 

@@ -20,7 +20,7 @@ from models import Task, TrainingError
 from scripts.cli.calibration import calibrate, check_calibration
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
-from scripts.cli.errors import UsageError
+from scripts.cli.errors import UnforeseenError, UsageError
 from scripts.cli.evaluation import evaluate
 from scripts.cli.failures import DEBUG_VARIABLE, describe_failure, keep_traceback, with_debug_hint
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
@@ -78,7 +78,7 @@ def one_line_errors(unforeseen: Callable[[Exception], str]) -> Iterator[None]:
         unforeseen: Returns the line of an error that is nobody's mistake.
 
     Raises:
-        UsageError: Something went wrong.
+        UsageError: Something went wrong; an `UnforeseenError` if it is nobody's mistake.
     """
     try:
         yield
@@ -89,7 +89,7 @@ def one_line_errors(unforeseen: Callable[[Exception], str]) -> Iterator[None]:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE) == "1":
             raise
-        raise UsageError(unforeseen(error)) from error
+        raise UnforeseenError(unforeseen(error)) from error
 
 
 @job_process()

@@ -30,6 +30,7 @@ WHOLE = "--whole"
 LAST = "last.ckpt"
 # What two trainings of the same run may differ in: settings that the other file holds, and names of event files.
 OF_THE_FILE = (CONFIG_KEY, CALIBRATION_KEY, "event_files")
+METRICS = ("epochs", "monitor", "best", "gap", "last")  # of a summary
 MOST_SHOWN = 5  # differences
 
 
@@ -133,12 +134,13 @@ def _environment(summary: Mapping[str, Any]) -> list[str]:
     """Return a line on each thing that may change the last bits."""
     then, now = summary.get("versions"), versions()
     then = then if isinstance(then, dict) else {}
-    lines, changed = (
-        [],
-        [f"{name} {then[name]}, now {now[name]}" for name in now if then.get(name, now[name]) != now[name]],
-    )
+    lines: list[str] = []
+    changed = [f"{name} {then[name]}, now {now[name]}" for name in now if then.get(name, now[name]) != now[name]]
+    device = str(summary.get("device"))
+    if "cuda" in device and not torch.cuda.is_available():
+        changed.append(f"{device}, now a CPU")
     if changed:
-        lines.append(f"  the run had {'; '.join(changed)}: other versions may compute other bits")
+        lines.append(f"  the run had {'; '.join(changed)}: that may compute other bits")
     if summary.get("git_commit") != git_commit():
         lines.append(f"  the run was trained by commit {summary.get('git_commit')}, this is {git_commit()}")
     return lines
@@ -148,14 +150,19 @@ def _compare(folder: Path, stretch: Stretch, summary: Mapping[str, Any]) -> None
     with tempfile.TemporaryDirectory() as desk:
         again = train_again(folder, stretch, summary, Path(desk))
         found = checkpoint_differences(stretch.end, again)
+        if stretch.end.name == LAST:
+            found += summary_differences(summary, RunFolder(again.parents[1]).json("summary.json"))
     if found:
         more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
-        raise UsageError(f"{display_path(stretch.end)} is not what training again gives: {'; '.join(found[:5])}{more}")
+        raise UsageError(
+            f"{display_path(stretch.end)} is not what training again gives: {'; '.join(found[:MOST_SHOWN])}{more}"
+        )
     content = load_checkpoint(stretch.end)
     values = sum(value.numel() for value in content["state_dict"].values())
     say(
         f"verified    {display_path(stretch.end)} is bit for bit what training again gives: "
-        f"{values:,} weights and buffers, the optimizer's and the random state, and the metrics of every epoch"
+        f"{values:,} weights and buffers, the optimizer's and the random state, and the metrics of every epoch; its "
+        f"test is not part of this"
     )
 
 
@@ -197,6 +204,12 @@ def checkpoint_differences(first: Path, second: Path) -> list[str]:
     contents = [_plain(load_checkpoint(path)) for path in (first, second)]
     one, other = ({key: value for key, value in content.items() if key not in OF_THE_FILE} for content in contents)
     return [line.lstrip(".") for line in of_values(one, other)]
+
+
+def summary_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Return a line for each difference between the metrics in two summaries."""
+    one, other = ({key: summary.get(key) for key in METRICS} for summary in (first, second))
+    return [f"summary.json{line}" for line in of_values(one, other)]
 
 
 def _plain(value: Any) -> Any:

@@ -34,13 +34,15 @@ class Study:
 
 def is_study(folder: Path) -> bool:
     """Return whether a folder is a study's."""
-    return (folder / STUDY_FILE).is_file() and (folder / "runs").is_dir()
+    runs = folder / "runs"
+    return (folder / STUDY_FILE).is_file() and runs.is_dir() and not runs.is_symlink()
 
 
 def runs_of(folder: Path) -> list[Path]:
     """Return the folders of a study's runs that have begun."""
     runs = sorted(folder.glob("runs/*/version_0"))[:MOST_RUNS]
-    return [run for run in runs if not run.is_symlink() and (run / "config.yaml").is_file()]
+    own = (run for run in runs if not run.is_symlink() and not run.parent.is_symlink())
+    return [run for run in own if (run / "config.yaml").is_file()]
 
 
 def read_study(path: Path) -> Study:

@@ -9,8 +9,6 @@ from scripts.study.results import Result
 from scripts.study.sources import TOGETHER
 from scripts.study.statistics import CONFIDENCE, Comparison, Spread, compare, spread, with_holm
 
-LOWER_IS_BETTER = ("gap/", "memorization/wrong_label")
-HIGHER_IS_BETTER = ("memorization/true_label", "memorization/clean_accuracy")
 SIGNIFICANT = 1 - CONFIDENCE
 
 
@@ -24,7 +22,6 @@ class Cell:
         planned: Number of runs that it was to have.
         values: The metric of each run that has it, by pair.
         spread: Their mean and spread; None without any.
-        wide: The interval of the mean that holds for all models of the test part at once; None without any.
         comparison: Against the first arm; None of the first arm itself, or without a pair.
     """
 
@@ -33,37 +30,34 @@ class Cell:
     planned: int
     values: Mapping[tuple[object, ...], float]
     spread: Spread | None
-    wide: Spread | None
     comparison: Comparison | None
 
 
-def analyse(results: Sequence[Result], options: Options, metric: str, models: int) -> list[Cell]:
+def analyse(results: Sequence[Result], options: Options, metric: str) -> list[Cell]:
     """Return every arm at every level.
 
     Args:
         results: All runs.
         options: The study.
         metric: The metric that is compared.
-        models: Number of models that the test part has been read for.
     """
     groups: dict[tuple[str, ...], list[Result]] = {}
     for result in results:
         if result.run.varied == TOGETHER:
             groups.setdefault((result.run.arm.name, *result.run.level.values()), []).append(result)
-    overlap = _overlap(results, metric, options.folds)
+    worth = options.difference if metric == options.metrics[0] else None
     cells = []
     for (name, *level), some in groups.items():
+        baseline = groups[(options.arms[0].name, *level)]
+        overlap = _overlap([*some, *baseline], metric)
         values = _values(some, metric)
-        first = _values(groups[(options.arms[0].name, *level)], metric)
-        shared = [pair for pair in values if pair in first]
         comparison = None
-        if name != options.arms[0].name and shared:
-            pairs = [values[pair] for pair in shared], [first[pair] for pair in shared]
-            comparison = compare(*pairs, overlap=overlap, worth=options.difference)
+        if name != options.arms[0].name and (pairs := _pairs(some, baseline, metric)):
+            own, first = zip(*pairs, strict=True)
+            comparison = compare(own, first, overlap=overlap, worth=worth)
         numbers = list(values.values())
-        plain = spread(numbers, overlap=overlap) if numbers else None
-        wide = spread(numbers, 1 - (1 - CONFIDENCE) / max(models, 1), overlap) if numbers else None
-        cells.append(Cell(name, some[0].run.level, len(some), values, plain, wide, comparison))
+        found = spread(numbers, overlap=overlap) if numbers else None
+        cells.append(Cell(name, some[0].run.level, len(some), values, found, comparison))
     compared = [number for number, cell in enumerate(cells) if cell.comparison is not None]
     corrected = with_holm([one.comparison for one in cells if one.comparison is not None])
     for number, comparison in zip(compared, corrected, strict=True):
@@ -76,46 +70,54 @@ def _values(results: Sequence[Result], metric: str) -> dict[tuple[object, ...], 
     return {pair: value for pair, value in measured if math.isfinite(value)}
 
 
-def _overlap(results: Sequence[Result], metric: str, folds: int | None) -> float:
-    """Return the evaluated samples to the training samples, if others of the runs train on them; else 0."""
+def _pairs(results: Sequence[Result], baseline: Sequence[Result], metric: str) -> list[tuple[float, float]]:
+    """Return the values of each pair of runs that are evaluated on the same samples."""
+    values = _values(results, metric), _values(baseline, metric)
+    samples = [{result.run.pair: result.facts.get("test_part") for result in some} for some in (results, baseline)]
+    shared = [pair for pair in values[0] if pair in values[1] and samples[0][pair] == samples[1][pair]]
+    return [(values[0][pair], values[1][pair]) for pair in shared]
+
+
+def _overlap(results: Sequence[Result], metric: str) -> float:
+    """Return the evaluated samples to the training samples, if other runs of the level train on them; else 0."""
     part = "test" if metric.startswith("test/") else "val"
-    ended = [result for result in results if not result.fault and result.facts.get("train")]
-    varies = len({result.facts.get(f"{part}_hash") for result in ended}) > 1
-    if folds and not varies:
-        part = "val"  # the models of folds share training samples, whatever they are tested on
-    elif not varies:
+    ended = [result.facts for result in results if not result.fault and result.facts.get("train")]
+    if len({facts.get(f"{part}_hash") for facts in ended}) < 2:
         return 0.0
-    ratios = [result.facts[part] / result.facts["train"] for result in ended if result.facts.get(part)]
+    ratios = [facts[part] / facts["train"] for facts in ended if facts.get(part)]
     return sum(ratios) / len(ratios) if ratios else 0.0
 
 
 def direction(metric: str, results: Sequence[Result]) -> str:
-    """Return which way a metric is better, "min" or "max"; "" if nothing says so."""
-    if metric.startswith(LOWER_IS_BETTER):
-        return "min"
-    if metric in HIGHER_IS_BETTER:
-        return "max"
-    name = metric.partition("/")[2]
-    return next((result.modes[name] for result in results if name in result.modes), "")
+    """Return which way a metric is better, "min" or "max"; "" if nothing says so, or neither way is.
+
+    A gap is small where an arm has learnt little, too.
+    """
+    part, _, name = metric.partition("/")
+    if part == "memorization":
+        return "min" if name == "wrong_label" else "max" if name != "neither" else ""
+    return "" if part == "gap" else next((result.modes[name] for result in results if name in result.modes), "")
 
 
-def verdict(comparison: Comparison, better: str) -> str:
-    """Return in words what a comparison shows, and no more than that.
+def verdict(cell: Cell, better: str) -> str:
+    """Return in words what an arm's comparison shows, and no more than that.
 
     Args:
-        comparison: The comparison.
+        cell: The arm; it has a comparison.
         better: Which way the metric is better, "min", "max" or "" for unknown.
     """
+    comparison = cell.comparison
+    assert comparison is not None
+    missing = f", on {comparison.count} of {cell.planned} pairs" if comparison.count < cell.planned else ""
     if comparison.count < 2:
-        return "one pair: chance is unknown"
+        return f"one pair: chance is unknown{missing}"
     if math.isnan(comparison.p_value):
-        return "every pair differs alike: nothing to test"
+        return f"all pairs differ by the same amount: nothing to test{missing}"
     if comparison.adjusted >= SIGNIFICANT:
-        return "no difference seen"
+        return f"no difference seen{missing}"
     higher = comparison.difference > 0
-    if not better:
-        return "higher" if higher else "lower"
-    return "better" if higher == (better == "max") else "worse"
+    word = ("better" if higher == (better == "max") else "worse") if better else "higher" if higher else "lower"
+    return word + missing
 
 
 def all_metrics(results: Sequence[Result], options: Options) -> list[str]:

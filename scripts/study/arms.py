@@ -1,7 +1,7 @@
 """The arms of a study, from plain values."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.cli.command_line import CommandLine
@@ -9,9 +9,27 @@ from scripts.cli.errors import UsageError
 from scripts.cli.flags import RECIPE_ENDINGS, did_you_mean
 from scripts.study.options import ARM_NAME, PLAIN, Arm
 from scripts.study.search_space import read_space
+from scripts.study.sources import SOURCES
 
 TESTED, CALIBRATED = "--test_checkpoint", "--calibrate"
 DECIDED = ("--name", "--runs_dir", "--ckpt_path", "--seed_everything", "--initialization_seed", "--print_config")
+
+
+def check_key(flag: str, key: str, sources: Sequence[str]) -> None:
+    """Check that a setting may be varied or searched.
+
+    Args:
+        flag: Who asks, "--vary" or "--search".
+        key: The setting.
+        sources: What the study's seeds change.
+
+    Raises:
+        UsageError: The study decides it for each run.
+    """
+    decided = {name.removeprefix("--") for name in DECIDED} | {SOURCES[source] for source in sources}
+    decided |= {"trainer.devices", "trainer.num_nodes", "data.split.fold", "data.split.folds"}
+    if key in decided:
+        raise UsageError(f"{flag} {key}: a study decides it for each run (--seeds, --folds, --sources)")
 
 
 def arms_of(values: Mapping[str, Any], tested: str) -> tuple[Arm, ...]:

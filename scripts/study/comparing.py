@@ -22,7 +22,7 @@ from scripts.report.formats import metric as number_text
 from scripts.study.paired_samples import PairedSamples, compare_samples
 from scripts.study.statistics import CONFIDENCE, Values
 
-LOWER_IS_BETTER = ("loss", "squared error")
+LOSSES = ("loss", "squared error")
 
 
 def run(job: Job, words: list[str]) -> None:
@@ -53,7 +53,7 @@ def _compare(first: Session, second: Session) -> None:
         if not isinstance(session.data, DataModule):
             raise UsageError(f"{session.checkpoint}: compare needs data of this project's, not a stock datamodule")
         session.data.ensure_setup()
-    if part_of(first.data.manifest) != part_of(second.data.manifest):
+    if not part_of(first.data.manifest) or part_of(first.data.manifest) != part_of(second.data.manifest):
         raise UsageError(
             f"{first.checkpoint} and {second.checkpoint} have different test parts: compare runs of the same data and "
             f"split.seed"
@@ -116,12 +116,12 @@ def result_lines(name: str, first: Values, second: Values) -> list[str]:
     ]
     if found.only_first is not None:
         lines.append(f"  A alone is right on {found.only_first:,} samples, B alone on {found.only_second:,}")
-    test = "McNemar's exact test" if found.only_first is not None else "Wilcoxon's signed-rank test"
+    test = "McNemar's exact test" if found.only_first is not None else "sign-flip permutation test of the mean"
     return [*lines, f"  {test}: p = {found.p_value:.3g}: {_verdict(name, found)}"]
 
 
 def _verdict(name: str, found: PairedSamples) -> str:
     if found.p_value >= 1 - CONFIDENCE:
         return "no difference seen"
-    better = (found.difference < 0) == (name in LOWER_IS_BETTER)
+    better = (found.difference < 0) == (name in LOSSES)
     return f"{'B' if better else 'A'} is better on these samples"

@@ -10,7 +10,7 @@ from typing import Any
 
 from scripts.study.options import Arm, Options
 from scripts.study.search_space import draw
-from scripts.study.sources import TOGETHER, seed_flags
+from scripts.study.sources import SOURCES, SPLIT, TOGETHER, seed_flags
 
 LONGEST_NAME = 150  # characters of a run's name, without its seed
 
@@ -29,6 +29,7 @@ class PlannedRun:
         varied: The source that its seed varies alone, or `TOGETHER`.
         trial: Its number within a search, None outside one.
         point: The searched values.
+        own_split: Whether its seed decides its split.
     """
 
     name: str
@@ -40,11 +41,21 @@ class PlannedRun:
     varied: str = TOGETHER
     trial: int | None = None
     point: Mapping[str, str] = field(default_factory=dict)
+    own_split: bool = False
 
     @property
     def pair(self) -> tuple[Any, ...]:
         """What it shares with the runs of other arms that it is compared with."""
         return (*self.level.values(), self.varied, self.fold, self.seed)
+
+    @property
+    def choice(self) -> tuple[str, ...]:
+        """What a search chooses a point for: its arm, its level, and, where each seed has a split of its own, its seed.
+
+        On another split the search would see samples that this one is tested on.
+        """
+        of_split = (str(self.seed),) if self.own_split else ()
+        return (self.arm.name, *self.level.values(), *of_split)
 
     def folder(self, study: Path) -> Path:
         """Return the run's folder."""
@@ -71,12 +82,13 @@ def comparison(
     for varied, seed, fold in itertools.product(_groups(options), range(options.seeds), folds):
         sources = options.sources if varied == TOGETHER else (varied,)
         for level, arm in itertools.product(levels(options), options.arms):
-            point = found.get((arm.name, *level.values()), {})
+            of_split = [str(seed if SPLIT in sources else 0)] if SPLIT in options.sources else []
+            point = found.get((arm.name, *level.values(), *of_split), {})
             fold_words = (
                 () if fold is None else ("--data.split.folds", str(options.folds), "--data.split.fold", str(fold))
             )
             seeds = seed_flags(base[arm.name], sources, seed)
-            words = (*options.words, *arm.words, *_flags(level), *_flags(point), *fold_words, *seeds)
+            words = (*options.words, *arm.words, *flags(level), *flags(point), *fold_words, *seeds)
             parts = [varied] * options.apart + [f"fold_{fold}"] * (fold is not None) + [f"seed_{seed}"]
             runs.append(PlannedRun(_name(arm, level, parts), arm, level, words, seed, fold, varied, None, point))
     return runs
@@ -90,24 +102,29 @@ def _groups(options: Options) -> list[str]:
 def search(options: Options, base: Mapping[str, Mapping[str, int]]) -> list[PlannedRun]:
     """Return the runs of a search: as many for each arm that has something to search, at each level.
 
-    They have a seed that no run of the comparison has.
+    They have a seed that no run of the comparison has; but where seeds have splits of their own, a search is made on
+    each of these.
 
     Args:
         options: The study.
         base: By arm, the recipe's seed of each source.
     """
     runs = []
+    own_split = SPLIT in options.sources
+    others = [source for source in options.sources if source != SPLIT]
     for level, arm in itertools.product(levels(options), options.arms):
         points = draw(arm.search, options.trials, seed=0) if arm.search else []
-        for number, point in enumerate(points):
-            seeds = seed_flags(base[arm.name], options.sources, options.seeds)
-            words = (*options.words, *arm.words, *_flags(level), *_flags(point), *seeds)
-            name = _name(arm, level, [f"trial_{number}"])
-            runs.append(PlannedRun(name, arm, level, words, options.seeds, None, TOGETHER, number, point))
+        for split, (number, point) in itertools.product(range(options.seeds if own_split else 1), enumerate(points)):
+            seeds = seed_flags(base[arm.name], others, options.seeds)
+            seeds += [f"--{SOURCES[SPLIT]}", str(base[arm.name][SPLIT] + split)] if own_split else []
+            words = (*options.words, *arm.words, *flags(level), *flags(point), *seeds)
+            name = _name(arm, level, [*[f"split_{split}"] * own_split, f"trial_{number}"])
+            runs.append(PlannedRun(name, arm, level, words, split, None, TOGETHER, number, point, own_split))
     return runs
 
 
-def _flags(values: Mapping[str, str]) -> Iterator[str]:
+def flags(values: Mapping[str, str]) -> Iterator[str]:
+    """Yield the words of the command line that set values."""
     for key, value in values.items():
         yield from (f"--{key}", value)
 

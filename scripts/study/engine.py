@@ -20,7 +20,8 @@ from scripts.study.results import STOPPED
 from scripts.study.trial import Task
 
 NEEDS = "study needs Ray: pip install 'holdout[study]'"
-NUMBER, FAULT, SCORE, PROGRESS = "number", "fault", "score", "progress"
+NUMBER, FAULT, SCORE, PROGRESS, EPOCH = "number", "fault", "score", "progress", "epoch"
+MOST_EPOCHS = 10**6
 OBJECT_STORE = 2**27  # bytes: runs pass nothing through it
 # Before Ray is imported: no reports to its makers, no files of its own, no folder for each trial to run in.
 SETTINGS = {
@@ -30,7 +31,6 @@ SETTINGS = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupt ends the study, as any command
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
@@ -40,13 +40,13 @@ class Resources:
     """What runs may take.
 
     Attributes:
-        parallel: Runs at a time; None for as many as there is room for.
+        parallel: Runs at a time.
         threads: CPU threads of a run.
         gpus: GPUs of a run, or a fraction of one.
         retries: How often a run that crashes is started again.
     """
 
-    parallel: int | None
+    parallel: int
     threads: int
     gpus: float
     retries: int
@@ -78,36 +78,60 @@ def check_ray() -> None:
 
 @contextmanager
 def cluster(address: str) -> Iterator[None]:
-    """Start Ray on this machine, unreachable from others, or connect to a cluster.
+    """Start Ray on this machine, or connect to a cluster.
+
+    Whoever may give Ray work may run any code: the one that is started here asks for a token, which other users of the
+    machine and of the network do not have. A cluster is to be trusted, and asks for whatever its owner has set.
 
     Args:
         address: The cluster's; "" for this machine.
 
     Raises:
-        UsageError: There is no cluster there.
+        UsageError: There is no cluster there, or Ray does not start.
     """
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # runs that fail are reported by us
+    if not address:
+        os.environ["RAY_AUTH_MODE"] = "token"
     import ray
 
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # runs that fail are reported by us
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
     try:
         if address:
             ray.init(address, runtime_env={"env_vars": SETTINGS}, **quiet)
         else:
-            ray.init(include_dashboard=False, object_store_memory=OBJECT_STORE, _node_ip_address="127.0.0.1", **quiet)
+            ray.init(include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"--address {address}: {' '.join(str(error).split())}") from error
+        where = f"--address {address}" if address else "Ray does not start on this machine"
+        raise UsageError(f"{where}: {' '.join(str(error).split())}") from error
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def gpus_there_are() -> float:
-    """Return the number of GPUs of the cluster."""
+def resources_for(parallel: int | None, threads: int, gpus: float | None, retries: int) -> Resources:
+    """Return what runs may take of the cluster.
+
+    Args:
+        parallel: Runs at a time; None for as many as there is room for.
+        threads: CPU threads of a run.
+        gpus: GPUs of a run, or a fraction of one; None for one if there are any.
+        retries: How often a run that crashes is started again.
+
+    Raises:
+        UsageError: A single run would take more than there is.
+    """
     import ray
 
-    return float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
+    there = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    cpus_there, gpus_there = float(there.get("CPU", 0)), float(there.get("GPU", 0))
+    gpus = min(gpus_there, 1.0) if gpus is None else gpus
+    if threads > cpus_there:
+        raise UsageError(f"--threads {threads}: Ray has {cpus_there:g} cores here")
+    if gpus > gpus_there:
+        raise UsageError(f"--gpus_per_run {gpus:g}: Ray has {gpus_there:g} GPUs here")
+    room = int(cpus_there // threads) if not gpus else min(int(cpus_there // threads), int(gpus_there / gpus))
+    return Resources(min(parallel or room, room), threads, gpus, retries)
 
 
 def run_all(
@@ -115,7 +139,8 @@ def run_all(
     resources: Resources,
     watcher: Watcher,
     folder: Path,
-    reports: int = 0,
+    *,
+    halving: bool = False,
 ) -> None:
     """Run tasks until each has ended.
 
@@ -124,14 +149,14 @@ def run_all(
         resources: What they may take.
         watcher: Is told what becomes of them.
         folder: Where Ray keeps its own files meanwhile, visible to all machines; nothing is read from it later.
-        reports: Most reports of a task: tasks with unpromising scores are then ended early, by asynchronous successive
-            halving (Li et al., arXiv 1810.05934); 0 lets all end by themselves.
+        halving: End tasks with unpromising scores early, by asynchronous successive halving (Li et al., arXiv
+            1810.05934); otherwise all end by themselves.
     """
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
-    # A task ends by itself before it has made as many reports as would let the scheduler end it.
-    scheduler = ASHAScheduler(metric=SCORE, mode="max", max_t=reports + 2) if reports else None
+    # By the epoch that a run is in, which a run that is started again goes on counting; none reaches the last rung.
+    scheduler = ASHAScheduler(time_attr=EPOCH, metric=SCORE, mode="max", max_t=MOST_EPOCHS) if halving else None
     trainable = tune.with_resources(partial(_trainable, list(tasks)), {"cpu": resources.threads, "gpu": resources.gpus})
     try:
         tune.Tuner(
@@ -158,15 +183,14 @@ def _trainable(tasks: list[Task], config: dict[str, Any]) -> None:
 
     from scripts.study.trial import carry_out
 
-    last = math.nan
+    last: dict[str, Any] = {SCORE: math.nan, EPOCH: 1}
 
-    def report(progress: str, score: float) -> None:
-        nonlocal last
-        last = score
-        tune.report({PROGRESS: progress, SCORE: score})
+    def report(epoch: int, progress: str, score: float) -> None:
+        last.update({SCORE: score, EPOCH: epoch})
+        tune.report({PROGRESS: progress, **last})
 
     fault = carry_out(tasks[config[NUMBER]], report)
-    tune.report({FAULT: fault, SCORE: last})
+    tune.report({FAULT: fault, **last})
 
 
 def _listener(watcher: Watcher) -> Any:

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from callbacks.figures import WIDTH, epoch_axis, label, new_figure, plain_axes, style
-from scripts.report.curves import metric_name
 from scripts.study.analysis import Cell
 from scripts.study.power_law import extrapolate
 from scripts.study.statistics import spread
@@ -118,7 +117,8 @@ def draw_learning_curve(errors: Mapping[str, Mapping[float, Sequence[float]]], n
     with style(title, *names):
         caption = (
             f"{name} over training samples; dashed: a power law fitted to the runs and its 95 % interval, up to "
-            f"{BEYOND:g} times the most samples. The interval holds the chance of the runs, not that of another law."
+            f"{BEYOND:g} times the most samples. The interval holds the chance of the runs, not that of another law. "
+            "Runs without any error are left out."
         )
         figure = new_figure(WIDTH, 4.6, f"{title}: {name}", caption)
         axes = plain_axes(figure.add_subplot())
@@ -144,9 +144,14 @@ def draw_learning_curve(errors: Mapping[str, Mapping[float, Sequence[float]]], n
         return figure
 
 
-def as_error(metric: str) -> tuple[str, Callable[[float], float]]:
-    """Return the name of a metric's error, and how to get it: 1 - accuracy of an accuracy, a loss as it is."""
-    if metric_name(metric).endswith("accuracy"):
+def as_error(metric: str, better: str) -> tuple[str, Callable[[float], float]]:
+    """Return the name of a metric's error, and how to get it: 1 - accuracy, a loss as it is.
+
+    Args:
+        metric: The metric.
+        better: Which way it is better, "min" or "max".
+    """
+    if better == "max":
         return f"error (1 − {metric})", lambda value: 1 - value
     return metric, lambda value: value
 

@@ -21,7 +21,7 @@ from scripts.study.design import comparison, search
 from scripts.study.engine import check_ray
 from scripts.study.options import Options
 from scripts.study.reading import read_options
-from scripts.study.resolved import Resolved, default_metrics, resolve_arms, write_settings
+from scripts.study.resolved import Resolved, check_metrics, default_metrics, resolve_arms, write_settings
 from scripts.study.results import Result
 from scripts.study.running import Runner
 from scripts.study.searching import Choice, choose, write_trials
@@ -51,11 +51,12 @@ def run(job: Job, words: list[str]) -> None:
 
 def _study(options: Options, arms: Mapping[str, Resolved]) -> None:
     folder = options.studies_dir / (options.name or next(iter(arms.values())).name)
-    _begin(folder, options)
-    with _removed_unless_begun(folder), locked(folder), ExitStack() as stack:
+    made = _begin(folder, options)
+    with locked(folder), _removed_unless_begun(folder if made else None), ExitStack() as stack:
         write_study(folder, options)
         write_settings(folder, arms)
         options = replace(options, metrics=options.metrics or default_metrics(arms))
+        check_metrics(options)
         results, found = _runs(Runner(folder, options, stack), arms)
         write_study_results(folder, results, options, found, models_read_for(results))
     say("", *result_lines(results, options), *_where(folder))
@@ -65,7 +66,8 @@ def _study(options: Options, arms: Mapping[str, Resolved]) -> None:
         raise UsageError(f"{len(failed)} of {len(results)} runs failed; {first}")
 
 
-def _begin(folder: Path, options: Options) -> None:
+def _begin(folder: Path, options: Options) -> bool:
+    """Make a study's folder, or check that it is there to go on in; return whether it was made."""
     there = (folder / STUDY_FILE).is_file()
     if options.resume and not there:
         raise UsageError(f"--resume: there is no study in {folder}; leave it out to begin one")
@@ -75,15 +77,16 @@ def _begin(folder: Path, options: Options) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--studies_dir {options.studies_dir}: cannot make {folder} ({error.strerror})") from error
+    return not there
 
 
 @contextmanager
-def _removed_unless_begun(folder: Path) -> Iterator[None]:
-    """Remove a study's folder after an error before its first run."""
+def _removed_unless_begun(folder: Path | None) -> Iterator[None]:
+    """Remove a folder that was made for a study after an error before its first run."""
     try:
         yield
     except BaseException:
-        if not any((folder / place).exists() for place in ("runs", "search")):
+        if folder is not None and not any((folder / place).exists() for place in ("runs", "search")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
@@ -96,7 +99,7 @@ def _runs(runner: Runner, arms: Mapping[str, Resolved]) -> tuple[list[Result], d
     if trials:
         score = f"val/{options.metrics[0].partition('/')[2]}"
         if options.asha:
-            runner.search(trials, score, {name: arm.validations for name, arm in arms.items()})
+            runner.search(trials, score)
         else:
             runner.make(trials, "search")
         done = runner.read(trials)

@@ -18,7 +18,8 @@ class PairedSamples:
         interval: Its bootstrap interval over samples.
         only_first: Samples that the first alone gets right; None for values that are not right or wrong.
         only_second: Samples that the second alone gets right.
-        p_value: Of McNemar's exact test of those two counts; for other values, of Wilcoxon's signed-rank test.
+        p_value: Of McNemar's exact test of those two counts; for other values, of a permutation test of the mean
+            difference, which turns the signs of differences at random.
     """
 
     count: int
@@ -52,6 +53,9 @@ def compare_samples(first: Values, second: Values, confidence: float = CONFIDENC
         either = only_first + only_second
         p_value = float(stats.binomtest(only_first, either).pvalue) if either else 1.0
     elif np.any(differences):
-        p_value = float(stats.wilcoxon(differences).pvalue)
+        drawn = stats.permutation_test(
+            (differences,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, batch=50, rng=rng
+        )
+        p_value = float(drawn.pvalue)
     interval = float(low), float(high)
     return PairedSamples(len(first), float(differences.mean()), interval, only_first, only_second, p_value)

@@ -7,18 +7,21 @@ from typing import Any
 
 import yaml
 
+from callbacks.files import write_text
 from models import Classifier
 from models.init_args import find_class
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
+from scripts.cli.flags import did_you_mean
 from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS
 from scripts.cli.parser import parse
 from scripts.report.values import inside
-from scripts.study.options import Options
+from scripts.study.design import flags
+from scripts.study.options import Arm, Options
 
-MANY = 100  # validations of a run that has no number of epochs
+PARTS = ("test", "val", "train", "gap", "memorization")
 
 
 @dataclass(frozen=True)
@@ -40,35 +43,46 @@ class Resolved:
         """The metric that decides which epoch is the best."""
         return str(inside(self.settings, "checkpoint", "monitor") or "val/loss")
 
-    @property
-    def validations(self) -> int:
-        """How often a run is validated at most, as far as its epochs tell."""
-        trainer = self.settings["trainer"]
-        epochs, every = trainer["max_epochs"], trainer["check_val_every_n_epoch"]
-        return max(epochs // (every or 1), 1) if isinstance(epochs, int) and epochs > 0 else MANY
-
 
 def resolve_arms(options: Options) -> dict[str, Resolved]:
-    """Return the settings of each arm; those of a searched value are the first that is tried.
+    """Return the settings of each arm, at the first level and with the first value of what is searched.
 
     Raises:
-        UsageError: The words of an arm are wrong, two arms are the same, or a study cannot vary what it is to.
+        UsageError: A word is wrong, at whichever level; two arms are the same, or have other seeds; or a study cannot
+            vary what it is to.
     """
     found: dict[str, Resolved] = {}
-    level = [word for key, values in options.vary.items() for word in (f"--{key}", values[0])]
+    first = {key: values[0] for key, values in options.vary.items()}
     for arm in options.arms:
-        point = [word for key, space in arm.search.items() for word in (f"--{key}", space.example)]
-        try:
-            found[arm.name] = _resolve([*options.words, *arm.words, *level, *point])
-        except UsageError as error:
-            where = f"arm {arm.name}: " if len(options.arms) > 1 else ""
-            raise UsageError(f"{where}{error}") from error
-        _check(arm.name, found[arm.name], options.sources)
-        same = next((name for name, other in found.items() if other.settings == found[arm.name].settings), arm.name)
+        own = _of_arm(arm, options, first)
+        found[arm.name] = own
+        _check(arm.name, own, options.sources)
+        baseline = next(iter(found.values()))
+        if own.seeds != baseline.seeds and set(own.seeds) == set(baseline.seeds):
+            raise UsageError(
+                f"arm {arm.name} has other seeds than {options.arms[0].name}: their runs would be no pairs"
+            )
+        same = next((name for name, other in found.items() if other.settings == own.settings), arm.name)
         tested = {one.name: (one.tested, one.calibrated) for one in options.arms}
         if same != arm.name and tested[same] == tested[arm.name]:
             raise UsageError(f"the arms {same} and {arm.name} have the same settings; leave one out")
+    for key, values in options.vary.items():
+        for value in values[1:]:
+            _of_arm(options.arms[0], options, first | {key: value})
     return found
+
+
+def _of_arm(arm: Arm, options: Options, level: Mapping[str, str]) -> Resolved:
+    """Return an arm's settings at a level; every value of its search that can be named is tried, the first is kept."""
+    searched = list(arm.search.items())
+    points = [{key: space.examples[0] for key, space in searched}]
+    points += [points[0] | {key: value} for key, space in searched for value in space.examples[1:]]
+    try:
+        settings = [_resolve([*options.words, *arm.words, *flags(level), *flags(point)]) for point in points]
+    except UsageError as error:
+        where = f"arm {arm.name}: " if len(options.arms) > 1 else ""
+        raise UsageError(f"{where}{error}") from error
+    return settings[0]
 
 
 def default_metrics(arms: Mapping[str, Resolved]) -> tuple[str, ...]:
@@ -77,6 +91,23 @@ def default_metrics(arms: Mapping[str, Resolved]) -> tuple[str, ...]:
     if all(isinstance(cls, type) and issubclass(cls, Classifier) for cls in classes):
         return ("test/accuracy", "test/loss")
     return (f"test/{next(iter(arms.values())).monitor.removeprefix('val/')}",)
+
+
+def check_metrics(options: Options) -> None:
+    """Check the metrics that a study is to compare, as far as their names tell.
+
+    Raises:
+        UsageError: One is of no part, or the first is not measured in validation, by which a search chooses.
+    """
+    for metric in options.metrics:
+        part, _, name = metric.partition("/")
+        if part not in PARTS or not name:
+            near = did_you_mean(metric, [f"test/{metric}", *(f"{one}/{name}" for one in PARTS if name)])
+            raise UsageError(f"--metric {metric}: begin with one of {', '.join(f'{one}/' for one in PARTS)}{near}")
+    if options.trials and options.metrics[0].partition("/")[0] not in ("test", "val"):
+        raise UsageError(
+            f"--metric {options.metrics[0]}: a search chooses by validation; name a metric of the test first"
+        )
 
 
 def _resolve(words: Sequence[str]) -> Resolved:
@@ -110,6 +141,16 @@ def _check(name: str, arm: Resolved, sources: Sequence[str]) -> None:
         raise UsageError(f"arm {name}: trainer.devices {devices}: a study's runs have one device each; leave it out")
     if nodes != 1:
         raise UsageError(f"arm {name}: trainer.num_nodes {nodes}: a study's runs have one device each; leave it out")
+    trainer = arm.settings["trainer"]
+    for key in ("fast_dev_run", "barebones"):
+        if trainer[key]:
+            raise UsageError(f"arm {name}: trainer.{key} keeps nothing that a study could compare; leave it out")
+    if trainer["limit_test_batches"] not in (None, 1.0):
+        raise UsageError(f"arm {name}: trainer.limit_test_batches: a study tests on the whole test part; leave it out")
+    if arm.settings["checkpoint"] is None or trainer["enable_checkpointing"] is False:
+        raise UsageError(
+            f"arm {name}: a study tests a checkpoint; leave --checkpoint and enable_checkpointing as they are"
+        )
 
 
 def write_settings(folder: Path, arms: Mapping[str, Resolved]) -> None:
@@ -118,11 +159,9 @@ def write_settings(folder: Path, arms: Mapping[str, Resolved]) -> None:
     Raises:
         UsageError: They differ.
     """
-    from callbacks.files import write_text
-
     for name, arm in arms.items():
         path, text = folder / "settings" / f"{name}.yaml", yaml.safe_dump(arm.settings, sort_keys=False)
-        if path.is_file() and path.read_text(encoding="utf-8") != text:
+        if path.is_file() and path.read_bytes() != text.encode():
             raise UsageError(
                 f"the settings of arm {name} are not those of {path}: a recipe, an overlay or the code has changed "
                 f"since the study began; give --name for a new one"

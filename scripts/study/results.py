@@ -1,7 +1,5 @@
 """What the runs of a study measured: a row a run, read from the runs' own files."""
 
-import csv
-import io
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -12,6 +10,7 @@ from typing import Any
 from callbacks.files import write_text
 from datamodules.regular_files import read_text
 from scripts.cli.ledger import part_of
+from scripts.cli.result_files import csv_text
 from scripts.report.values import mapping, number, numbers, text
 from scripts.study.design import PlannedRun
 
@@ -31,7 +30,8 @@ class Result:
         metrics: Those of the tested epoch, of the gap, and of the test.
         epochs: Number of epochs trained.
         seconds: How long training took.
-        facts: Size and hash of each part: "train", "train_hash" and so on; "test_part" as the ledger knows it.
+        facts: Size and hash of each part: "train", "train_hash" and so on; "test_part" as the ledger knows it; and what
+            the run ran on.
         modes: Which way each metric is better, "min" or "max", by its name without a part.
     """
 
@@ -51,7 +51,7 @@ def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
     if run.trial is not None and (folder.parent / STOPPED_FILE).is_file():
         return Result(run, folder, STOPPED)
     summary, test, split = (_json(folder / f"{name}.json") for name in ("summary", "test", "split"))
-    if fault or not summary or (run.trial is None and not test):
+    if fault or not summary or (run.trial is None and not is_tested(folder, run.arm.tested)):
         return Result(run, folder, fault or "not finished")
     epoch = numbers(summary.get("last" if run.arm.tested == "last" else "best"))
     metrics = {name: value for name, value in epoch.items() if "/" in name}
@@ -62,9 +62,18 @@ def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
     facts = {part: mapping(of).get("size") for part, of in parts.items()}
     facts |= {f"{part}_hash": text(mapping(of).get("sha256")) for part, of in parts.items()}
     facts["test_part"] = part_of(split)
-    modes = {name: text(mode) for name, mode in mapping(summary.get("metric_modes")).items()}
+    facts |= {name: text(summary.get(name)) for name in ("git_commit", "device")}
+    facts["torch"] = text(mapping(summary.get("versions")).get("torch"))
+    monitor, mode = text(summary.get("monitor")), text(summary.get("mode"))
+    modes = {monitor.partition("/")[2]: mode} if monitor.startswith("val/") and mode else {}
+    modes |= {name: text(mode) for name, mode in mapping(summary.get("metric_modes")).items()}
     epochs, seconds = number(summary.get("epochs")), number(summary.get("wall_seconds"))
     return Result(run, folder, "", metrics, epochs, seconds, facts, modes)
+
+
+def is_tested(folder: Path, tested: str) -> bool:
+    """Return whether the test in a run's folder is that of its best or its last checkpoint, whichever is asked for."""
+    return text(_json(folder / "test.json").get("checkpoint")).endswith(f"{tested}.ckpt")
 
 
 def _test(test: Mapping[str, Any]) -> dict[str, float]:
@@ -78,8 +87,8 @@ def _json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def write_results(path: Path, results: Sequence[Result]) -> None:
-    """Write a row a run, those that failed among them, as CSV."""
+def write_results(path: Path, results: Sequence[Result], threads: int) -> None:
+    """Write a row a run, those that failed among them, as CSV; its command has the number of threads."""
     levels = list(dict.fromkeys(key for result in results for key in result.run.level))
     points = list(dict.fromkeys(key for result in results for key in result.run.point))
     metrics = list(dict.fromkeys(name for result in results for name in result.metrics))
@@ -98,16 +107,14 @@ def write_results(path: Path, results: Sequence[Result]) -> None:
             + [run.point.get(key, "") for key in points]
             + [result.fault or "done", *(_plain(result.metrics.get(name)) for name in metrics)]
             + [_plain(result.epochs), _plain(result.seconds), *(_plain(result.facts.get(part)) for part in parts)]
-            + [str(result.folder), command(run)]
+            + [str(result.folder), command(run, threads)]
         )
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows(rows)
-    write_text(path, written.getvalue())
+    write_text(path, csv_text(rows).decode())
 
 
-def command(run: PlannedRun) -> str:
-    """Return the command that makes a run alone."""
-    return shlex.join(["holdout", "fit", *run.words, "--name", run.name])
+def command(run: PlannedRun, threads: int) -> str:
+    """Return the command that makes a run alone, with as many threads: another number may give other bits."""
+    return f"OMP_NUM_THREADS={threads} {shlex.join(['holdout', 'fit', *run.words, '--name', run.name])}"
 
 
 def _plain(value: Any) -> Any:

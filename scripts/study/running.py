@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +10,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from callbacks.printing import number_text, say
+from scripts.cli.errors import UsageError
+from scripts.cli.flags import did_you_mean
 from scripts.study.design import PlannedRun
-from scripts.study.engine import Resources, cluster, gpus_there_are, run_all
+from scripts.study.engine import Resources, cluster, resources_for, run_all
 from scripts.study.options import Options
 from scripts.study.results import STOPPED, STOPPED_FILE, Result, read_result
 from scripts.study.trial import Task
@@ -42,46 +44,59 @@ class Runner:
 
     def make(self, runs: Sequence[PlannedRun], what: str) -> None:
         """Make those runs that are not finished."""
-        left = [run for run in runs if read_result(run, self.folder).fault not in ("", STOPPED)]
-        kept = len(runs) - len(left)
-        say(f"{what}: {len(runs)} runs" + (f", {kept} of them finished already" if kept else ""))
+        left = self._left(runs, what)
         if left:
             self._make(left, [self._task(run) for run in left])
 
-    def search(self, runs: Sequence[PlannedRun], score: str, reports: Mapping[str, int]) -> None:
+    def _left(self, runs: Sequence[PlannedRun], what: str) -> list[PlannedRun]:
+        """Return those runs that are not finished, and say how many there are, and how many at a time."""
+        left = [run for run in runs if read_result(run, self.folder).fault not in ("", STOPPED)]
+        kept = f", {len(runs) - len(left)} of them finished already" if len(left) < len(runs) else ""
+        if left and self._resources is None:
+            self._resources = self._start()
+        at_once = f", {min(self._resources.parallel, len(left))} at a time" if left and self._resources else ""
+        say(f"{what}: {len(runs)} runs{kept}{at_once}")
+        return left
+
+    def search(self, runs: Sequence[PlannedRun], score: str) -> None:
         """Make the trials of a search, ending unpromising ones early among those of one arm at one level.
 
         Args:
             runs: The trials.
             score: The metric that they are chosen by.
-            reports: Most validations of a trial, by arm.
         """
-        for _, group in itertools.groupby(runs, key=lambda run: (run.arm.name, *run.level.values())):
-            some = [run for run in group if read_result(run, self.folder).fault not in ("", STOPPED)]
-            if some:
-                self._make(some, [self._task(run, score) for run in some], reports[some[0].arm.name])
+        left = self._left(runs, "search")
+        for _, group in itertools.groupby(left, key=lambda run: run.choice):
+            some = list(group)
+            self._make(some, [self._task(run, score) for run in some], halving=True)
 
-    def _make(self, runs: Sequence[PlannedRun], tasks: Sequence[Task], reports: int = 0) -> None:
-        if self._resources is None:
-            self._resources = self._start()
+    def _make(self, runs: Sequence[PlannedRun], tasks: Sequence[Task], *, halving: bool = False) -> None:
+        assert self._resources is not None
         metrics = self.options.metrics
         validated = [f"val/{name.partition('/')[2]}" for name in metrics if name.startswith("test/")]
         watch = Watch(self, runs, metrics if runs[0].trial is None else validated)
         with watch.bar:
-            run_all(tasks, self._resources, watch, self.folder / ".ray", reports)
+            run_all(tasks, self._resources, watch, self.folder / ".ray", halving=halving)
 
     def _start(self) -> Resources:
         options = self.options
         self.stack.enter_context(cluster(options.address))
-        gpus = min(gpus_there_are(), 1.0) if options.gpus_per_run is None else options.gpus_per_run
-        return Resources(options.parallel, options.threads, gpus, options.retries)
+        return resources_for(options.parallel, options.threads, options.gpus_per_run, options.retries)
 
     def _task(self, run: PlannedRun, score: str = "") -> Task:
         folder = run.folder(self.folder)
         words = [*run.words, "--name", run.name, "--runs_dir", str(folder.parents[1])]
         log = self.folder / "logs" / f"{run.name}.txt"
-        tested = run.arm.tested if run.trial is None else ""
-        return Task(words, str(folder), tested, run.arm.calibrated, str(log), str(Path.cwd()), score)
+        return Task(
+            words=words,
+            folder=str(folder),
+            tested=run.arm.tested if run.trial is None else "",
+            calibrated=run.arm.calibrated,
+            threads=self.options.threads,
+            log=str(log),
+            directory=str(Path.cwd()),
+            monitor=score,
+        )
 
 
 class Watch:
@@ -128,6 +143,10 @@ class Watch:
         if result.fault:
             self._say(f"{place} {run.name}: {'' if result.fault == STOPPED else 'failed: '}{result.fault}")
             return
+        missing = next((name for name in self.metrics if name not in result.metrics), None)
+        if missing is not None and run.trial is None and self._count == 1:
+            near = did_you_mean(missing, result.metrics)
+            raise UsageError(f"--metric {missing}: {run.name} measured no such metric{near}")
         measured = [f"{name} {number_text(result.metrics[name])}" for name in self.metrics if name in result.metrics]
         took = timedelta(seconds=round(result.seconds or 0))
         self._say(f"{place} {run.name}  {'  '.join(measured)}  in {took}, {left} left")

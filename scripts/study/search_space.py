@@ -28,24 +28,19 @@ class Space:
         low: Lower end of a range.
         high: Upper end of a range.
         choices: The values of a "choice".
+        text: The space as `--search` takes it.
     """
 
     kind: Kind
     low: float = 0.0
     high: float = 0.0
     choices: tuple[str, ...] = ()
+    text: str = ""
 
     @property
-    def text(self) -> str:
-        """The space as `--search` takes it."""
-        return (
-            f"choice:{','.join(self.choices)}" if self.kind == "choice" else f"{self.kind}:{self.low:g}:{self.high:g}"
-        )
-
-    @property
-    def example(self) -> str:
-        """One of the values, as a word of the command line."""
-        return self.choices[0] if self.kind == "choice" else f"{self.low:g}"
+    def examples(self) -> tuple[str, ...]:
+        """All values of a choice, or the ends of a range, as words of the command line."""
+        return self.choices if self.kind == "choice" else tuple(self.text.split(":")[1:])
 
     def suggest(self, trial: "optuna.Trial", name: str) -> str:
         """Return a value, as a word of the command line."""
@@ -53,7 +48,9 @@ class Space:
             return str(trial.suggest_categorical(name, self.choices))
         if self.kind == "int":
             return str(trial.suggest_int(name, int(self.low), int(self.high)))
-        return f"{trial.suggest_float(name, self.low, self.high, log=self.kind == 'log'):.4g}"
+        drawn = trial.suggest_float(name, self.low, self.high, log=self.kind == "log")
+        rounded = float(f"{drawn:.4g}")
+        return f"{rounded if self.low <= rounded <= self.high else drawn:g}"
 
 
 def read_space(key: str, text: str) -> Space:
@@ -69,7 +66,7 @@ def read_space(key: str, text: str) -> Space:
         choices = tuple(":".join(ends).split(","))
         if len(set(choices)) < 2 or "" in choices:
             raise UsageError(f"--search {key}={text}: a choice needs two values or more, as choice:a,b")
-        return Space("choice", choices=choices)
+        return Space("choice", choices=choices, text=text)
     try:
         low, high = map(int if kind == "int" else float, ends)
     except ValueError as error:
@@ -77,7 +74,7 @@ def read_space(key: str, text: str) -> Space:
     if not -math.inf < low < high < math.inf or (kind == "log" and low <= 0):
         above = "; on a log scale both are above 0" if kind == "log" else ""
         raise UsageError(f"--search {key}={text}: the first end must be below the second{above}")
-    return Space(kind, low, high)
+    return Space(kind, low, high, text=text)
 
 
 def draw(spaces: Mapping[str, Space], count: int, seed: int) -> list[dict[str, str]]:

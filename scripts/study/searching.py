@@ -1,7 +1,5 @@
 """What a search found: for each arm at each level the point with the best validation."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,9 +7,11 @@ from pathlib import Path
 from callbacks.files import write_text
 from callbacks.printing import number_text, say
 from scripts.cli.errors import UsageError
+from scripts.cli.result_files import csv_text
 from scripts.study.results import Result
 
-Choice = tuple[str, ...]  # an arm and a level
+UNKNOWN = "none measured {}, or nothing says which way it is better"
+Choice = tuple[str, ...]  # an arm, a level, and the seed where it has a split of its own
 
 
 def choose(trials: Sequence[Result], score: str) -> dict[Choice, Mapping[str, str]]:
@@ -26,12 +26,15 @@ def choose(trials: Sequence[Result], score: str) -> dict[Choice, Mapping[str, st
     """
     groups: dict[Choice, list[Result]] = {}
     for trial in trials:
-        groups.setdefault((trial.run.arm.name, *trial.run.level.values()), []).append(trial)
+        groups.setdefault(trial.run.choice, []).append(trial)
     found = {}
     for choice, some in groups.items():
         best = max(some, key=lambda trial: _score(trial, score))
         if _score(best, score) == -math.inf:
-            reason = next((trial.fault for trial in some if trial.fault), f"none measured {score}")
+            reason = next(
+                (trial.fault for trial in some if trial.fault),
+                UNKNOWN.format(score),
+            )
             raise UsageError(f"arm {choice[0]}: no trial of its search ended well: {reason}")
         found[choice] = best.run.point
         point = ", ".join(f"{key} {value}" for key, value in best.run.point.items())
@@ -40,10 +43,10 @@ def choose(trials: Sequence[Result], score: str) -> dict[Choice, Mapping[str, st
 
 
 def _score(trial: Result, score: str) -> float:
-    value = trial.metrics.get(score, math.nan)
-    if math.isnan(value):
+    value, mode = trial.metrics.get(score, math.nan), trial.modes.get(score.removeprefix("val/"))
+    if math.isnan(value) or mode is None:
         return -math.inf
-    return value if trial.modes.get(score.removeprefix("val/")) == "max" else -value
+    return value if mode == "max" else -value
 
 
 def write_trials(path: Path, trials: Sequence[Result], score: str) -> None:
@@ -59,6 +62,4 @@ def write_trials(path: Path, trials: Sequence[Result], score: str) -> None:
             + ["" if one is None else f"{one:g}" for one in (value, trial.epochs)]
             + [trial.fault or "done"]
         )
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows(rows)
-    write_text(path, written.getvalue())
+    write_text(path, csv_text(rows).decode())

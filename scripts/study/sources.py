@@ -13,6 +13,7 @@ SOURCES = {
     "label_noise": "data.label_noise.noise_seed",
 }
 DEFAULT_SOURCES = ("initialization", "order")
+SPLIT = "split"
 TOGETHER = "all"  # the sources vary together
 
 

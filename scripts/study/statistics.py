@@ -17,6 +17,7 @@ CONFIDENCE = 0.95
 POWER = 0.8
 RESAMPLES = 9999
 MOST_NEEDED = 10_000  # pairs
+ROUNDING = 1e-12  # of values, relative to the largest
 Values = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 NONE: Interval = (math.nan, math.nan)
@@ -48,12 +49,12 @@ class Comparison:
         difference: Mean of the arm's value minus the first's.
         deviation: Sample standard deviation of the differences.
         interval: Interval of the mean difference, by Student's t.
-        resampled: The same by the bias-corrected and accelerated bootstrap (Efron, 1987).
+        resampled: The same by the bias-corrected and accelerated bootstrap (Efron, 1987); NaN of overlapping pairs.
         p_value: Of the paired t-test, two-sided.
         adjusted: The same after Holm's correction over all comparisons of a metric.
         effect: The difference in standard deviations of the differences, Hedges' correction made (Hedges, 1981).
         detectable: The smallest difference that so many pairs find in 80 % of studies, at 5 %.
-        needed: Number of pairs that a given difference needs for that; None if 10,000 are not enough.
+        needed: Number of pairs that a given difference needs for that; None without one, or if 10,000 are not enough.
     """
 
     count: int
@@ -77,8 +78,7 @@ def spread(values: Sequence[float], confidence: float = CONFIDENCE, overlap: flo
         overlap: As in `compare`.
     """
     array = np.asarray(values, dtype=np.float64)
-    mean = float(array.mean())
-    deviation = float(array.std(ddof=1)) if len(array) > 1 else math.nan
+    mean, deviation = float(array.mean()), _deviation(array, array)
     return Spread(len(array), mean, deviation, _t_interval(mean, deviation, len(array), confidence, overlap))
 
 
@@ -98,27 +98,35 @@ def compare(
         overlap: Number of evaluated samples to that of training samples, if pairs are evaluated on different samples
             that others of them are trained on, as folds are: their differences are not independent, and the variance
             of the mean is (1 / n + overlap) times that of a difference (Nadeau and Bengio, 2003). Otherwise 0.
-        worth: The difference worth finding; None takes the one seen.
+        worth: The difference worth finding, if there is one.
     """
-    differences = np.asarray(values, dtype=np.float64) - np.asarray(first, dtype=np.float64)
+    own, others = np.asarray(values, dtype=np.float64), np.asarray(first, dtype=np.float64)
+    differences = own - others
     count, mean = len(differences), float(differences.mean())
     if count < 2:
         return Comparison(count, mean, math.nan, NONE, NONE, math.nan, math.nan, math.nan, math.nan, None)
-    deviation = float(differences.std(ddof=1))
+    deviation = _deviation(differences, np.concatenate([own, others]))
     p_value = _t_test(mean, deviation, count, overlap)
-    aim = abs(mean if worth is None else worth)
     return Comparison(
         count,
         mean,
         deviation,
         _t_interval(mean, deviation, count, confidence, overlap),
-        bootstrap_interval(differences, confidence),
+        NONE if overlap else bootstrap_interval(differences, confidence),
         p_value,
         p_value,
         hedges(mean, deviation, count),
         detectable_difference(deviation, count, overlap),
-        needed_pairs(aim, deviation, overlap),
+        None if worth is None else needed_pairs(worth, deviation, overlap),
     )
+
+
+def _deviation(array: Values, scale: Values) -> float:
+    """Return the sample standard deviation, NaN of one value; 0 if it is no more than rounding leaves of a scale."""
+    if len(array) < 2:
+        return math.nan
+    deviation = float(array.std(ddof=1))
+    return 0.0 if deviation <= ROUNDING * float(np.abs(scale).max(initial=0.0)) else deviation
 
 
 def with_holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -144,7 +152,7 @@ def _t_interval(mean: float, deviation: float, count: int, confidence: float, ov
 def _t_test(mean: float, deviation: float, count: int, overlap: float) -> float:
     """Return the two-sided p-value; NaN where no pair differs from another, so that nothing can be tested."""
     if deviation == 0:
-        return 1.0 if mean == 0 else math.nan
+        return 1.0 if abs(mean) <= ROUNDING else math.nan
     return float(2 * stats.t.sf(abs(mean) / (deviation * math.sqrt(1 / count + overlap)), count - 1))
 
 
@@ -164,9 +172,9 @@ def bootstrap_interval(values: Values, confidence: float = CONFIDENCE) -> Interv
 
 
 def hedges(mean: float, deviation: float, count: int) -> float:
-    """Return the standardised mean difference of pairs, corrected for few of them; NaN where no pair differs."""
-    if deviation == 0:
-        return 0.0 if mean == 0 else math.nan
+    """Return the standardised mean difference of pairs, corrected for few of them; NaN of two, or if all are equal."""
+    if deviation == 0 or count < 3:
+        return math.nan
     return mean / deviation * (1 - 3 / (4 * (count - 1) - 1))
 
 
@@ -181,14 +189,14 @@ def detectable_difference(deviation: float, count: int, overlap: float = 0.0) ->
     from scipy.optimize import brentq
 
     if deviation == 0:
-        return 0.0
+        return math.nan
     return float(brentq(lambda effect: _power(effect, count, overlap) - POWER, 1e-9, 1000.0)) * deviation
 
 
 def needed_pairs(difference: float, deviation: float, overlap: float = 0.0) -> int | None:
     """Return the number of pairs in which a difference is found in 80 % of studies; None if 10,000 are not enough."""
     if deviation == 0:
-        return 2
+        return None
     effect = abs(difference) / deviation
     if _power(effect, MOST_NEEDED, overlap) < POWER:
         return None

@@ -10,6 +10,7 @@ from callbacks.files import write_text
 from scripts.cli.errors import UsageError
 from scripts.report.study import STUDY_FILE
 from scripts.study.options import Arm, Options
+from scripts.study.reading import read_file
 
 FREE = ("parallel", "retries", "gpus_per_run")  # what may differ when a study goes on
 
@@ -36,6 +37,13 @@ def _words(arm: Arm) -> str:
     return shlex.join([*arm.words, *tested, *(["--calibrate"] if arm.calibrated else [])])
 
 
+def _command(folder: Path) -> str:
+    """Return the command that names a study's file, its folder and its name, which is last."""
+    words = ["holdout", "study", "--study", str(folder / STUDY_FILE)]
+    words += ["--studies_dir", str(folder.parent)] if folder.parent != Path("studies") else []
+    return shlex.join([*words, "--name", folder.name])
+
+
 def write_study(folder: Path, options: Options) -> None:
     """Write a study's file, or check that it is the one that is there.
 
@@ -44,12 +52,12 @@ def write_study(folder: Path, options: Options) -> None:
     """
     path, values = folder / STUDY_FILE, to_plain(options)
     if path.is_file():
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+        before = read_file(path)
         for key in dict.fromkeys((*before, *values)):
             if key not in FREE and before.get(key) != values.get(key):
                 raise UsageError(
-                    f"{path} has {key} {before.get(key)!r}, the command line {values.get(key)!r}; go on with what has "
-                    f"begun (--study {path} --resume), or give --name for a new study"
+                    f"{path} has another {key} than the command line; go on with what has begun ({_command(folder)} "
+                    f"--resume), or give --name for a new study"
                 )
-    head = f"# holdout study --study {path} --name {folder.name}\n"
+    head = f"# {_command(folder)}_again\n"
     write_text(path, head + yaml.safe_dump(values, sort_keys=False, width=110))

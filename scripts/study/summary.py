@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from scripts.cli.ledger import accuracy_interval
 from scripts.report.formats import duration
 from scripts.report.tables import Table
 from scripts.study import tables
@@ -13,6 +14,7 @@ from scripts.study.searching import Choice
 from scripts.study.statistics import CONFIDENCE
 
 MOST_FAULTS = 20
+WAYS = {"min": "lower is better", "max": "higher is better"}
 Part = tuple[str, list[str | Table]]  # a heading, and paragraphs and tables below it
 
 
@@ -32,12 +34,10 @@ def sections(
     if chosen is not None:
         parts.append(("Searched settings", [chosen]))
     for metric in all_metrics(results, options):
-        cells = analyse(results, options, metric, models if metric.startswith("test/") else 1)
-        better = direction(metric, results)
-        way = {"min": "lower is better", "max": "higher is better"}.get(better, "which way it is better is not known")
-        content: list[str | Table] = [f"{metric}: {way}."]
-        content.append(tables.result_table(cells, better, models if metric.startswith("test/") else 1))
-        power = tables.power_table(cells, options.difference)
+        cells, better = analyse(results, options, metric), direction(metric, results)
+        content: list[str | Table] = [f"{metric}: {WAYS[better]}." if better else f"{metric}."]
+        content.append(tables.result_table(cells, better))
+        power = tables.power_table(cells, options.difference if metric == options.metrics[0] else None)
         content += [power] if power is not None else []
         sources = tables.source_table(results, metric)
         content += [sources] if sources is not None else []
@@ -46,7 +46,7 @@ def sections(
     if faults:
         more = [f"- and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
         parts.append(("Runs that failed", ["\n".join([*faults[:MOST_FAULTS], *more])]))
-    parts.append(("How to read this", _method(options, models)))
+    parts.append(("How to read this", [*_method(options), *_chance_of_samples(results, models)]))
     return parts
 
 
@@ -68,6 +68,10 @@ def _design(results: Sequence[Result], options: Options) -> list[str | Table]:
     ]
     facts += [f"{options.folds} folds"] if options.folds else []
     facts += [f"samples: {', '.join(sizes)}"] if sizes else []
+    for name in ("git_commit", "device", "torch"):
+        values = sorted({str(result.facts.get(name)) for result in ended})
+        if len(values) > 1:
+            facts.append(f"runs differ in {name}: {', '.join(values)}; pairs may differ by that, too")
     return [arms, "\n".join(f"- {fact}" for fact in facts)]
 
 
@@ -77,7 +81,7 @@ def _words(arm: Arm) -> str:
     return "; ".join(filter(None, (" ".join(arm.words), searched, calibrated))) or "nothing"
 
 
-def _method(options: Options, models: int) -> list[str | Table]:
+def _method(options: Options) -> list[str]:
     lines = [
         f"The others are compared with {options.arms[0].name}, pair by pair: two runs of a pair share the split and, "
         "where the architecture is the same, the initial weights, and the order of the samples. Epochs and searched "
@@ -85,27 +89,46 @@ def _method(options: Options, models: int) -> list[str | Table]:
         "Intervals are 95 % by Student's t. p is that of the paired t-test, corrected by Holm's method over all "
         "comparisons of a metric. Effect is the difference in standard deviations of the pairs' differences, with "
         "Hedges' correction. Bootstrap intervals (bias-corrected and accelerated) of fewer than ten pairs are too "
-        "short. No difference seen does not mean that there is none: the interval says how large it may be.",
+        "short. The verdict is that of the corrected test, the interval is not corrected: it may leave out 0 where no "
+        "difference is seen. No difference seen does not mean that there is none: the interval says how large it may "
+        "be.",
     ]
     if options.folds or "split" in options.sources:
         lines.append(
             "Where runs are evaluated on samples that others are trained on, as in folds or other splits, they are not "
             "independent: the variance of a mean is then (1/n + evaluated samples / training samples) times that of a "
-            "run (Nadeau and Bengio, 2003)."
+            "run (Nadeau and Bengio, 2003), and there is no bootstrap. Runs that share a test part and some training "
+            "samples are not corrected: their intervals hold for this data."
         )
-    if models > 1:
-        lines.append(
-            f"This test part has been read for {models} models. Who takes the best of them needs the interval for "
-            f"{models} models at once: its coverage for each is 1 − {1 - CONFIDENCE:.2g} / {models} (Bonferroni)."
-        )
-    return list(lines)
+    if options.trials:
+        lines.append("Searched settings were chosen by validation, so their validation metrics and gaps are flattered.")
+    return lines
+
+
+def _chance_of_samples(results: Sequence[Result], models: int) -> list[str]:
+    """Return a paragraph on the chance of the test samples, which seeds do not vary, and of a choice among models."""
+    sizes = {int(result.facts["test"]) for result in results if result.facts.get("test")}
+    accuracies = [result.metrics["test/accuracy"] for result in results if "test/accuracy" in result.metrics]
+    if len(sizes) != 1:
+        return []
+    (size,), said = sizes, "Intervals over seeds hold for these test samples"
+    if not accuracies or not 0 <= max(accuracies) <= 1:
+        many = f"; they have been read for {models} models, so the best of these is flattered" if models > 1 else ""
+        return [f"{said}{many}."]
+    best, wide = max(accuracies), 1 - (1 - CONFIDENCE) / max(models, 1)
+    low, high = accuracy_interval(best, size, wide)
+    among = f"the best of the {models} models that these have been read for" if models > 1 else "a model"
+    return [
+        f"{said}. For other samples of the same kind, the accuracy of {among} is uncertain too: {best:.4f} on {size:,} "
+        f"samples means {low:.4f} to {high:.4f} (Wilson, {100 * wide:.4g} %{', by Bonferroni' if models > 1 else ''})."
+    ]
 
 
 def result_lines(results: Sequence[Result], options: Options) -> list[str]:
     """Return the printed lines on each metric that is compared: every arm, and what its comparison shows."""
     lines = []
     for metric in options.metrics:
-        cells, better = analyse(results, options, metric, 1), direction(metric, results)
+        cells, better = analyse(results, options, metric), direction(metric, results)
         lines.append(metric)
         names = [" ".join([cell.arm, *cell.level.values()]) for cell in cells]
         width, form = max(map(len, names), default=0), tables.form_of(cells)

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from scripts.report.formats import MINUS
 from scripts.report.tables import Table
 from scripts.study.analysis import Cell, verdict
@@ -16,41 +18,29 @@ MOST_DECIMALS = 6
 Form = Callable[..., str]
 
 
-def result_table(cells: Sequence[Cell], better: str, models: int) -> Table:
+def result_table(cells: Sequence[Cell], better: str) -> Table:
     """Return a row for each arm at each level: its spread, and its difference to the first arm.
 
     Args:
         cells: Arms at levels.
         better: Which way the metric is better, "min", "max" or "".
-        models: Number of models that the test part has been read for.
     """
-    wide = ["95 % interval", f"for {models} models at once"] if models > 1 else ["95 % interval"]
-    heads = [
-        "arm",
-        *_levels(cells),
-        "n",
-        "mean ± deviation",
-        *wide,
-        "difference",
-        "95 % interval",
-        "p (Holm)",
-        "effect",
-    ]
+    heads = ["arm", *_levels(cells), "n", "mean ± deviation", "95 % interval"]
+    heads += ["difference", "95 % interval", "p (Holm)", "effect"]
     form, rows = form_of(cells), []
     for cell in cells:
         found, compared = cell.spread, cell.comparison
         count = str(len(cell.values)) if len(cell.values) == cell.planned else f"{len(cell.values)} of {cell.planned}"
         row = [cell.arm, *cell.level.values(), count]
-        if found is None or cell.wide is None:
+        if found is None:
             rows.append([*row, *[MISSING] * (len(heads) - len(row)), "no run ended"])
             continue
         row += [_mean(form, found.mean, found.deviation), _interval(form, found.interval)]
-        row += [_interval(form, cell.wide.interval)] if models > 1 else []
         if compared is None:
             row += ["", "", "", "", ""]
         else:
             row += [form(compared.difference, "+"), _interval(form, compared.interval, "+")]
-            row += [_p_value(compared.adjusted), _decimal(compared.effect), verdict(compared, better)]
+            row += [_p_value(compared.adjusted), _decimal(compared.effect), verdict(cell, better)]
         rows.append(row)
     return Table([*heads, "verdict"], rows)
 
@@ -64,27 +54,33 @@ def in_words(cell: Cell, better: str, form: Form) -> str:
         form: How to write numbers.
     """
     if cell.spread is None:
-        return "no run has it"
+        return "not measured in any run"
     found, one = _mean(form, cell.spread.mean, cell.spread.deviation), cell.comparison
     if one is None:
         return found
     known = f" ({_interval(form, one.interval, '+')})" if one.count > 1 else ""
-    return f"{found}  {form(one.difference, '+')}{known}: {verdict(one, better)}"
+    tested = "" if math.isnan(one.adjusted) else f", p {_p_value(one.adjusted)}"
+    return f"{found}  {form(one.difference, '+')}{known}{tested}: {verdict(cell, better)}"
 
 
 def power_table(cells: Sequence[Cell], worth: float | None) -> Table | None:
-    """Return what the runs could find: a row for each comparison; None without one."""
+    """Return what the runs could find: a row for each comparison; None without one.
+
+    Args:
+        cells: Arms at levels.
+        worth: The difference worth finding, if there is one for this metric.
+    """
     compared = [cell for cell in cells if cell.comparison is not None and cell.comparison.count > 1]
-    aim = "the difference seen" if worth is None else f"a difference of {worth:g}"
     heads = ["arm", *_levels(cells), "pairs", "deviation of differences", "bootstrap interval", "p (t-test)"]
-    heads += ["smallest difference found", f"pairs needed for {aim}"]
+    heads += ["smallest difference found", *([] if worth is None else [f"pairs needed for {worth:g}"])]
     form, rows = form_of(cells), []
     for cell in compared:
         one = cell.comparison
         assert one is not None
         row = [cell.arm, *cell.level.values(), str(one.count), form(one.deviation)]
         row += [_interval(form, one.resampled, "+"), _p_value(one.p_value), form(one.detectable)]
-        rows.append([*row, "over 10,000" if one.needed is None else f"{one.needed:,}"])
+        needed = "over 10,000" if one.needed is None else f"{one.needed:,}"
+        rows.append(row if worth is None else [*row, needed])
     note = "the smallest difference is found in 80 % of studies of this size, at 5 % and without Holm's correction"
     return Table(heads, rows, note) if rows else None
 
@@ -100,9 +96,7 @@ def source_table(results: Sequence[Result], metric: str) -> Table | None:
         if not result.fault and value is not None and math.isfinite(value):
             key = (result.run.arm.name, *result.run.level.values())
             groups.setdefault(key, {}).setdefault(result.run.varied, []).append(value)
-    form = number_form(
-        [variance_shares({"": some})[""][0] for of in groups.values() for some in of.values() if len(some) > 1]
-    )
+    form = number_form([float(np.std(some, ddof=1)) for of in groups.values() for some in of.values() if len(some) > 1])
     rows = []
     for key, values in groups.items():
         apart = {source: some for source, some in values.items() if source != TOGETHER and len(some) > 1}
@@ -110,19 +104,21 @@ def source_table(results: Sequence[Result], metric: str) -> Table | None:
             shown = MISSING if math.isnan(share) else f"{100 * share:.0f} %"
             rows.append([*key, source, str(len(apart[source])), form(deviation), shown])
         if apart and len(values.get(TOGETHER, [])) > 1:
-            together = variance_shares({TOGETHER: values[TOGETHER]})[TOGETHER][0]
+            together = float(np.std(values[TOGETHER], ddof=1))
             rows.append([*key, "all together", str(len(values[TOGETHER])), form(together), ""])
     levels = list(dict.fromkeys(name for result in results for name in result.run.level))
     heads = ["arm", *map(_short, levels), "what varied", "n", "standard deviation", "share of the variance"]
-    note = "a variance from a few runs is uncertain: of five, it may be off by a factor of three"
+    note = "a variance from a few runs is uncertain: that of five may be off by a factor of eight"
     return Table(heads, rows, note) if rows else None
 
 
 def search_table(found: Mapping[Choice, Mapping[str, str]], levels: Sequence[str], trials: int) -> Table | None:
     """Return the point that a search chose, for each arm at each level; None without a search."""
     rows = [[*choice, ", ".join(f"{key} {value}" for key, value in point.items())] for choice, point in found.items()]
-    note = f"each the best of {trials} by validation, on a seed that no run of the comparison has"
-    return Table(["arm", *map(_short, levels), "chosen"], rows, note) if rows else None
+    note = f"each the best of {trials} by validation, trained with a seed that no run of the comparison has"
+    several = any(len(choice) > 1 + len(levels) for choice in found)
+    heads = ["arm", *map(_short, levels), *["split of seed"] * several, "chosen"]
+    return Table(heads, rows, note) if rows else None
 
 
 def number_form(deviations: Sequence[float]) -> Form:

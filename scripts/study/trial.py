@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import lightning as L
+import torch
 
 from callbacks.lookup import validates_in_fit
 from callbacks.monitor import metric_mode
-from scripts.cli.errors import UsageError
+from scripts.cli.errors import UnforeseenError, UsageError
 from scripts.cli.jobs import JOBS
 from scripts.cli.ledger import RUNS
 from scripts.cli.training import run
+from scripts.study.results import is_tested
 
 PAUSE = 10.0  # seconds
 
@@ -30,6 +32,7 @@ class Task(NamedTuple):
         folder: The run's folder.
         tested: The checkpoint to test, "best" or "last"; "" tests none.
         calibrated: Whether it is calibrated before.
+        threads: CPU threads.
         log: File for what the run prints.
         directory: The working directory of the command.
         monitor: Metric that decides, at each validation, whether the run goes on; "" lets it end by itself.
@@ -39,6 +42,7 @@ class Task(NamedTuple):
     folder: str
     tested: str
     calibrated: bool
+    threads: int
     log: str
     directory: str
     monitor: str
@@ -50,12 +54,12 @@ class Report(L.Callback):
     Args:
         monitor: The metric that is the score, or, if lower is better, minus the score; then each validation is told of.
             "" for none; then what is told is at least `PAUSE` apart.
-        report: Called with the progress, and the score.
+        report: Called with the epoch, the progress in words, and the score.
     """
 
     changes_training: ClassVar[bool] = False
 
-    def __init__(self, monitor: str, report: Callable[[str, float], None]) -> None:
+    def __init__(self, monitor: str, report: Callable[[int, str, float], None]) -> None:
         self.monitor, self.report = monitor, report
         self._told = time.monotonic()
 
@@ -69,10 +73,11 @@ class Report(L.Callback):
         self._told = time.monotonic()
         of = f" of {trainer.max_epochs}" if trainer.max_epochs is not None and trainer.max_epochs > 0 else ""
         sign = 1 if metric_mode(pl_module, self.monitor) == "max" else -1
-        self.report(f"epoch {trainer.current_epoch + 1}{of}", math.nan if value is None else sign * float(value))
+        epoch = trainer.current_epoch + 1
+        self.report(epoch, f"epoch {epoch}{of}", math.nan if value is None else sign * float(value))
 
 
-def carry_out(task: Task, report: Callable[[str, float], None]) -> str:
+def carry_out(task: Task, report: Callable[[int, str, float], None]) -> str:
     """Train and test a run in this process.
 
     Returns:
@@ -85,24 +90,27 @@ def carry_out(task: Task, report: Callable[[str, float], None]) -> str:
     if task.directory not in sys.path:
         sys.path.append(task.directory)  # a recipe may name a class in a file there
     folder = Path(task.folder)
+    torch.set_num_threads(task.threads)
     with _printing_to(Path(task.log)):
         try:
             if not (folder / "summary.json").is_file():
                 sys.argv = ["holdout", "fit", *task.words]  # the command, as the run's summary tells it
                 run(JOBS["fit"], [*task.words, "--ckpt_path", "auto"], Report(task.monitor, report))
-            if task.tested and not (folder / "test.json").is_file():
+            if not (folder / "summary.json").is_file():
+                return f"its training was not kept in {folder}; see {task.log}"
+            if task.tested and not is_tested(folder, task.tested):
                 checkpoint = folder / "checkpoints" / f"{task.tested}.ckpt"
-                # Its own recipe beside it, so that classes in the user's files are taken as in training.
-                words = ["-c", str(folder / "config.yaml"), "--ckpt_path", str(checkpoint), "--runs_dir", str(RUNS)]
+                # The user's own words, so that classes in files of theirs are taken as in training.
+                words = [*task.words, "--ckpt_path", str(checkpoint), "--runs_dir", str(RUNS)]
                 if task.calibrated:
                     run(JOBS["calibrate"], words)
                 run(JOBS["test"], words)
+        except UnforeseenError:
+            traceback.print_exc()
+            raise
         except UsageError as error:
             print(f"holdout: error: {error}")
             return str(error)
-        except Exception:
-            traceback.print_exc()
-            raise
     return ""
 
 

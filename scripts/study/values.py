@@ -1,5 +1,6 @@
 """`Options` from plain values, as flags and a study's file give them."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import CONFIG
-from scripts.study.arms import DECIDED, arms_of, tested_checkpoint
+from scripts.study.arms import DECIDED, arms_of, check_key, tested_checkpoint
 from scripts.study.options import Options
 from scripts.study.sources import DEFAULT_SOURCES, check_sources
 
@@ -26,6 +27,9 @@ def options_of(values: Mapping[str, Any]) -> Options:
     arms = arms_of(values, tested)
     sources = _names(values, "sources", DEFAULT_SOURCES)
     check_sources(sources)
+    for arm in arms:
+        for key in arm.search:
+            check_key("--search", key, sources)
     trials = _whole(values, "trials", 1, 0)
     if bool(trials) != any(arm.search for arm in arms):
         raise UsageError("--search and --trials go together: --search model.optimizer.lr=log:1e-4:1e-1 --trials 20")
@@ -36,7 +40,7 @@ def options_of(values: Mapping[str, Any]) -> Options:
         name=name,
         words=shared,
         arms=arms,
-        vary=_vary(values.get("vary") or {}),
+        vary=_vary(values.get("vary") or {}, sources),
         seeds=_whole(values, "seeds", 1, 1 if values.get("folds") else 5),
         folds=_whole(values, "folds", 2, 0) or None,
         sources=sources,
@@ -48,7 +52,7 @@ def options_of(values: Mapping[str, Any]) -> Options:
         studies_dir=Path(str(values.get("studies_dir", "studies"))),
         parallel=_whole(values, "parallel", 1, 0) or None,
         threads=_whole(values, "threads", 1, 1),
-        gpus_per_run=_number(values, "gpus_per_run", None),
+        gpus_per_run=_gpus(values),
         retries=_whole(values, "retries", 0, 2),
         address=address,
         resume=_switch(values, "resume"),
@@ -65,14 +69,22 @@ def _check_shared(words: Sequence[str]) -> None:
         raise UsageError("study needs a recipe: holdout study -c configs/digits.yaml --arm plain --arm OVERLAY")
 
 
-def _vary(values: Any) -> dict[str, tuple[str, ...]]:
+def _word(value: Any) -> str:
+    """Return a value of a study's file as a word of the command line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return json.dumps(value) if isinstance(value, list | dict) else str(value)
+
+
+def _vary(values: Any, sources: Sequence[str]) -> dict[str, tuple[str, ...]]:
     if not isinstance(values, dict):
         raise UsageError("vary: give each setting its values, as data.split.train_fraction: [0.01, 0.1]")
     found = {}
     for key, each in values.items():
-        levels = tuple(map(str, each)) if isinstance(each, list) else (str(each),)
+        levels = tuple(_word(value) for value in (each if isinstance(each, list) else [each]))
         if "" in levels or len(set(levels)) < len(levels):
             raise UsageError(f"--vary {key}={','.join(levels)}: a value is empty or given twice")
+        check_key("--vary", str(key), sources)
         found[str(key)] = levels
     return found
 
@@ -98,6 +110,17 @@ def _whole(values: Mapping[str, Any], key: str, least: int, default: int) -> int
     if not re.fullmatch(r"\d{1,9}", text) or int(text) < least:
         raise UsageError(f"--{key} {text} is not a whole number of {least} or more")
     return int(text)
+
+
+def _gpus(values: Mapping[str, Any]) -> float | None:
+    if str(values.get("gpus_per_run")) == "0":
+        return 0.0
+    found = _number(values, "gpus_per_run", None)
+    if found is not None and found > 1:
+        raise UsageError(
+            f"--gpus_per_run {values['gpus_per_run']}: a study's runs have one device each; give 1 or less"
+        )
+    return found
 
 
 def _number(values: Mapping[str, Any], key: str, default: float | None) -> float | None:

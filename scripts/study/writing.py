@@ -17,7 +17,7 @@ from scripts.report.scalars import read_scalars
 from scripts.report.study import STUDY_FILE, TABLES
 from scripts.report.tables import Table
 from scripts.study import figures
-from scripts.study.analysis import all_metrics, analyse
+from scripts.study.analysis import all_metrics, analyse, direction
 from scripts.study.options import Options
 from scripts.study.results import Result, write_results
 from scripts.study.searching import Choice
@@ -43,7 +43,7 @@ def write_study_results(
         found: What a search chose, by arm and level.
         models: Number of models that the test part has been read for.
     """
-    write_results(folder / "results.csv", results)
+    write_results(folder / "results.csv", results, options.threads)
     drawn = draw(folder.name, results, options)
     for name, figure in drawn.items():
         with atomic_write(folder / "figures" / f"{name}.png") as file:
@@ -65,12 +65,12 @@ def draw(title: str, results: Sequence[Result], options: Options) -> dict[str, F
     drawn: dict[str, Figure | None] = {}
     metrics = all_metrics(results, options)
     for metric in metrics:
-        cells, name = analyse(results, options, metric, 1), metric.replace("/", "_")
+        cells, name = analyse(results, options, metric), metric.replace("/", "_")
         if not any(cell.values for cell in cells):
             continue
         drawn[f"points_{name}"] = figures.draw_points(cells, metric, title)
         drawn[f"factor_{name}"] = figures.draw_factor(cells, metric, title)
-        if metric.startswith("test/") and any(key.endswith(SIZES) for key in options.vary):
+        if metric.startswith("test/") and len(options.vary) == 1 and next(iter(options.vary)).endswith(SIZES):
             drawn[f"learning_curve_{name}"] = _learning_curve(title, results, metric)
     for metric in dict.fromkeys(f"val/{metric.partition('/')[2]}" for metric in metrics if metric.startswith("test/")):
         drawn[f"curves_{metric.replace('/', '_')}"] = figures.draw_curves(_curves(results, metric), metric, title)
@@ -78,7 +78,7 @@ def draw(title: str, results: Sequence[Result], options: Options) -> dict[str, F
 
 
 def _learning_curve(title: str, results: Sequence[Result], metric: str) -> Figure | None:
-    name, error = figures.as_error(metric)
+    name, error = figures.as_error(metric, direction(metric, results))
     found: dict[str, dict[float, list[float]]] = {}
     for result in results:
         size, value = result.facts.get("train"), result.metrics.get(metric)

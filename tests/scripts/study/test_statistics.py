@@ -20,7 +20,7 @@ from scripts.study.statistics import (
 
 FIRST = [0.912, 0.905, 0.921, 0.899, 0.917, 0.908]
 SECOND = [0.923, 0.911, 0.926, 0.914, 0.919, 0.913]
-values = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=3, max_size=12)
+values = st.integers(-1000, 1000).map(lambda value: value / 10)
 
 
 def test_a_comparison_agrees_with_scipys_paired_t_test() -> None:
@@ -75,15 +75,15 @@ def test_overlapping_training_parts_widen_an_interval_as_nadeau_and_bengio_do() 
     assert corrected.detectable > plain.detectable
 
 
-@given(values, st.randoms(use_true_random=False))
+@given(st.lists(st.tuples(values, values), min_size=3, max_size=12))
 @settings(max_examples=40, deadline=None)
-def test_a_comparison_the_other_way_round_is_its_mirror_image(first: list[float], random) -> None:
-    second = [value + random.gauss(0.1, 1) for value in first]
+def test_a_comparison_the_other_way_round_is_its_mirror_image(pairs: list[tuple[float, float]]) -> None:
+    first, second = zip(*pairs, strict=True)
     one, other = compare(second, first), compare(first, second)
     assert one.difference == pytest.approx(-other.difference, abs=1e-9)
     assert one.interval == pytest.approx((-other.interval[1], -other.interval[0]), abs=1e-9)
-    assert one.p_value == pytest.approx(other.p_value)
-    assert one.effect == pytest.approx(-other.effect)
+    assert one.p_value == pytest.approx(other.p_value, nan_ok=True)
+    assert one.effect == pytest.approx(-other.effect, nan_ok=True)
 
 
 @pytest.mark.parametrize(("pairs", "overlap"), [(3, 0.0), (5, 0.0), (20, 0.0)])
