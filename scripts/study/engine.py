@@ -62,13 +62,22 @@ class Watcher(Protocol):
         """Take note of the end of a task, and why it failed, "" if it did not, `STOPPED` if it was given up."""
 
 
-def check_ray() -> None:
-    """Check that Ray is installed.
+def check_ray(address: str) -> None:
+    """Check that Ray is installed, and import it with its settings.
+
+    Whoever may give Ray work may run any code. The one that is started on this machine asks for a token, which other
+    users of the machine and of the network do not have, unless the environment says otherwise when it is imported. A
+    cluster is to be trusted, and asks for whatever its owner has set.
+
+    Args:
+        address: The cluster's; "" for this machine.
 
     Raises:
         UsageError: It is not.
     """
     os.environ.update(SETTINGS)
+    if not address:
+        os.environ.pop("RAY_AUTH_MODE", None)
     try:
         import optuna  # noqa: F401
         import ray.tune  # noqa: F401
@@ -80,20 +89,15 @@ def check_ray() -> None:
 def cluster(address: str) -> Iterator[None]:
     """Start Ray on this machine, or connect to a cluster.
 
-    Whoever may give Ray work may run any code: the one that is started here asks for a token, which other users of the
-    machine and of the network do not have. A cluster is to be trusted, and asks for whatever its owner has set.
-
     Args:
         address: The cluster's; "" for this machine.
 
     Raises:
         UsageError: There is no cluster there, or Ray does not start.
     """
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # runs that fail are reported by us
-    if not address:
-        os.environ["RAY_AUTH_MODE"] = "token"
     import ray
 
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # runs that fail are reported by us
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
     try:
         if address:

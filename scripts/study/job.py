@@ -38,7 +38,7 @@ def run(job: Job, words: list[str]) -> None:
     """
     with one_line_errors(with_debug_hint), job_process():
         options = read_options(words)
-        check_ray()
+        check_ray(options.address)
         arms = resolve_arms(options)
         try:
             _study(options, arms)

@@ -10,7 +10,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from callbacks.printing import number_text, say
-from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
 from scripts.study.design import PlannedRun
 from scripts.study.engine import Resources, cluster, resources_for, run_all
@@ -55,7 +54,7 @@ class Runner:
         if left and self._resources is None:
             self._resources = self._start()
         at_once = f", {min(self._resources.parallel, len(left))} at a time" if left and self._resources else ""
-        say(f"{what}: {len(runs)} runs{kept}{at_once}")
+        say(f"{what}: {len(runs)} run{'s' * (len(runs) > 1)}{kept}{at_once}")
         return left
 
     def search(self, runs: Sequence[PlannedRun], score: str) -> None:
@@ -146,7 +145,7 @@ class Watch:
         missing = next((name for name in self.metrics if name not in result.metrics), None)
         if missing is not None and run.trial is None and self._count == 1:
             near = did_you_mean(missing, result.metrics)
-            raise UsageError(f"--metric {missing}: {run.name} measured no such metric{near}")
+            self._say(f"warning: --metric {missing} was not measured{near}; interrupt the study to correct it")
         measured = [f"{name} {number_text(result.metrics[name])}" for name in self.metrics if name in result.metrics]
         took = timedelta(seconds=round(result.seconds or 0))
         self._say(f"{place} {run.name}  {'  '.join(measured)}  in {took}, {left} left")
