@@ -87,7 +87,7 @@ def test_its_runs_are_the_ordinary_ones(done) -> None:
     assert json.loads((folder / "test.json").read_text())["evaluations"] == 1
     table = csv.DictReader((desk.folder / "studies/digits/results.csv").read_text().splitlines())
     command = next(row["command"] for row in table if "label_smoothing-seed_1" in row["run"])
-    desk.run(*shlex.split(command)[1:])
+    desk.run(*shlex.split(command)[2:])  # after OMP_NUM_THREADS=1, as here, and the command's name
     alone = desk.folder / "runs/label_smoothing-seed_1/version_0"
     for name in ("best.ckpt", "last.ckpt"):
         assert checkpoint_differences(alone / "checkpoints" / name, folder / "checkpoints" / name) == []
@@ -149,6 +149,38 @@ def test_a_node_that_is_lost_costs_nothing(done, new_desk) -> None:
     assert rows(desk.folder / "studies/digits") == rows(finished.folder / "studies/digits")
 
 
+def test_a_search_gives_up_poor_trials_and_keeps_the_best(new_desk) -> None:
+    desk = new_desk()
+    search = ("--search", "model.optimizer.lr=log:1e-6:1e-2", "--trials", "5", "--asha", "--early_stopping", "null")
+    desk.run("study", *desk.digits(6), *search, "--seeds", "1")
+    with (desk.folder / "studies/digits/search.csv").open(newline="") as file:
+        trials = list(csv.DictReader(file))
+    assert {row["status"] for row in trials} == {"done", "stopped early"}
+    done = [row for row in trials if row["status"] == "done"]
+    best = max(done, key=lambda row: float(row["val/accuracy"]))
+    (row,) = rows(desk.folder / "studies/digits")
+    assert row["model.optimizer.lr"] == best["model.optimizer.lr"]
+
+
+def test_a_refused_study_leaves_what_is_there(desk) -> None:
+    folder = desk.folder / "studies/kept"
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text("fit: -c configs/digits.yaml\nseeds: 9\n")
+    (folder / "summary.md").write_text("results")
+    said = desk.here(*study(desk), "--name", "kept", "--resume", status=2).stderr
+    assert "has another" in said
+    assert (folder / "summary.md").read_text() == "results"
+    assert "is there already" in desk.here(*study(desk), "--name", "kept", status=2).stderr
+    for content in ("", "[]", "fit: [", "x" * 2**21):
+        (folder / "study.yaml").write_text(content)
+        assert "Traceback" not in desk.here(*study(desk), "--name", "kept", "--resume", status=2).stderr
+    assert "there is no study" in desk.here(*study(desk), "--name", "new", "--resume", status=2).stderr
+    assert not (desk.folder / "studies/new").exists()
+    said = desk.here(*study(desk), "--name", "new", "--threads", "512", status=2).stderr
+    assert "--threads 512: Ray has" in said
+    assert not (desk.folder / "studies/new").exists()
+
+
 def test_without_ray_one_line_says_what_to_install(desk) -> None:
     (desk.folder / "ray").mkdir()
     (desk.folder / "ray/__init__.py").write_text("raise ImportError")
@@ -162,7 +194,7 @@ def test_without_ray_one_line_says_what_to_install(desk) -> None:
     )
     assert done.returncode == 2
     assert done.stderr == "holdout: error: study needs Ray: pip install 'holdout[study]'\n"
-    assert not (desk.folder / "studies").exists()
+    assert not (desk.folder / "studies/digits").exists()
 
 
 def _wait_for(folder: Path, pattern: str) -> None:

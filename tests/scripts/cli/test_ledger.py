@@ -1,5 +1,6 @@
 import json
-from dataclasses import replace
+import math
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -85,8 +86,16 @@ def test_lines_that_are_no_readings_are_passed_over(tmp_path) -> None:
     append(tmp_path, READING)
     with (tmp_path / LEDGER).open("a") as file:
         file.write("torn\n[]\n{}\n" + "[" * 100_000 + "\n" + json.dumps({"samples": "many"}) + "\n")
+        file.write(json.dumps(asdict(READING) | {"samples": math.inf}) + "\n" + '{"time": "half')
     append(tmp_path, READING)
     assert read_ledger(tmp_path) == [READING, READING]
+
+
+def test_a_calibrated_model_is_another_one() -> None:
+    weights = {"weight": torch.zeros(1)}
+    plain = new_reading("test", MANIFEST, SETTINGS, weights, "runs/digits/version_0")
+    calibrated = new_reading("test", MANIFEST, SETTINGS, weights, "runs/digits/version_0", {"temperature": 1.5})
+    assert use_of([plain, calibrated], part_of(MANIFEST)).models == 2
 
 
 def test_no_ledger_is_an_empty_one_and_a_link_is_none(tmp_path) -> None:

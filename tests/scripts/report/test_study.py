@@ -37,6 +37,10 @@ def test_its_runs_are_those_that_have_begun_and_no_links(folder, tmp_path_factor
     (folder / "runs" / "linked" / "version_0").symlink_to(elsewhere)
     (folder / "runs" / "empty" / "version_0").mkdir(parents=True)
     assert [run.parent.name for run in runs_of(folder)] == ["plain-seed_0", "plain-seed_1"]
+    (elsewhere / "version_0").mkdir()
+    (elsewhere / "version_0" / "config.yaml").write_text("{}")
+    (folder / "runs" / "link").symlink_to(elsewhere)
+    assert [run.parent.name for run in runs_of(folder)] == ["plain-seed_0", "plain-seed_1"]
     assert is_study(folder)
     assert not is_study(elsewhere)
 

@@ -83,3 +83,16 @@ def test_names_of_runs_are_names_of_folders(value: str) -> None:
         assert "/" not in run.name
         assert len(run.name.encode()) <= 255
     assert len({run.name for run in runs}) == len(runs)
+
+
+def test_where_seeds_have_splits_of_their_own_a_search_stays_on_each() -> None:
+    arms = (Arm("plain", search={"x": read_space("x", "uniform:0:1")}),)
+    options = Options(words=("-c", "x.yaml"), arms=arms, sources=("order", "split"), trials=4, seeds=3)
+    trials = search(options, {"plain": BASE})
+    assert Counter(seeds_of(trial.words)["split"] for trial in trials) == {"3": 4, "4": 4, "5": 4}
+    found = {trial.choice: trial.point for trial in trials}
+    for run in comparison(options, {"plain": BASE}, found):
+        of_run = run.words[run.words.index("--x") + 1]
+        split = seeds_of(run.words)["split"]
+        (last,) = [trial for trial in trials if trial.trial == 3 and seeds_of(trial.words)["split"] == split]
+        assert of_run == last.point["x"]

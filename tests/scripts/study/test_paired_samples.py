@@ -18,13 +18,22 @@ def test_two_models_on_the_same_samples_are_told_apart_by_mcnemars_test() -> Non
     assert (low, high) == pytest.approx((reference.low, reference.high), abs=0.011)
 
 
-def test_losses_of_two_models_are_compared_by_ranks() -> None:
+def test_losses_of_two_models_are_compared_by_their_means() -> None:
     random = np.random.default_rng(0)
     first = random.exponential(1, 200)
     found = compare_samples(first, first - 0.1 + random.normal(0, 0.05, 200))
     assert found.only_first is None
     assert found.p_value < 0.001
     assert found.interval[1] < 0
+
+
+def test_the_test_is_of_the_mean_that_the_verdict_is_of() -> None:
+    first = np.full(200, 1.0)
+    second = first - 0.01
+    second[:3] = 9.0  # better on nearly all samples, and worse on the average
+    found = compare_samples(first, second)
+    assert found.difference > 0
+    assert found.p_value > 0.05
 
 
 def test_models_that_agree_on_every_sample_show_no_difference() -> None:

@@ -27,6 +27,15 @@ def test_settings_vary_in_every_combination() -> None:
     assert options.vary == {"a.b": ("1", "2"), "c": ("x", "y", "z")}
 
 
+def test_values_of_a_studys_file_are_words_of_the_command_line(tmp_path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("fit: -c configs/digits.yaml\nvary: {model.loss: [null, Focal], data.drop_last: [true, false]}\n")
+    assert read_options(["--study", str(path)]).vary == {
+        "model.loss": ("null", "Focal"),
+        "data.drop_last": ("true", "false"),
+    }
+
+
 def test_a_search_is_of_all_arms_or_of_one() -> None:
     search = ["--search", "model.optimizer.lr=log:1e-4:1e-1", "--search", "wide:model.network.dropout=uniform:0:0.5"]
     options = read_options(
@@ -91,6 +100,10 @@ def test_a_study_reads_its_own_file_as_the_same_study(words: list[str], tmp_path
         ([*RECIPE, "--name", "../out"], "without slashes"),
         ([*RECIPE, "--difference", "-1"], "not above 0"),
         ([*RECIPE, "--gpus_per_run", "nan"], "not above 0"),
+        ([*RECIPE, "--gpus_per_run", "2"], "one device each"),
+        ([*RECIPE, "--vary", "seed_everything=1,2"], "a study decides it for each run"),
+        ([*RECIPE, "--vary", "trainer.devices=1,2"], "a study decides it for each run"),
+        ([*RECIPE, "--search", "data.split.fold=int:0:3", "--trials", "2"], "a study decides it for each run"),
         ([*RECIPE, "--resume", "7"], "--resume takes no value"),
         (["--study", "nothing.yaml"], "no file nothing.yaml"),
         (["-c", "nothing.yaml"], "no file nothing.yaml"),

@@ -4,7 +4,7 @@ import pytest
 
 from scripts.cli.errors import UsageError
 from scripts.study.reading import read_options
-from scripts.study.resolved import default_metrics, resolve_arms, write_settings
+from scripts.study.resolved import check_metrics, default_metrics, resolve_arms, write_settings
 
 ROOT = Path(__file__).parents[3]
 DIGITS = ("-c", "configs/digits.yaml")
@@ -48,6 +48,11 @@ def test_what_is_compared_fits_the_task(recipe: str, metrics: tuple[str, ...]) -
         (["--trainer.devices", "2"], "one device each"),
         (["--trainer.num_nodes", "2"], "one device each"),
         (["--vary", "data.split.train_fractoin=0.1,0.5"], "train_fraction"),
+        (["--vary", "model.optimizer.lr=0.1,abc"], "abc"),
+        (["--arm", "plain", "--arm", "other=--data.split.seed 3"], "arm other has other seeds than plain"),
+        (["--trainer.limit_test_batches", "2"], "the whole test part"),
+        (["--trainer.fast_dev_run", "true"], "keeps nothing"),
+        (["--checkpoint", "null"], "a study tests a checkpoint"),
         (["--search", "model.optimizer.lrr=log:0.1:1", "--trials", "2"], "lr"),
     ],
 )
@@ -66,3 +71,19 @@ def test_a_study_does_not_go_on_with_other_settings(tmp_path) -> None:
     write_settings(tmp_path, resolve_arms(read_options(DIGITS)))
     with pytest.raises(UsageError, match="the settings of arm plain are not those of"):
         write_settings(tmp_path, resolve_arms(read_options([*DIGITS, "--data.batch_size", "32"])))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--metric", "accuracy"], "did you mean test/accuracy"),
+        (["--metric", "tset/accuracy"], "did you mean test/accuracy"),
+        (
+            ["--metric", "gap/loss", "--search", "model.optimizer.lr=log:0.01:0.1", "--trials", "2"],
+            "metric of the test first",
+        ),
+    ],
+)
+def test_a_metric_of_no_part_is_refused(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        check_metrics(read_options([*DIGITS, *words]))

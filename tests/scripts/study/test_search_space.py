@@ -38,7 +38,7 @@ def test_choices_alone_are_each_tried_once() -> None:
     assert len({tuple(point.values()) for point in points}) == 6
 
 
-@pytest.mark.parametrize("text", ["log:1e-4:1e-1", "uniform:0:0.9", "int:1:8", "choice:a,b"])
+@pytest.mark.parametrize("text", ["log:1e-4:1e-1", "uniform:0:0.1234567", "int:1:1000000", "choice:a,b"])
 def test_a_space_is_written_as_it_is_read(text: str) -> None:
     space = read_space("key", text)
     assert read_space("key", space.text) == space
