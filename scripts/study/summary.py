@@ -1,5 +1,6 @@
 """`summary.md`: what a study compared, what came of it, and the commands that repeat it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scripts.study.searching import Choice
 from scripts.study.statistics import CONFIDENCE
 
 MOST_FAULTS = 20
+MOST_VALUES = 3
 WAYS = {"min": "lower is better", "max": "higher is better"}
 Part = tuple[str, list[str | Table]]  # a heading, and paragraphs and tables below it
 
@@ -71,7 +73,9 @@ def _design(results: Sequence[Result], options: Options) -> list[str | Table]:
     for name in ("git_commit", "device", "torch"):
         values = sorted({str(result.facts.get(name)) for result in ended})
         if len(values) > 1:
-            facts.append(f"runs differ in {name}: {', '.join(values)}; pairs may differ by that, too")
+            more = f" and {len(values) - MOST_VALUES} more" if len(values) > MOST_VALUES else ""
+            shown = ", ".join(re.sub(r"[0-9a-f]{32}(?=\b)", "", value) for value in values[:MOST_VALUES])
+            facts.append(f"runs differ in {name}: {shown}{more}; pairs may differ by that, too")
     return [arms, "\n".join(f"- {fact}" for fact in facts)]
 
 
