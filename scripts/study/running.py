@@ -142,10 +142,10 @@ class Watch:
         if result.fault:
             self._say(f"{place} {run.name}: {'' if result.fault == STOPPED else 'failed: '}{result.fault}")
             return
-        missing = next((name for name in self.metrics if name not in result.metrics), None)
-        if missing is not None and run.trial is None and self._count == 1:
-            near = did_you_mean(missing, result.metrics)
-            self._say(f"warning: --metric {missing} was not measured{near}; interrupt the study to correct it")
+        main = self.runner.options.metrics[0]
+        if run.trial is None and self._count == 1 and main not in result.metrics:
+            near = did_you_mean(main, result.metrics)
+            self._say(f"warning: --metric {main} was not measured{near}; interrupt the study to correct it")
         measured = [f"{name} {number_text(result.metrics[name])}" for name in self.metrics if name in result.metrics]
         took = timedelta(seconds=round(result.seconds or 0))
         self._say(f"{place} {run.name}  {'  '.join(measured)}  in {took}, {left} left")

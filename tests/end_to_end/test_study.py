@@ -121,20 +121,23 @@ def test_a_study_that_is_killed_goes_on_to_the_same_table(done, new_desk) -> Non
     assert rows(desk.folder / "studies/digits") == rows(finished.folder / "studies/digits")
 
 
-def test_a_run_that_dies_is_started_again_and_one_that_cannot_run_is_reported(new_desk) -> None:
+def test_what_dies_is_started_again_and_what_cannot_run_is_reported_in_a_search_too(new_desk) -> None:
     desk = new_desk()
     (desk.folder / "own.py").write_text(OWN)
-    arms = (
-        "--arm",
-        "dies=--trainer.callbacks own.DiesOnce",
-        "--arm",
-        "wrong=--data.batch_size 100000 --data.drop_last true",
-    )
-    said = desk.run("study", *desk.digits(2), *arms, "--seeds", "1", status=2)
+    dies = "--trainer.callbacks own.DiesOnce --early_stopping null"
+    arms = ("--arm", f"dies={dies}", "--arm", "wrong=--data.batch_size 100000 --data.drop_last true")
+    search = ("--search", "dies:model.optimizer.lr=log:1e-6:1e-2", "--trials", "5", "--asha")
+    said = desk.run("study", *desk.digits(6), *arms, *search, "--seeds", "1", status=2)
     assert (desk.folder / "died").exists()
-    found = rows(desk.folder / "studies/digits")
-    assert {row["arm"]: row["status"] == "done" for row in found} == {"dies": True, "wrong": False}
-    assert "drop_last leaves no batch" in said.stderr
+    with (desk.folder / "studies/digits/search.csv").open(newline="") as file:
+        trials = list(csv.DictReader(file))
+    assert {trial["status"] for trial in trials} == {"done", "stopped early"}
+    done = [trial for trial in trials if trial["status"] == "done"]
+    best = max(done, key=lambda trial: float(trial["val/accuracy"]))
+    found = {row["arm"]: row for row in rows(desk.folder / "studies/digits")}
+    assert found["dies"]["status"] == "done"
+    assert found["dies"]["model.optimizer.lr"] == best["model.optimizer.lr"]
+    assert "drop_last leaves no batch" in found["wrong"]["status"]
     assert "1 of 2 runs failed" in said.stderr
     assert "Traceback" not in said.stdout + said.stderr
 
@@ -147,19 +150,6 @@ def test_a_node_that_is_lost_costs_nothing(done, new_desk) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     finish(subprocess.Popen(command, cwd=desk.folder, env=environment, text=True, stdout=-1, stderr=-1))
     assert rows(desk.folder / "studies/digits") == rows(finished.folder / "studies/digits")
-
-
-def test_a_search_gives_up_poor_trials_and_keeps_the_best(new_desk) -> None:
-    desk = new_desk()
-    search = ("--search", "model.optimizer.lr=log:1e-6:1e-2", "--trials", "5", "--asha", "--early_stopping", "null")
-    desk.run("study", *desk.digits(6), *search, "--seeds", "1")
-    with (desk.folder / "studies/digits/search.csv").open(newline="") as file:
-        trials = list(csv.DictReader(file))
-    assert {row["status"] for row in trials} == {"done", "stopped early"}
-    done = [row for row in trials if row["status"] == "done"]
-    best = max(done, key=lambda row: float(row["val/accuracy"]))
-    (row,) = rows(desk.folder / "studies/digits")
-    assert row["model.optimizer.lr"] == best["model.optimizer.lr"]
 
 
 def test_a_refused_study_leaves_what_is_there(desk) -> None:
