@@ -82,7 +82,7 @@ CLASSES = (
     Option("--trainer", "SETTINGS", "Lightning's Trainer", "scripts.cli.trainer.Trainer"),
 )
 STUDY = (
-    Option("--arm", "ARM", "what to compare, once for each: an overlay, plain, or NAME=WORDS in quotes"),
+    Option("--arm", "ARM", 'what to compare, once for each: an overlay, plain, or "NAME=FLAGS"'),
     Option("--vary", "KEY=A,B", "compare at each of these values of a setting"),
     Option("--seeds", "N", "runs of each arm at each level (default: 5)"),
     Option("--folds", "K", "validate on each of K folds, for each seed (default: 1 seed)"),
@@ -198,7 +198,7 @@ JOBS = {
         Job(
             "study",
             "compare overlays or settings over seeds: runs, statistics, figures",
-            "holdout study -c RECIPE --arm plain --arm OVERLAY [--seeds 5] [--vary KEY=A,B] [--key value ...]",
+            "holdout study -c RECIPE --arm plain --arm OVERLAY [--seeds 5] [--key value ...]",
             "scripts.study.job:run",
             options=(
                 Option("--config", "FILE", "the recipe, and overlays that all arms share", short="-c"),

@@ -143,7 +143,9 @@ def test_without_a_folder_for_caches_it_lies_in_the_home_folder(monkeypatch: pyt
     assert cache_file().parent == Path("~/.cache/holdout").expanduser()
 
 
-@pytest.mark.parametrize("job", [name for name, job in JOBS.items() if CLASSES[-1] in job.options])
+@pytest.mark.parametrize(
+    "job", [name for name, job in JOBS.items() if CLASSES[-1] in job.options and job.checkpoint_help]
+)
 def test_the_flags_are_those_that_the_parser_takes(ask: Ask, job: str) -> None:
     printed = yaml.safe_load(ask(f"{job} -c configs/digits.yaml --print_config")[0])
     known = {flag.removeprefix("--") for flag in StartUpCache.read().known[job]}
