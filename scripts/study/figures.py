@@ -26,10 +26,11 @@ Curves = Mapping[tuple[str, ...], Sequence[Sequence[tuple[float, float]]]]  # of
 
 def draw_points(cells: Sequence[Cell], metric: str, title: str) -> Figure:
     """Draw every run as a point, with mean and interval of each arm, a panel for each level."""
-    names, panels = _names(cells), _panels(cells)
+    names, levels = _names(cells), _panels(cells)
+    panels = levels[:MOST_PANELS]
     width = max(PANEL, ARM_WIDTH * len(names) + 1)
     with style(title, *names):
-        caption = "Every run is a point; beside them the mean with its 95 % interval."
+        caption = f"Every run is a point; beside them the mean with its 95 % interval.{_left_out(levels)}"
         figure = new_figure(max(width * len(panels), WIDTH), 4.2, f"{title}: {metric}", caption)
         for number, (of_level, some) in enumerate(panels):
             axes = plain_axes(figure.add_subplot(1, len(panels), number + 1))
@@ -81,11 +82,13 @@ def draw_factor(cells: Sequence[Cell], metric: str, title: str) -> Figure | None
 def draw_curves(curves: Curves, metric: str, title: str) -> Figure | None:
     """Draw the mean of each arm's curves over epochs, with a band from the lowest run to the highest."""
     names = list(dict.fromkeys(key[0] for key in curves))
-    levels = list(dict.fromkeys(key[1:] for key in curves))[:MOST_PANELS]
+    every = list(dict.fromkeys(key[1:] for key in curves))
+    levels = every[:MOST_PANELS]
     if not any(curves.values()):
         return None
     with style(title, *names):
-        caption = "Means over runs; bands reach from the lowest run to the highest, as far as most runs were trained."
+        bands = "bands reach from the lowest run to the highest, as far as most runs were trained"
+        caption = f"Means over runs; {bands}.{_left_out(every)}"
         figure = new_figure(max(WIDTH, PANEL * len(levels)), 4.4, f"{title}: {metric}", caption)
         for number, level in enumerate(levels):
             axes = plain_axes(figure.add_subplot(1, len(levels), number + 1))
@@ -187,7 +190,11 @@ def _panels(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
     for cell in cells:
         named = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in cell.level.items()]
         found.setdefault(", ".join(named), []).append(cell)
-    return list(found.items())[:MOST_PANELS]
+    return list(found.items())
+
+
+def _left_out(levels: Sequence[object]) -> str:
+    return f" The first {MOST_PANELS} of {len(levels)} levels." if len(levels) > MOST_PANELS else ""
 
 
 def _color(names: Sequence[str], name: str) -> str:
