@@ -106,6 +106,8 @@ def _runs(runner: Runner, arms: Mapping[str, Resolved]) -> tuple[list[Result], d
         write_trials(runner.folder / "search.csv", done, score)
         found = choose(done, score)
     runs = comparison(options, seeds, found)
+    if len(options.arms) == 1:
+        say("one arm: nothing is compared; add another with --arm")
     runner.make(runs, "comparison of 1 arm" if len(options.arms) == 1 else f"comparison of {len(options.arms)} arms")
     return runner.read(runs), found
 

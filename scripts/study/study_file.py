@@ -12,7 +12,8 @@ from scripts.report.study import STUDY_FILE
 from scripts.study.options import Arm, Options
 from scripts.study.reading import read_file
 
-FREE = ("parallel", "retries", "gpus_per_run")  # what may differ when a study goes on
+# What may differ when a study goes on: how it is made, and how its results are read.
+FREE = ("parallel", "retries", "gpus_per_run", "metrics", "difference")
 
 
 def to_plain(options: Options) -> dict[str, Any]:

@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "configs").glob("*.yaml"))
 STUDIES = sorted((ROOT / "configs/studies").glob("*.yaml"))
 OVERLAYS = [path for path in sorted((ROOT / "configs").glob("*/*.yaml")) if path not in STUDIES]
-NEEDS_MORE = ("trainer/gpu.yaml", "trainer/ddp.yaml", "trainer/fsdp.yaml", "trainer/nodes.yaml")  # GPUs, or machines
+# GPUs, or machines: `test_nodes` trains on those that are made of paper.
+NEEDS_MORE = tuple(f"trainer/{name}.yaml" for name in ("gpu", "ddp", "fsdp", "nodes", "slurm"))
 BRIEF = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2")
 OWN_DATA = {  # the flags that a recipe for data of one's own needs
     "images": "--data.data_dir DATA/photos",
