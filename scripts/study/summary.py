@@ -137,6 +137,8 @@ def result_lines(results: Sequence[Result], options: Options) -> list[str]:
         names = [" ".join([cell.arm, *cell.level.values()]) for cell in cells]
         width, form = max(map(len, names), default=0), tables.form_of(cells)
         for name, cell in zip(names, cells, strict=True):
+            if cell.spread is None and any(other.spread for other in cells):
+                continue  # as memorised labels where none is wrong
             lines.append(f"  {name:<{width}}  {tables.in_words(cell, better, form)}")
     return [*lines, ""]
 
