@@ -20,6 +20,7 @@ PANEL = 3.4  # inches
 ARM_WIDTH = 0.45  # inches
 MOST_PANELS = 6
 LONGEST_TITLE = 34  # letters
+LONG_NAME = 14  # letters, of which a legend has two columns
 BEYOND = 4.0  # times the most training samples, to which a learning curve is extrapolated
 Curves = Mapping[tuple[str, ...], Sequence[Sequence[tuple[float, float]]]]  # of runs, by arm and level
 
@@ -75,7 +76,7 @@ def draw_factor(cells: Sequence[Cell], metric: str, title: str) -> Figure | None
         axes.minorticks_off()
         axes.set_xlabel(factor)
         axes.set_ylabel(metric)
-        figure.legend(loc="outside lower center", ncols=min(3, len(names)), frameon=False)
+        figure.legend(loc="outside lower center", ncols=_columns(names), frameon=False)
         return figure
 
 
@@ -101,7 +102,7 @@ def draw_curves(curves: Curves, metric: str, title: str) -> Figure | None:
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             if not number:
                 axes.set_ylabel(metric)
-        figure.legend(loc="outside lower center", ncols=min(3, len(names)), frameon=False)
+        figure.legend(loc="outside lower center", ncols=_columns(names), frameon=False)
         return figure
 
 
@@ -143,7 +144,7 @@ def draw_learning_curve(errors: Mapping[str, Mapping[float, Sequence[float]]], n
                 axes.fill_between(beyond, low, high, color=color, alpha=0.12, linewidth=0)
         axes.set_xlabel("training samples")
         axes.set_ylabel(name)
-        figure.legend(loc="outside lower center", ncols=min(3, len(names)), frameon=False)
+        figure.legend(loc="outside lower center", ncols=_columns(names), frameon=False)
         return figure
 
 
@@ -195,6 +196,11 @@ def _panels(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
 
 def _left_out(levels: Sequence[object]) -> str:
     return f" The first {MOST_PANELS} of {len(levels)} levels." if len(levels) > MOST_PANELS else ""
+
+
+def _columns(names: Sequence[str]) -> int:
+    """Return how many columns of a legend fit below a figure."""
+    return min(len(names), 2 if max(map(len, names)) > LONG_NAME else 3)
 
 
 def _color(names: Sequence[str], name: str) -> str:
