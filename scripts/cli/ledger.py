@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from datamodules.atomic_write import WriteError
 from datamodules.regular_files import HostileFileError, read_text
+from scripts.cli.repetitions import PLACES, REPEATED, value_at, without
 
 try:
     import fcntl
@@ -27,12 +28,7 @@ LEDGER = "test_ledger.jsonl"
 RUNS = Path("runs")  # where it is unless a command names another folder of runs
 LARGEST = 2**27  # bytes
 CONFIDENCE = 0.95
-# Settings in which runs of one model may differ: they are repetitions, not candidates to choose from.
-REPETITIONS = (
-    ("seed_everything",), ("initialization_seed",), ("name",), ("runs_dir",), ("data", "init_args", "data_dir"),
-    ("data", "init_args", "split", "seed"), ("data", "init_args", "split", "fold"),
-    ("data", "init_args", "label_noise", "init_args", "noise_seed"),
-)  # fmt: skip
+DATA_DIR = "data.data_dir"  # another place of the same data makes no other model
 
 
 @dataclass(frozen=True)
@@ -46,8 +42,8 @@ class Reading:
         part: Hash of the dataset's content and of the samples in its test part.
         samples: Number of those samples.
         model: Hash of the settings that made the model, but for its seeds.
-        repetition: Hash of its seeds.
-        weights: Hash of its weights.
+        repetition: Hash of the run's seeds.
+        weights: Hash of the network's weights.
         run: The checkpoint, or the weights, that was measured.
     """
 
@@ -81,14 +77,15 @@ def new_reading(
         facts: What else makes its predictions what they are: a calibration, views of each sample.
     """
     source, test = manifest["source"], manifest["parts"]["test"]
-    seeds = {".".join(path): _at(settings, path) for path in REPETITIONS}
+    seeds = {key: value_at(settings, key) for key in REPEATED}
+    model = [without(settings, (*REPEATED, *PLACES, DATA_DIR)), facts or {}]
     return Reading(
         time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         job=job,
         data=str(source["name"]),
         part=part_of(manifest),
         samples=int(test["size"]),
-        model=_hash(json.dumps([_without(settings, REPETITIONS), facts or {}], sort_keys=True, default=str)),
+        model=_hash(json.dumps(model, sort_keys=True, default=str)),
         repetition=_hash(json.dumps(seeds, sort_keys=True, default=str)),
         weights=_hash_of_weights(weights),
         run=run,
@@ -97,7 +94,7 @@ def new_reading(
 
 def part_of(manifest: Mapping[str, Any]) -> str:
     """Return the hash that stands for the test part of a manifest; "" of a manifest without one."""
-    hashes = _at(manifest, ("source", "sha256")), _at(manifest, ("parts", "test", "sha256"))
+    hashes = value_at(manifest, "source.sha256"), value_at(manifest, "parts.test.sha256")
     return _hash(f"{hashes[0]}:{hashes[1]}") if all(isinstance(one, str) for one in hashes) else ""
 
 
@@ -110,12 +107,13 @@ def append(folder: Path, reading: Reading) -> None:
     path = folder / LEDGER
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             if fcntl is not None:
                 fcntl.lockf(file, fcntl.LOCK_EX)
             line = json.dumps(asdict(reading)).encode() + b"\n"
-            if not _ends_a_line(path):  # a process was killed in the middle of one
+            size = os.fstat(file).st_size  # a second file object would take the lock with it when it is closed
+            if size and os.pread(file, 1, size - 1) != b"\n":  # a process was killed in the middle of a line
                 line = b"\n" + line
             while line:
                 line = line[os.write(file, line) :]
@@ -124,13 +122,6 @@ def append(folder: Path, reading: Reading) -> None:
             os.close(file)
     except OSError as error:
         raise WriteError(path, error) from error
-
-
-def _ends_a_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        file.seek(max(end - 1, 0))
-        return file.read(1) in (b"", b"\n")
 
 
 def read_ledger(folder: Path) -> list[Reading]:
@@ -185,19 +176,6 @@ def accuracy_interval(accuracy: float, samples: int, confidence: float) -> tuple
 
     found = binomtest(round(accuracy * samples), samples).proportion_ci(confidence, method="wilson")
     return float(found.low), float(found.high)
-
-
-def _without(settings: Any, paths: Sequence[tuple[str, ...]]) -> Any:
-    if not isinstance(settings, Mapping):
-        return settings
-    below = {key: [path[1:] for path in paths if path[0] == key] for key in settings}
-    return {key: _without(value, below[key]) for key, value in settings.items() if () not in below[key]}
-
-
-def _at(settings: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        settings = settings.get(key) if isinstance(settings, Mapping) else None
-    return settings
 
 
 def _hash(text: str) -> str:

@@ -31,8 +31,8 @@ def predict(session: Session) -> None:
     indices = torch.from_numpy(data.split.test)
     rows, targets = prediction_rows(data.identify(indices), data.samples.targets[indices], len(predicted))
     columns = session.model.prediction_columns(predicted, targets, data.class_names)
+    used = ledger_entry(session)  # before anybody sees the results
     write_predictions(path, {**rows, **columns})
-    used = ledger_entry(session)
     say(f"{len(predicted):,} predictions: {path}", *notes(session), *(use_lines(session, used, {}) if used else []))
 
 

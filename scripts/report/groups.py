@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scripts.cli.repetitions import PLACES, REPEATED, without
 from scripts.report.formats import mean
 from scripts.report.run import Run
-from scripts.report.values import flat, inside, mapping, text
+from scripts.report.values import flat, inside, text
 
-# What runs of a group may differ in.
-REPEATED = (
-    "seed_everything", "initialization_seed", "data.split.seed", "data.split.fold", "data.label_noise.noise_seed",
-)  # fmt: skip
-IGNORED = ("name", "runs_dir")
 IN_A_LABEL = 2  # differing settings that a group is named by
 
 
@@ -75,7 +71,7 @@ def settings_that_differ(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 def _facts(run: Run) -> dict[str, str]:
     """Return settings, versions and device of a run, all in words."""
-    settings = {key: value for key, value in flat(run.config).items() if key not in IGNORED}
+    settings = {key: value for key, value in flat(run.config).items() if key not in PLACES}
     environment = {key: run.summary.get(key) for key in ("git_commit", "device", "precision", "threads", "versions")}
     facts = flat({key: value for key, value in environment.items() if value is not None})
     source = text(inside(run.split, "source", "sha256"))
@@ -84,23 +80,7 @@ def _facts(run: Run) -> dict[str, str]:
 
 def _recipe(run: Run) -> str:
     """Return a run's settings without those that runs of a group may differ in, as a text."""
-    settings = _without(run.config, [key.split(".") for key in (*REPEATED, *IGNORED)])
-    return json.dumps(settings, sort_keys=True, default=str)
-
-
-def _without(settings: Any, paths: list[list[str]]) -> Any:
-    """Return settings without the values at some paths, whose keys skip "init_args"."""
-    if isinstance(settings, list):
-        return [_without(item, []) for item in settings]
-    if not isinstance(settings, dict):
-        return settings
-    kept = {}
-    for key, value in mapping(settings).items():
-        if key == "init_args":
-            kept[key] = _without(value, paths)
-        elif [key] not in paths:
-            kept[key] = _without(value, [path[1:] for path in paths if path[0] == key and len(path) > 1])
-    return kept
+    return json.dumps(without(run.config, (*REPEATED, *PLACES)), sort_keys=True, default=str)
 
 
 def _at(config: dict[str, Any], key: str) -> str:

@@ -1,5 +1,7 @@
+import fcntl
 import json
 import math
+import os
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -80,6 +82,29 @@ def test_readings_of_many_processes_at_once_are_all_there(tmp_path) -> None:
         process.join()
     found = read_ledger(tmp_path)
     assert len({one.weights for one in found}) == len(found) == 200
+
+
+def test_the_ledger_is_locked_until_the_line_is_written(tmp_path, monkeypatch) -> None:
+    append(tmp_path, READING)
+    real, others = os.write, []
+
+    def write(file: int, line: bytes) -> int:
+        child = os.fork()  # a lock keeps other processes out, not this one
+        if not child:
+            with (tmp_path / LEDGER).open("a") as again:
+                try:
+                    fcntl.lockf(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    os._exit(1)
+            os._exit(0)
+        others.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        return real(file, line)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        append(tmp_path, READING)
+    assert others == [1]
+    assert read_ledger(tmp_path) == [READING, READING]
 
 
 def test_lines_that_are_no_readings_are_passed_over(tmp_path) -> None:
