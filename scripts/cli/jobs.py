@@ -221,7 +221,7 @@ JOBS = {
             "scripts.cli.verifying:run",
             options=(
                 Option("RUN", "", "a run's folder or checkpoint"),
-                Option("--whole", "", "train all of it again, not a stretch between two of its checkpoints"),
+                Option("--whole", "", "train the whole run again instead of one stretch"),
             ),
         ),
         Job(

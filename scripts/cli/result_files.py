@@ -144,8 +144,13 @@ def write_predictions(path: Path, columns: Mapping[str, Sequence[object]]) -> No
         path: The file; it is written whole or not at all.
         columns: Values of each column, all of the same length.
     """
+    write_rows(path, [columns, *zip(*columns.values(), strict=True)])
+
+
+def write_rows(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write rows as a CSV file, as `csv_text` makes it, whole or not at all."""
     with atomic_write(path) as file:
-        file.write(csv_text([columns, *zip(*columns.values(), strict=True)]))
+        file.write(csv_text(rows))
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> bytes:

@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
@@ -12,6 +14,7 @@ from callbacks.checkpoint_io import CheckpointError, check_whole
 from scripts.cli.errors import UsageError
 from scripts.cli.failures import TRACEBACK_FILE
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
+from scripts.cli.jobs import Job
 from scripts.cli.run_lock import is_locked
 
 _made_folders: list[Path] = []  # above this process's run folder, innermost first
@@ -111,6 +114,33 @@ def find_checkpoint(checkpoint: str, runs_dir: Path, name: str | None, in_folder
             f"the newest that has one: --ckpt_path {kept[-1]}"
         )
     return kept[-1]
+
+
+def names_of_runs(job: Job, words: Sequence[str], count: Literal[1, 2]) -> list[str]:
+    """Return the words of a job that takes nothing but one run, or two.
+
+    Raises:
+        UsageError: A word is a flag, or there are more or fewer.
+    """
+    unknown = next((word for word in words if word.startswith("-")), None)
+    if unknown is not None:
+        raise UsageError(f"unknown argument {unknown}; usage: {job.usage}")
+    if len(words) != count:
+        raise UsageError(f"which {'run' if count == 1 else 'two runs'}? {job.usage}")
+    return list(words)
+
+
+@contextmanager
+def runs_as_words() -> Iterator[None]:
+    """Leave `--ckpt_path` out of messages, for jobs whose runs are words of their own.
+
+    Raises:
+        UsageError: As in the block, reworded.
+    """
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(str(error).replace("--ckpt_path ", "")) from error
 
 
 def _file_or_run(path: Path, in_folder: str) -> Path:

@@ -22,7 +22,7 @@ from scripts.cli.failures import with_debug_hint
 from scripts.cli.invocation import Invocation, resolve
 from scripts.cli.jobs import Job
 from scripts.cli.parser import Parser, parse
-from scripts.cli.trainer import Trainer, build_trainer
+from scripts.cli.trainer import Trainer, build_trainer, on_several_devices
 from scripts.cli.training import job_process, one_line_errors
 
 
@@ -85,8 +85,7 @@ class Command:
         """
         asked = self.settings["trainer"]
         devices = asked["devices"]
-        several = devices not in ("auto", 1, "1") and not (isinstance(devices, list) and len(devices) == 1)
-        if several:
+        if on_several_devices(devices):
             raise UsageError(f"trainer.devices: {devices}: new inputs are predicted on one device")
         kept = {name: asked[name] for name in ("accelerator", "precision")}
         off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)

@@ -183,3 +183,8 @@ def choose_precision(accelerator: Any) -> Literal["bf16-mixed", "32-true"]:
 
 def _cpu_has_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def on_several_devices(devices: Any) -> bool:
+    """Return whether `trainer.devices` asks for more than one; "auto" does not, as far as it says."""
+    return devices not in ("auto", 1, "1") and not (isinstance(devices, list) and len(devices) == 1)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import lightning as L
+from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from callbacks import CheckpointError, Summary, load_checkpoint
@@ -25,11 +26,11 @@ from scripts.cli.evaluation import evaluate
 from scripts.cli.failures import DEBUG_VARIABLE, describe_failure, keep_traceback, with_debug_hint
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 from scripts.cli.going_on import check_longer, lacks_summary, nothing_left, what_is_kept
-from scripts.cli.invocation import resolve
+from scripts.cli.invocation import Invocation, resolve
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.launchers import check_gathers
 from scripts.cli.measured_weights import tell_given_weights
-from scripts.cli.parser import parse
+from scripts.cli.parser import Parser, parse
 from scripts.cli.predictions import PREDICTIONS, predict, predictions_path
 from scripts.cli.quiet import quiet
 from scripts.cli.result_files import check_writable
@@ -164,14 +165,19 @@ def fit_recipe(words: list[str]) -> Fit:
     return Fit(session.trainer, session.model, session.data)
 
 
-def prepare(job: Job, words: list[str]) -> Session:
-    """Return trainer, model and data for a job, as the words after its name ask for them."""
+def read_settings(job: Job, words: list[str]) -> tuple[Invocation, Parser, Namespace, DataModule | None]:
+    """Return what the words after a job's name add up to, and the data, if choosing a recipe for them has read them."""
     line, data = CommandLine.parse(job.name, words), None
     if needs_default_recipe(line):
         line, data = with_default_recipe(job, line)
     check_command_line(line)
     invocation = resolve(line)
-    parser, config = parse(job, invocation)
+    return invocation, *parse(job, invocation), data
+
+
+def prepare(job: Job, words: list[str]) -> Session:
+    """Return trainer, model and data for a job, as the words after its name ask for them."""
+    invocation, parser, config, data = read_settings(job, words)
     if job.name == "predict":
         folder = None if invocation.checkpoint is None else run_folder_of(invocation.checkpoint)
         check_writable(predictions_path(config.output, folder), PREDICTIONS, [invocation.checkpoint])

@@ -21,7 +21,8 @@ from models.calibration.calibration import CALIBRATION_KEY
 from scripts.cli.checkpoint_config import CONFIG_KEY, read_run_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.jobs import JOBS, Job
-from scripts.cli.runs import find_checkpoint, run_folder_of
+from scripts.cli.ledger import RUNS
+from scripts.cli.runs import find_checkpoint, names_of_runs, run_folder_of, runs_as_words
 from scripts.cli.training import run as run_job
 from scripts.report.folder import RunFolder
 from scripts.run_differences import of_values
@@ -36,7 +37,7 @@ MOST_SHOWN = 5  # differences
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a run between two of its checkpoints.
+    """A stretch of training from one checkpoint of a run to a later one.
 
     Attributes:
         start: The checkpoint that it begins with; None for the beginning of training.
@@ -73,16 +74,11 @@ def run(job: Job, words: list[str]) -> None:
     """Train a stretch of a finished run again, compare, and print what was found.
 
     Raises:
-        UsageError: There is no such run, it is not finished, or the two differ; the message is one line.
+        UsageError: The run does not exist, has not finished, or differs; the message is one line.
     """
     whole = WHOLE in words
-    names = [word for word in words if word != WHOLE]
-    unknown = next((word for word in names if word.startswith("-")), None)
-    if unknown is not None:
-        raise UsageError(f"unknown argument {unknown}; usage: {job.usage}")
-    if len(names) != 1:
-        raise UsageError(f"which run? {job.usage}")
-    folder = _folder(names[0])
+    (name,) = names_of_runs(job, [word for word in words if word != WHOLE], 1)
+    folder = _folder(name)
     summary = RunFolder(folder).json("summary.json")
     _check_finished(folder, summary)
     stretches = [Stretch(None, folder / "checkpoints" / LAST)] if whole else stretches_of(folder, summary)
@@ -92,10 +88,8 @@ def run(job: Job, words: list[str]) -> None:
 
 
 def _folder(name: str) -> Path:
-    try:
-        checkpoint = find_checkpoint(name, Path("runs"), None, "last")
-    except UsageError as error:
-        raise UsageError(str(error).replace("--ckpt_path ", "")) from error
+    with runs_as_words():
+        checkpoint = find_checkpoint(name, RUNS, None, "last")
     folder = run_folder_of(checkpoint) if checkpoint is not None else None
     if folder is None:
         raise UsageError(f"{name} lies in no run: a run keeps its checkpoints beside its config.yaml")
@@ -106,7 +100,7 @@ def _check_finished(folder: Path, summary: Mapping[str, Any]) -> None:
     if not summary:
         raise UsageError(f"{folder} has no summary.json: its training has not ended; go on with --ckpt_path first")
     if not (folder / "checkpoints" / LAST).is_file():
-        raise UsageError(f"{folder} has no {LAST}, the end of its training: there is nothing to compare with")
+        raise UsageError(f"{folder} has no {LAST} to compare with")
 
 
 def stretches_of(folder: Path, summary: Mapping[str, Any]) -> list[Stretch]:

@@ -53,9 +53,8 @@ def page(runs: Sequence[Run], studies: Sequence[Study] = ()) -> tuple[str, list[
         content = _of_several(runs) | {"runs": [_facts(run, share) for run in shown]}
     content["studies"] = [(study, *fitted(study.pictures, 3 * share)) for study in studies]
     content["not_shown"] = len(runs) - len(shown)
-    content["found"] = [Notice("warning", problem) for study in studies for problem in study.problems] + content[
-        "found"
-    ]
+    problems = [Notice("warning", problem) for study in studies for problem in study.problems]
+    content["found"] = [*problems, *content["found"]]
     return _template().render(content), content["found"]
 
 

@@ -145,7 +145,12 @@ def _moment(row: dict[str, float]) -> float | None:
 
 
 def read_run(path: Path, readings: Sequence[Reading] = ()) -> Run:
-    """Read a run's folder; of the readings of test parts, those of its own say how that has been used."""
+    """Read a run's folder.
+
+    Args:
+        path: The folder.
+        readings: The ledger; its readings of this run's test part say how that has been used.
+    """
     folder = RunFolder(path)
     run = Run(path, run_title(path.absolute()), problems=folder.problems)
     run.config_text, run.config = folder.yaml("config.yaml")

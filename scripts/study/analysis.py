@@ -33,6 +33,9 @@ class Cell:
     comparison: Comparison | None
 
 
+Analysis = Mapping[str, Sequence[Cell]]  # arms at levels, by metric
+
+
 def analyse(results: Sequence[Result], options: Options, metric: str) -> list[Cell]:
     """Return every arm at every level.
 
@@ -44,7 +47,7 @@ def analyse(results: Sequence[Result], options: Options, metric: str) -> list[Ce
     groups: dict[tuple[str, ...], list[Result]] = {}
     for result in results:
         if result.run.varied == TOGETHER:
-            groups.setdefault((result.run.arm.name, *result.run.level.values()), []).append(result)
+            groups.setdefault(result.run.cell, []).append(result)
     worth = options.difference if metric == options.metrics[0] else None
     cells = []
     for (name, *level), some in groups.items():
@@ -120,8 +123,9 @@ def verdict(cell: Cell, better: str) -> str:
     return word + missing
 
 
-def all_metrics(results: Sequence[Result], options: Options) -> list[str]:
-    """Return the metrics that a summary has: those compared, the gap of the first, and the memorised share."""
+def analyse_all(results: Sequence[Result], options: Options) -> Analysis:
+    """Return every arm at every level by metric: those compared, the gap of the first, and the memorised share."""
     there = {name for result in results for name in result.metrics}
     beside = (f"gap/{options.metrics[0].partition('/')[2]}", "memorization/wrong_label")
-    return list(dict.fromkeys((*options.metrics, *(name for name in beside if name in there))))
+    metrics = dict.fromkeys((*options.metrics, *(name for name in beside if name in there)))
+    return {metric: analyse(results, options, metric) for metric in metrics}

@@ -16,6 +16,7 @@ from scripts.cli.failures import with_debug_hint
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.ledger import part_of
 from scripts.cli.predictions import in_dataset_order, prediction_rows
+from scripts.cli.runs import names_of_runs, runs_as_words
 from scripts.cli.session import Session
 from scripts.cli.training import job_process, one_line_errors, prepare
 from scripts.report.formats import metric as number_text
@@ -31,20 +32,11 @@ def run(job: Job, words: list[str]) -> None:
     Raises:
         UsageError: There are not two runs, or they cannot be compared; the message is one line.
     """
-    if any(word.startswith("-") for word in words):
-        raise UsageError(f"unknown argument {next(word for word in words if word.startswith('-'))}; usage: {job.usage}")
-    if len(words) != 2:
-        raise UsageError(f"which two runs? {job.usage}")
+    names = names_of_runs(job, words, 2)
     with one_line_errors(with_debug_hint), job_process():
-        first, second = map(_session, words)
+        with runs_as_words():
+            first, second = (prepare(JOBS["test"], ["--ckpt_path", name]) for name in names)
         _compare(first, second)
-
-
-def _session(name: str) -> Session:
-    try:
-        return prepare(JOBS["test"], ["--ckpt_path", name])
-    except UsageError as error:
-        raise UsageError(str(error).replace("--ckpt_path ", "")) from error
 
 
 def _compare(first: Session, second: Session) -> None:
@@ -62,14 +54,13 @@ def _compare(first: Session, second: Session) -> None:
     names = [name for name in each[0] if name in each[1]]
     if not names:
         raise UsageError(f"{type(first.model).__name__} and {type(second.model).__name__} share no measure")
+    used = [ledger_entry(session) for session in sessions][-1]  # before anybody sees the results
     say(*(f"{label}: {session.checkpoint}" for label, session in zip("AB", sessions, strict=True)))
     for name in names:
         say(*result_lines(name, each[0][name], each[1][name]))
     say("  one run each: how much of this is the chance of training, `holdout study` tells over seeds")
-    uses = [(session, ledger_entry(session)) for session in sessions]
-    session, used = uses[-1]
     if used is not None:
-        say(*use_lines(session, used, {}))
+        say(*use_lines(second, used, {}))
 
 
 def _outputs(session: Session) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ class PlannedRun:
         varied: The source that its seed varies alone, or `TOGETHER`.
         trial: Its number within a search, None outside one.
         point: The searched values.
-        own_split: Whether its seed decides its split.
+        split: Number of the seed whose split it is made on, of a trial where each seed has one of its own.
     """
 
     name: str
@@ -41,7 +41,7 @@ class PlannedRun:
     varied: str = TOGETHER
     trial: int | None = None
     point: Mapping[str, str] = field(default_factory=dict)
-    own_split: bool = False
+    split: int | None = None
 
     @property
     def pair(self) -> tuple[Any, ...]:
@@ -49,17 +49,36 @@ class PlannedRun:
         return (*self.level.values(), self.varied, self.fold, self.seed)
 
     @property
-    def choice(self) -> tuple[str, ...]:
-        """What a search chooses a point for: its arm, its level, and, where each seed has a split of its own, its seed.
+    def cell(self) -> tuple[str, ...]:
+        """Its arm and its level: what runs that differ in their seeds alone share."""
+        return (self.arm.name, *self.level.values())
 
-        On another split the search would see samples that this one is tested on.
-        """
-        of_split = (str(self.seed),) if self.own_split else ()
-        return (self.arm.name, *self.level.values(), *of_split)
+    @property
+    def choice(self) -> tuple[str, ...]:
+        """What a search chooses a point for."""
+        return choice_of(self.arm, self.level, self.split)
 
     def folder(self, study: Path) -> Path:
         """Return the run's folder."""
         return study / ("runs" if self.trial is None else "search") / self.name / "version_0"
+
+
+def choice_of(arm: Arm, level: Mapping[str, str], split: int | None) -> tuple[str, ...]:
+    """Return what a search chooses a point for: an arm, a level, and, where each seed has a split of its own, the seed.
+
+    On another split the search would see samples that this one is tested on.
+    """
+    return (arm.name, *level.values(), *(() if split is None else (str(split),)))
+
+
+def short(key: str) -> str:
+    """Return the last part of a setting's name."""
+    return key.rsplit(".", 1)[-1]
+
+
+def level_words(level: Mapping[str, str]) -> list[str]:
+    """Return a level in words, such as "train_fraction 0.1"."""
+    return [f"{short(key)} {value}" for key, value in level.items()]
 
 
 def levels(options: Options) -> list[dict[str, str]]:
@@ -82,8 +101,8 @@ def comparison(
     for varied, seed, fold in itertools.product(_groups(options), range(options.seeds), folds):
         sources = options.sources if varied == TOGETHER else (varied,)
         for level, arm in itertools.product(levels(options), options.arms):
-            of_split = [str(seed if SPLIT in sources else 0)] if SPLIT in options.sources else []
-            point = found.get((arm.name, *level.values(), *of_split), {})
+            split = (seed if SPLIT in sources else 0) if SPLIT in options.sources else None
+            point = found.get(choice_of(arm, level, split), {})
             fold_words = (
                 () if fold is None else ("--data.split.folds", str(options.folds), "--data.split.fold", str(fold))
             )
@@ -110,16 +129,16 @@ def search(options: Options, base: Mapping[str, Mapping[str, int]]) -> list[Plan
         base: By arm, the recipe's seed of each source.
     """
     runs = []
-    own_split = SPLIT in options.sources
+    splits = range(options.seeds) if SPLIT in options.sources else [None]
     others = [source for source in options.sources if source != SPLIT]
     for level, arm in itertools.product(levels(options), options.arms):
         points = draw(arm.search, options.trials, seed=0) if arm.search else []
-        for split, (number, point) in itertools.product(range(options.seeds if own_split else 1), enumerate(points)):
+        for split, (number, point) in itertools.product(splits, enumerate(points)):
             seeds = seed_flags(base[arm.name], others, options.seeds)
-            seeds += [f"--{SOURCES[SPLIT]}", str(base[arm.name][SPLIT] + split)] if own_split else []
+            seeds += [] if split is None else [f"--{SOURCES[SPLIT]}", str(base[arm.name][SPLIT] + split)]
             words = (*options.words, *arm.words, *flags(level), *flags(point), *seeds)
-            name = _name(arm, level, [*[f"split_{split}"] * own_split, f"trial_{number}"])
-            runs.append(PlannedRun(name, arm, level, words, split, None, TOGETHER, number, point, own_split))
+            name = _name(arm, level, [*([] if split is None else [f"split_{split}"]), f"trial_{number}"])
+            runs.append(PlannedRun(name, arm, level, words, split or 0, None, TOGETHER, number, point, split))
     return runs
 
 
@@ -131,7 +150,7 @@ def flags(values: Mapping[str, str]) -> Iterator[str]:
 
 def _name(arm: Arm, level: Mapping[str, str], parts: Sequence[str]) -> str:
     """Return the name of a run; values that a folder's name cannot hold are told apart by their hash."""
-    of_level = [f"{key.rsplit('.', 1)[-1]}_{value}" for key, value in level.items()]
+    of_level = [f"{short(key)}_{value}" for key, value in level.items()]
     plain = "-".join([arm.name, *of_level])
     name = re.sub(r"[^A-Za-z0-9_+.-]+", "_", plain)[:LONGEST_NAME]
     if name != plain:

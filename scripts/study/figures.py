@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from callbacks.figures import WIDTH, epoch_axis, label, new_figure, plain_axes, style
 from scripts.study.analysis import Cell
+from scripts.study.design import level_words, short
 from scripts.study.power_law import extrapolate
 from scripts.study.statistics import spread
 
@@ -57,7 +58,7 @@ def draw_factor(cells: Sequence[Cell], metric: str, title: str) -> Figure | None
     places = [_number(next(iter(cell.level.values()), "")) for cell in cells]
     if not cells or len(cells[0].level) != 1 or None in places or len(set(places)) < 2:
         return None
-    factor = next(iter(cells[0].level)).rsplit(".", 1)[-1]
+    factor = short(next(iter(cells[0].level)))
     with style(title, *names):
         caption = f"Means over {factor} with 95 % intervals."
         figure = new_figure(WIDTH, 4.4, f"{title}: {metric}", caption)
@@ -189,8 +190,7 @@ def _panels(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
     """Return the arms at each level, under the level's values."""
     found: dict[str, list[Cell]] = {}
     for cell in cells:
-        named = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in cell.level.items()]
-        found.setdefault(", ".join(named), []).append(cell)
+        found.setdefault(", ".join(level_words(cell.level)), []).append(cell)
     return list(found.items())
 
 

@@ -17,6 +17,7 @@ from scripts.cli.ledger import RUNS, read_ledger, use_of
 from scripts.cli.run_lock import locked
 from scripts.cli.training import job_process, one_line_errors
 from scripts.report.study import STUDY_FILE
+from scripts.study.analysis import analyse_all
 from scripts.study.design import comparison, search
 from scripts.study.engine import check_ray
 from scripts.study.options import Options
@@ -58,8 +59,9 @@ def _study(options: Options, arms: Mapping[str, Resolved]) -> None:
         options = replace(options, metrics=options.metrics or default_metrics(arms))
         check_metrics(options)
         results, found = _runs(Runner(folder, options, stack), arms)
-        write_study_results(folder, results, options, found, models_read_for(results))
-    say("", *result_lines(results, options), *_where(folder))
+        analysis = analyse_all(results, options)
+        write_study_results(folder, results, options, analysis, found, models_read_for(results))
+    say("", *result_lines(results, options, analysis), *_where(folder))
     failed = [result for result in results if result.fault]
     if failed:
         first = f"the first, {display_path(failed[0].folder)}: {failed[0].fault}"

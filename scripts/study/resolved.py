@@ -10,13 +10,11 @@ import yaml
 from callbacks.files import write_text
 from models import Classifier
 from models.init_args import find_class
-from scripts.cli.command_line import CommandLine, check_command_line
-from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
-from scripts.cli.invocation import resolve
 from scripts.cli.jobs import JOBS
-from scripts.cli.parser import parse
+from scripts.cli.trainer import on_several_devices
+from scripts.cli.training import read_settings
 from scripts.report.values import inside
 from scripts.study.design import flags
 from scripts.study.options import Arm, Options
@@ -111,12 +109,7 @@ def check_metrics(options: Options) -> None:
 
 
 def _resolve(words: Sequence[str]) -> Resolved:
-    job, line = JOBS["fit"], CommandLine.parse("fit", list(words))
-    if needs_default_recipe(line):
-        line, _ = with_default_recipe(job, line)
-    check_command_line(line)
-    invocation = resolve(line)
-    parser, config = parse(job, invocation)
+    invocation, parser, config, _ = read_settings(JOBS["fit"], list(words))
     settings: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_unset=False))
     seed = settings["seed_everything"]
     if seed is False:
@@ -136,12 +129,12 @@ def _check(name: str, arm: Resolved, sources: Sequence[str]) -> None:
     if missing is not None:
         need = "data.label_noise" if missing == "label_noise" else "a split of this project's"
         raise UsageError(f"arm {name}: --sources {missing} needs {need}")
-    devices, nodes = arm.settings["trainer"]["devices"], arm.settings["trainer"]["num_nodes"]
-    if devices not in ("auto", 1, "1") and not (isinstance(devices, list) and len(devices) == 1):
-        raise UsageError(f"arm {name}: trainer.devices {devices}: a study's runs have one device each; leave it out")
-    if nodes != 1:
-        raise UsageError(f"arm {name}: trainer.num_nodes {nodes}: a study's runs have one device each; leave it out")
     trainer = arm.settings["trainer"]
+    for key, several in (("devices", on_several_devices(trainer["devices"])), ("num_nodes", trainer["num_nodes"] != 1)):
+        if several:
+            raise UsageError(
+                f"arm {name}: trainer.{key} {trainer[key]}: a study's runs have one device each; leave it out"
+            )
     for key in ("fast_dev_run", "barebones"):
         if trainer[key]:
             raise UsageError(f"arm {name}: trainer.{key} keeps nothing that a study could compare; leave it out")

@@ -1,20 +1,17 @@
 """What the runs of a study measured: a row a run, read from the runs' own files."""
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from callbacks.files import write_text
-from datamodules.regular_files import read_text
 from scripts.cli.ledger import part_of
-from scripts.cli.result_files import csv_text
+from scripts.cli.result_files import write_rows
+from scripts.report.folder import RunFolder
 from scripts.report.values import mapping, number, numbers, text
 from scripts.study.design import PlannedRun
 
-LARGEST_FILE = 8 * 2**20  # bytes
 STOPPED = "stopped early"  # by the search that it belongs to
 STOPPED_FILE = "stopped_early"
 
@@ -50,8 +47,9 @@ def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
     folder = run.folder(study)
     if run.trial is not None and (folder.parent / STOPPED_FILE).is_file():
         return Result(run, folder, STOPPED)
-    summary, test, split = (_json(folder / f"{name}.json") for name in ("summary", "test", "split"))
-    if fault or not summary or (run.trial is None and not is_tested(folder, run.arm.tested)):
+    files = RunFolder(folder)
+    summary, test, split = (files.json(f"{name}.json") for name in ("summary", "test", "split"))
+    if fault or not summary or (run.trial is None and not _is_of(test, run.arm.tested)):
         return Result(run, folder, fault or "not finished")
     epoch = numbers(summary.get("last" if run.arm.tested == "last" else "best"))
     metrics = {name: value for name, value in epoch.items() if "/" in name}
@@ -73,18 +71,15 @@ def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
 
 def is_tested(folder: Path, tested: str) -> bool:
     """Return whether the test in a run's folder is that of its best or its last checkpoint, whichever is asked for."""
-    return text(_json(folder / "test.json").get("checkpoint")).endswith(f"{tested}.ckpt")
+    return _is_of(RunFolder(folder).json("test.json"), tested)
+
+
+def _is_of(test: Mapping[str, Any], tested: str) -> bool:
+    return text(test.get("checkpoint")).endswith(f"{tested}.ckpt")
 
 
 def _test(test: Mapping[str, Any]) -> dict[str, float]:
     return {name.removeprefix("test_"): value for name, value in numbers(test.get("metrics")).items()}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return mapping(json.loads(read_text(path, largest=LARGEST_FILE)))
-    except (OSError, ValueError, RecursionError):
-        return {}
 
 
 def write_results(path: Path, results: Sequence[Result], threads: int) -> None:
@@ -109,7 +104,7 @@ def write_results(path: Path, results: Sequence[Result], threads: int) -> None:
             + [_plain(result.epochs), _plain(result.seconds), *(_plain(result.facts.get(part)) for part in parts)]
             + [str(result.folder), command(run, threads)]
         )
-    write_text(path, csv_text(rows).decode())
+    write_rows(path, rows)
 
 
 def command(run: PlannedRun, threads: int) -> str:

@@ -4,13 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from callbacks.files import write_text
 from callbacks.printing import number_text, say
 from scripts.cli.errors import UsageError
-from scripts.cli.result_files import csv_text
+from scripts.cli.result_files import write_rows
 from scripts.study.results import Result
 
-UNKNOWN = "none measured {}, or nothing says which way it is better"
 Choice = tuple[str, ...]  # an arm, a level, and the seed where it has a split of its own
 
 
@@ -31,10 +29,8 @@ def choose(trials: Sequence[Result], score: str) -> dict[Choice, Mapping[str, st
     for choice, some in groups.items():
         best = max(some, key=lambda trial: _score(trial, score))
         if _score(best, score) == -math.inf:
-            reason = next(
-                (trial.fault for trial in some if trial.fault),
-                UNKNOWN.format(score),
-            )
+            unmeasured = f"none measured {score}, or nothing says which way it is better"
+            reason = next((trial.fault for trial in some if trial.fault), unmeasured)
             raise UsageError(f"arm {choice[0]}: no trial of its search ended well: {reason}")
         found[choice] = best.run.point
         point = ", ".join(f"{key} {value}" for key, value in best.run.point.items())
@@ -62,4 +58,4 @@ def write_trials(path: Path, trials: Sequence[Result], score: str) -> None:
             + ["" if one is None else f"{one:g}" for one in (value, trial.epochs)]
             + [trial.fault or "done"]
         )
-    write_text(path, csv_text(rows).decode())
+    write_rows(path, rows)

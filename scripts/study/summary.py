@@ -8,7 +8,7 @@ from scripts.cli.ledger import accuracy_interval
 from scripts.report.formats import duration
 from scripts.report.tables import Table
 from scripts.study import tables
-from scripts.study.analysis import all_metrics, analyse, direction
+from scripts.study.analysis import Analysis, direction
 from scripts.study.options import Arm, Options
 from scripts.study.results import Result
 from scripts.study.searching import Choice
@@ -21,13 +21,18 @@ Part = tuple[str, list[str | Table]]  # a heading, and paragraphs and tables bel
 
 
 def sections(
-    results: Sequence[Result], options: Options, found: Mapping[Choice, Mapping[str, str]], models: int
+    results: Sequence[Result],
+    options: Options,
+    analysis: Analysis,
+    found: Mapping[Choice, Mapping[str, str]],
+    models: int,
 ) -> list[Part]:
     """Return the parts of a summary.
 
     Args:
         results: All runs.
         options: The study.
+        analysis: What the runs say, by metric.
         found: What a search chose, by arm and level.
         models: Number of models that the test part has been read for.
     """
@@ -35,8 +40,8 @@ def sections(
     chosen = tables.search_table(found, list(options.vary), options.trials)
     if chosen is not None:
         parts.append(("Searched settings", [chosen]))
-    for metric in all_metrics(results, options):
-        cells, better = analyse(results, options, metric), direction(metric, results)
+    for metric, cells in analysis.items():
+        better = direction(metric, results)
         content: list[str | Table] = [f"{metric}: {WAYS[better]}." if better else f"{metric}."]
         content.append(tables.result_table(cells, better))
         power = tables.power_table(cells, options.difference if metric == options.metrics[0] else None)
@@ -99,8 +104,8 @@ def _method(options: Options) -> list[str]:
     ]
     if options.folds or "split" in options.sources:
         lines.append(
-            "Where runs are evaluated on samples that others are trained on, as in folds or other splits, they are not "
-            "independent: the variance of a mean is then (1/n + evaluated samples / training samples) times that of a "
+            "With folds or other splits, a sample that evaluates one run may train another, so runs are not "
+            "independent. The variance of a mean is then (1/n + evaluated samples / training samples) times that of a "
             "run (Nadeau and Bengio, 2003), and there is no bootstrap. Runs that share a test part and some training "
             "samples are not corrected: their intervals hold for this data."
         )
@@ -128,11 +133,11 @@ def _chance_of_samples(results: Sequence[Result], models: int) -> list[str]:
     ]
 
 
-def result_lines(results: Sequence[Result], options: Options) -> list[str]:
+def result_lines(results: Sequence[Result], options: Options, analysis: Analysis) -> list[str]:
     """Return the printed lines on each metric that is compared: every arm, and what its comparison shows."""
     lines = []
     for metric in options.metrics:
-        cells, better = analyse(results, options, metric), direction(metric, results)
+        cells, better = analysis[metric], direction(metric, results)
         lines.append(metric)
         names = [" ".join([cell.arm, *cell.level.values()]) for cell in cells]
         width, form = max(map(len, names), default=0), tables.form_of(cells)

@@ -8,6 +8,7 @@ import numpy as np
 from scripts.report.formats import MINUS
 from scripts.report.tables import Table
 from scripts.study.analysis import Cell, verdict
+from scripts.study.design import short
 from scripts.study.results import Result
 from scripts.study.searching import Choice
 from scripts.study.sources import TOGETHER
@@ -94,8 +95,7 @@ def source_table(results: Sequence[Result], metric: str) -> Table | None:
     for result in results:
         value = result.metrics.get(metric)
         if not result.fault and value is not None and math.isfinite(value):
-            key = (result.run.arm.name, *result.run.level.values())
-            groups.setdefault(key, {}).setdefault(result.run.varied, []).append(value)
+            groups.setdefault(result.run.cell, {}).setdefault(result.run.varied, []).append(value)
     form = number_form([float(np.std(some, ddof=1)) for of in groups.values() for some in of.values() if len(some) > 1])
     rows = []
     for key, values in groups.items():
@@ -107,7 +107,7 @@ def source_table(results: Sequence[Result], metric: str) -> Table | None:
             together = float(np.std(values[TOGETHER], ddof=1))
             rows.append([*key, "all together", str(len(values[TOGETHER])), form(together), ""])
     levels = list(dict.fromkeys(name for result in results for name in result.run.level))
-    heads = ["arm", *map(_short, levels), "what varied", "n", "standard deviation", "share of the variance"]
+    heads = ["arm", *map(short, levels), "what varied", "n", "standard deviation", "share of the variance"]
     note = "a variance from a few runs is uncertain: that of five may be off by a factor of eight"
     return Table(heads, rows, note) if rows else None
 
@@ -117,7 +117,7 @@ def search_table(found: Mapping[Choice, Mapping[str, str]], levels: Sequence[str
     rows = [[*choice, ", ".join(f"{key} {value}" for key, value in point.items())] for choice, point in found.items()]
     note = f"each the best of {trials} by validation, trained with a seed that no run of the comparison has"
     several = any(len(choice) > 1 + len(levels) for choice in found)
-    heads = ["arm", *map(_short, levels), *["split of seed"] * several, "chosen"]
+    heads = ["arm", *map(short, levels), *["split of seed"] * several, "chosen"]
     return Table(heads, rows, note) if rows else None
 
 
@@ -142,11 +142,7 @@ def _interval(form: Form, ends: Interval, sign: str = "") -> str:
 
 
 def _levels(cells: Sequence[Cell]) -> list[str]:
-    return [_short(key) for key in cells[0].level] if cells else []
-
-
-def _short(key: str) -> str:
-    return key.rsplit(".", 1)[-1]
+    return [short(key) for key in cells[0].level] if cells else []
 
 
 def _mean(form: Form, mean: float, deviation: float) -> str:

@@ -13,11 +13,12 @@ from callbacks.figures import as_png
 from callbacks.files import write_text
 from datamodules.atomic_write import atomic_write
 from scripts.report.folder import RunFolder
-from scripts.report.scalars import read_scalars
+from scripts.report.scalars import Points, read_scalars
 from scripts.report.study import STUDY_FILE, TABLES
 from scripts.report.tables import Table
 from scripts.study import figures
-from scripts.study.analysis import all_metrics, analyse, direction
+from scripts.study.analysis import Analysis, direction
+from scripts.study.design import level_words
 from scripts.study.options import Options
 from scripts.study.results import Result, write_results
 from scripts.study.searching import Choice
@@ -31,6 +32,7 @@ def write_study_results(
     folder: Path,
     results: Sequence[Result],
     options: Options,
+    analysis: Analysis,
     found: Mapping[Choice, Mapping[str, str]],
     models: int,
 ) -> None:
@@ -40,16 +42,17 @@ def write_study_results(
         folder: The folder.
         results: All runs.
         options: The study.
+        analysis: What the runs say, by metric.
         found: What a search chose, by arm and level.
         models: Number of models that the test part has been read for.
     """
     write_results(folder / "results.csv", results, options.threads)
-    drawn = draw(folder.name, results, options)
+    drawn = draw(folder.name, results, options, analysis)
     for name, figure in drawn.items():
         with atomic_write(folder / "figures" / f"{name}.png") as file:
             file.write(as_png(figure))
     command = shlex.join(["holdout", "study", "--study", str(folder / STUDY_FILE), "--name", f"{folder.name}_again"])
-    parts = sections(results, options, found, models)
+    parts = sections(results, options, analysis, found, models)
     pictures = [Path("figures") / f"{name}.png" for name in drawn]
     plain = [{"heading": heading, "content": [_plain(item) for item in content]} for heading, content in parts]
     write_text(folder / TABLES, json.dumps({"command": command, "parts": plain}, indent=1) + "\n")
@@ -60,20 +63,21 @@ def _plain(item: str | Table) -> str | dict[str, Any]:
     return item if isinstance(item, str) else asdict(item)
 
 
-def draw(title: str, results: Sequence[Result], options: Options) -> dict[str, Figure]:
+def draw(title: str, results: Sequence[Result], options: Options, analysis: Analysis) -> dict[str, Figure]:
     """Return the figures of a study by name."""
     drawn: dict[str, Figure | None] = {}
-    metrics = all_metrics(results, options)
-    for metric in metrics:
-        cells, name = analyse(results, options, metric), metric.replace("/", "_")
+    for metric, cells in analysis.items():
+        name = metric.replace("/", "_")
         if not any(cell.values for cell in cells):
             continue
         drawn[f"points_{name}"] = figures.draw_points(cells, metric, title)
         drawn[f"factor_{name}"] = figures.draw_factor(cells, metric, title)
         if metric.startswith("test/") and len(options.vary) == 1 and next(iter(options.vary)).endswith(SIZES):
             drawn[f"learning_curve_{name}"] = _learning_curve(title, results, metric)
-    for metric in dict.fromkeys(f"val/{metric.partition('/')[2]}" for metric in metrics if metric.startswith("test/")):
-        drawn[f"curves_{metric.replace('/', '_')}"] = figures.draw_curves(_curves(results, metric), metric, title)
+    validated = dict.fromkeys(f"val/{metric.partition('/')[2]}" for metric in analysis if metric.startswith("test/"))
+    curves = _curves(results, list(validated))
+    for metric in validated:
+        drawn[f"curves_{metric.replace('/', '_')}"] = figures.draw_curves(curves[metric], metric, title)
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
@@ -87,12 +91,14 @@ def _learning_curve(title: str, results: Sequence[Result], metric: str) -> Figur
     return figures.draw_learning_curve(found, name, title)
 
 
-def _curves(results: Sequence[Result], metric: str) -> figures.Curves:
-    found: dict[tuple[str, ...], list[list[tuple[float, float]]]] = {}
+def _curves(results: Sequence[Result], metrics: Sequence[str]) -> Mapping[str, figures.Curves]:
+    """Return the curves of each metric; the event files of a run, which are large, are read once."""
+    found: dict[str, dict[tuple[str, ...], list[Points]]] = {metric: {} for metric in metrics}
     for result in results:
         if result.run.varied == TOGETHER and not result.fault:
-            points = read_scalars(RunFolder(result.folder)).curves.get(metric, [])
-            if points:
-                of_level = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in result.run.level.items()]
-                found.setdefault((result.run.arm.name, *of_level), []).append(points)
+            scalars = read_scalars(RunFolder(result.folder))
+            key = (result.run.arm.name, *level_words(result.run.level))
+            for metric in metrics:
+                if points := scalars.curves.get(metric):
+                    found[metric].setdefault(key, []).append(points)
     return found

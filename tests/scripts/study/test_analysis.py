@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.study.analysis import analyse, direction, verdict
+from scripts.study.analysis import analyse, analyse_all, direction, verdict
 from scripts.study.design import PlannedRun
 from scripts.study.options import Arm, Options
 from scripts.study.results import Result
@@ -85,7 +85,7 @@ def test_which_way_is_better_is_known_of_metrics_alone() -> None:
 
 def test_a_summary_holds_every_arm_and_its_verdict() -> None:
     results = [*runs(ARMS[0], PLAIN), *runs(ARMS[1], MIXUP)]
-    parts = sections(results, OPTIONS, {}, models=7)
+    parts = sections(results, OPTIONS, analyse_all(results, OPTIONS), {}, models=7)
     page = markdown("study", "holdout study", parts, [Path("figures/points.png")])
     assert "| mixup | 4 | 0.9400 ± 0.0082 |" in page
     assert "| better |" in page
