@@ -51,11 +51,19 @@ def page(runs: Sequence[Run], studies: Sequence[Study] = ()) -> tuple[str, list[
         content = {**_of_one(runs[0]), "runs": [{**_facts(runs[0], share), **_curves(runs[0])}], "comparison": None}
     else:
         content = _of_several(runs) | {"runs": [_facts(run, share) for run in shown]}
+    if studies:
+        content["title"] = f"{_named(studies)}: {len(runs)} {'run' if len(runs) == 1 else 'runs'}"
     content["studies"] = [(study, *fitted(study.pictures, 3 * share)) for study in studies]
     content["not_shown"] = len(runs) - len(shown)
     problems = [Notice("warning", problem) for study in studies for problem in study.problems]
     content["found"] = [*problems, *content["found"]]
     return _template().render(content), content["found"]
+
+
+def _named(studies: Sequence[Study]) -> str:
+    names = [study.title for study in studies]
+    more = " and more" if len(names) > 4 else ""
+    return f"{'study' if len(names) == 1 else 'studies'} {', '.join(names[:4])}{more}"
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.study.options import Arm, Options
+from scripts.study.options import MOST_SEEDS, Arm, Options
 from scripts.study.search_space import draw
 from scripts.study.sources import SOURCES, SPLIT, TOGETHER, seed_flags
 
@@ -121,8 +121,8 @@ def _groups(options: Options) -> list[str]:
 def search(options: Options, base: Mapping[str, Mapping[str, int]]) -> list[PlannedRun]:
     """Return the runs of a search: as many for each arm that has something to search, at each level.
 
-    They have a seed that no run of the comparison has; but where seeds have splits of their own, a search is made on
-    each of these.
+    They have a seed that no run of the comparison has, however many are added to it; but where seeds have splits of
+    their own, a search is made on each of these.
 
     Args:
         options: The study.
@@ -134,7 +134,7 @@ def search(options: Options, base: Mapping[str, Mapping[str, int]]) -> list[Plan
     for level, arm in itertools.product(levels(options), options.arms):
         points = draw(arm.search, options.trials, seed=0) if arm.search else []
         for split, (number, point) in itertools.product(splits, enumerate(points)):
-            seeds = seed_flags(base[arm.name], others, options.seeds)
+            seeds = seed_flags(base[arm.name], others, MOST_SEEDS)
             seeds += [] if split is None else [f"--{SOURCES[SPLIT]}", str(base[arm.name][SPLIT] + split)]
             words = (*options.words, *arm.words, *flags(level), *flags(point), *seeds)
             name = _name(arm, level, [*([] if split is None else [f"split_{split}"]), f"trial_{number}"])

@@ -9,6 +9,7 @@ from scripts.study.search_space import Space
 from scripts.study.sources import DEFAULT_SOURCES
 
 PLAIN = "plain"
+MOST_SEEDS = 1000  # of a comparison; a search has the next
 ARM_NAME = re.compile(r"[A-Za-z0-9_+.-]+")  # a part of the names of its runs' folders
 
 

@@ -1,6 +1,7 @@
 """A study's own file, `study.yaml`: what it compares, in the form that `--study` reads."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from scripts.study.reading import read_file
 
 # What may differ when a study goes on: how it is made, and how its results are read.
 FREE = ("parallel", "retries", "gpus_per_run", "metrics", "difference")
+SEEDS = "seeds"  # there may be more of them
 
 
 def to_plain(options: Options) -> dict[str, Any]:
@@ -45,6 +47,10 @@ def _command(folder: Path) -> str:
     return shlex.join([*words, "--name", folder.name])
 
 
+def _more_seeds(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    return key == SEEDS and isinstance(before.get(key), int) and before[key] < now[key]
+
+
 def write_study(folder: Path, options: Options) -> None:
     """Write a study's file, or check that it is the one that is there.
 
@@ -55,7 +61,7 @@ def write_study(folder: Path, options: Options) -> None:
     if path.is_file():
         before = read_file(path)
         for key in dict.fromkeys((*before, *values)):
-            if key not in FREE and before.get(key) != values.get(key):
+            if key not in FREE and before.get(key) != values.get(key) and not _more_seeds(key, before, values):
                 raise UsageError(
                     f"{path} has another {key} than the command line; go on with what has begun ({_command(folder)} "
                     f"--resume), or give --name for a new study"

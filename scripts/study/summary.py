@@ -26,6 +26,7 @@ def sections(
     analysis: Analysis,
     found: Mapping[Choice, Mapping[str, str]],
     models: int,
+    looks: Sequence[int] = (),
 ) -> list[Part]:
     """Return the parts of a summary.
 
@@ -35,6 +36,7 @@ def sections(
         analysis: What the runs say, by metric.
         found: What a search chose, by arm and level.
         models: Number of models that the test part has been read for.
+        looks: The numbers of seeds at which results were seen.
     """
     parts: list[Part] = [("What was compared", _design(results, options))]
     chosen = tables.search_table(found, list(options.vary), options.trials)
@@ -53,7 +55,7 @@ def sections(
     if faults:
         more = [f"- and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
         parts.append(("Runs that failed", ["\n".join([*faults[:MOST_FAULTS], *more])]))
-    parts.append(("How to read this", [*_method(options), *_chance_of_samples(results, models)]))
+    parts.append(("How to read this", [*_method(options), *_seen_before(looks), *_chance_of_samples(results, models)]))
     return parts
 
 
@@ -112,6 +114,17 @@ def _method(options: Options) -> list[str]:
     if options.trials:
         lines.append("Searched settings were chosen by validation, so their validation metrics and gaps are flattered.")
     return lines
+
+
+def _seen_before(looks: Sequence[int]) -> list[str]:
+    """Return a paragraph on results that were seen before more seeds were added."""
+    if len(looks) < 2:
+        return []
+    return [
+        f"Results were seen at {', '.join(map(str, looks[:-1]))} seeds before there were {looks[-1]}. An interval and "
+        "a p hold for a number of seeds that is chosen beforehand: who adds seeds until there is a difference, finds "
+        "one."
+    ]
 
 
 def _chance_of_samples(results: Sequence[Result], models: int) -> list[str]:

@@ -10,7 +10,7 @@ from scripts.cli.command_line import CommandLine
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import CONFIG
 from scripts.study.arms import DECIDED, arms_of, check_key, tested_checkpoint
-from scripts.study.options import Options
+from scripts.study.options import MOST_SEEDS, Options
 from scripts.study.sources import DEFAULT_SOURCES, check_sources
 
 INSTEAD = {"--runs_dir": "--studies_dir FOLDER", "--ckpt_path": "--resume"}
@@ -41,7 +41,7 @@ def options_of(values: Mapping[str, Any]) -> Options:
         words=shared,
         arms=arms,
         vary=_vary(values.get("vary") or {}, sources),
-        seeds=_whole(values, "seeds", 1, 1 if values.get("folds") else 5),
+        seeds=_seeds(values),
         folds=_whole(values, "folds", 2, 0) or None,
         sources=sources,
         apart=_switch(values, "apart"),
@@ -110,6 +110,13 @@ def _whole(values: Mapping[str, Any], key: str, least: int, default: int) -> int
     if not re.fullmatch(r"\d{1,9}", text) or int(text) < least:
         raise UsageError(f"--{key} {text} is not a whole number of {least} or more")
     return int(text)
+
+
+def _seeds(values: Mapping[str, Any]) -> int:
+    seeds = _whole(values, "seeds", 1, 1 if values.get("folds") else 5)
+    if seeds > MOST_SEEDS:
+        raise UsageError(f"--seeds {seeds}: {MOST_SEEDS} are the most")
+    return seeds
 
 
 def _gpus(values: Mapping[str, Any]) -> float | None:

@@ -46,17 +46,25 @@ def write_study_results(
         found: What a search chose, by arm and level.
         models: Number of models that the test part has been read for.
     """
+    looks = _looks(folder, options.seeds)
     write_results(folder / "results.csv", results, options.threads)
     drawn = draw(folder.name, results, options, analysis)
     for name, figure in drawn.items():
         with atomic_write(folder / "figures" / f"{name}.png") as file:
             file.write(as_png(figure))
     command = shlex.join(["holdout", "study", "--study", str(folder / STUDY_FILE), "--name", f"{folder.name}_again"])
-    parts = sections(results, options, analysis, found, models)
+    parts = sections(results, options, analysis, found, models, looks)
     pictures = [Path("figures") / f"{name}.png" for name in drawn]
     plain = [{"heading": heading, "content": [_plain(item) for item in content]} for heading, content in parts]
-    write_text(folder / TABLES, json.dumps({"command": command, "parts": plain}, indent=1) + "\n")
+    write_text(folder / TABLES, json.dumps({"command": command, "looks": looks, "parts": plain}, indent=1) + "\n")
     write_text(folder / "summary.md", markdown(folder.name, command, parts, pictures))
+
+
+def _looks(folder: Path, seeds: int) -> list[int]:
+    """Return the numbers of seeds at which a study's results have been seen, this time included."""
+    before = RunFolder(folder).json(TABLES).get("looks")
+    fewer = [look for look in before if isinstance(look, int) and look < seeds] if isinstance(before, list) else []
+    return [*fewer, seeds]
 
 
 def _plain(item: str | Table) -> str | dict[str, Any]:

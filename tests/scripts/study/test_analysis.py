@@ -91,3 +91,13 @@ def test_a_summary_holds_every_arm_and_its_verdict() -> None:
     assert "| better |" in page
     assert "the best of the 7 models" in page
     assert "![points](figures/points.png)" in page
+
+
+def test_seeds_that_were_added_after_a_look_are_told() -> None:
+    results = [*runs(ARMS[0], PLAIN), *runs(ARMS[1], MIXUP)]
+    analysis = analyse_all(results, OPTIONS)
+    page = markdown("study", "holdout study", sections(results, OPTIONS, analysis, {}, 1, looks=[2, 4]), [])
+    assert "Results were seen at 2 seeds before there were 4." in page
+    assert "were seen at" not in markdown(
+        "study", "holdout study", sections(results, OPTIONS, analysis, {}, 1, [4]), []
+    )

@@ -85,6 +85,16 @@ def test_names_of_runs_are_names_of_folders(value: str) -> None:
     assert len({run.name for run in runs}) == len(runs)
 
 
+def test_more_seeds_search_what_fewer_did() -> None:
+    arms = (Arm("plain", search={"x": read_space("x", "uniform:0:1")}),)
+    for sources in (("order",), ("order", "split")):
+        few, many = (Options(words=("-c", "x.yaml"), arms=arms, sources=sources, trials=4, seeds=n) for n in (2, 5))
+        before, after = ({run.name: run.words for run in search(one, {"plain": BASE})} for one in (few, many))
+        assert before.items() <= after.items()
+        runs, more = ({run.name: run.words for run in comparison(one, {"plain": BASE}, {})} for one in (few, many))
+        assert runs.items() < more.items()
+
+
 def test_where_seeds_have_splits_of_their_own_a_search_stays_on_each() -> None:
     arms = (Arm("plain", search={"x": read_space("x", "uniform:0:1")}),)
     options = Options(words=("-c", "x.yaml"), arms=arms, sources=("order", "split"), trials=4, seeds=3)

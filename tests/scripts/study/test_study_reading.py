@@ -3,7 +3,7 @@ import yaml
 
 from scripts.cli.errors import UsageError
 from scripts.study.reading import read_options
-from scripts.study.study_file import to_plain
+from scripts.study.study_file import to_plain, write_study
 
 RECIPE = ["-c", "configs/digits.yaml"]
 SMOOTHED = "configs/regularizers/label_smoothing.yaml"
@@ -55,6 +55,16 @@ def test_flags_win_over_a_studys_file(tmp_path) -> None:
     assert options.words == ("-c", "configs/digits.yaml", "--trainer.max_epochs", "4")
 
 
+def test_a_study_that_goes_on_may_have_more_seeds_and_nothing_else_that_differs(tmp_path) -> None:
+    words = [*RECIPE, "--arm", "plain", "--arm", SMOOTHED, "--seeds"]
+    write_study(tmp_path, read_options([*words, "2"]))
+    write_study(tmp_path, read_options([*words, "4", "--parallel", "1"]))
+    for other in ([*words, "3"], [*words, "4", "--trainer.max_epochs", "1"], [*words[:-3], "--seeds", "4"]):
+        with pytest.raises(UsageError, match="has another"):
+            write_study(tmp_path, read_options(other))
+    assert read_options(["--study", str(tmp_path / "study.yaml")]).seeds == 4
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -77,6 +87,7 @@ def test_a_study_reads_its_own_file_as_the_same_study(words: list[str], tmp_path
         (["--seeds", "2"], "needs a recipe"),
         ([*RECIPE, "--seeds", "0"], "--seeds 0 is not a whole number of 1 or more"),
         ([*RECIPE, "--seeds", "two"], "--seeds two"),
+        ([*RECIPE, "--seeds", "5000"], "--seeds 5000: 1000 are the most"),
         ([*RECIPE, "--seeds"], "--seeds needs a value"),
         ([*RECIPE, "--folds", "1"], "--folds 1"),
         ([*RECIPE, "--arm", "mixup"], "is it a file, mixup.yaml"),
