@@ -7,11 +7,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 from scripts.cli.closed_pipes import patient_output
+from scripts.cli.deferred_imports import import_without_unused
 from scripts.cli.errors import UsageError
 from scripts.cli.first_process import FIRST_VARIABLE, follow
 from scripts.cli.jobs import JOBS
@@ -48,7 +48,7 @@ def _run(words: list[str]) -> None:
             sys.exit(0)
         job = JOBS[words[0]]
         module, _, function = job.run.partition(":")
-        run = getattr(import_module(module), function)
+        run = getattr(import_without_unused(module), function)
         started()
         run(job, words[1:])
     except KeyboardInterrupt:
