@@ -106,8 +106,8 @@ class Classifier(Task):
 
     @override
     def soft_targets(self, targets: Tensor) -> Tensor:
-        """Return labels (N,) as class probabilities (N, C) if there are regularizers, else as they are."""
-        return F.one_hot(targets, self.num_classes).float() if self.regularizers else targets
+        """Return labels (N,) as they are if all regularizers take them so, else as class probabilities (N, C)."""
+        return targets if self.regularizers.takes_labels else F.one_hot(targets, self.num_classes).float()
 
     @override
     def outputs_mismatch(self, outputs: Tensor, of_steps: bool) -> str:

@@ -40,6 +40,8 @@ class Regularizer(RecordsInitArgs, nn.Module):
         strength: Name of the setting that turns it off at 0, which `Scheduled` scales; None if there is none.
         keeps_inputs: True if it neither changes the inputs nor differentiates with respect to them (FeatureCache asks).
         mixes_samples: True if `perturb` mixes samples; at most one per list.
+        takes_labels: True if its `perturb` takes labels (N,), int64, too, and it has no other hook that sees targets; a
+            list of such regularizers gets labels, which saves the work on class probabilities.
         softens_labels: True if it moves probability from the label to other classes; at most one per list.
     """
 
@@ -48,6 +50,7 @@ class Regularizer(RecordsInitArgs, nn.Module):
     strength: ClassVar[str | None] = None
     keeps_inputs: bool = False
     mixes_samples: bool = False
+    takes_labels: bool = False
     softens_labels: bool = False
 
     def setup(self, network: nn.Module, num_classes: int, before: Sequence["Regularizer"]) -> None:

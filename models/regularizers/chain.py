@@ -46,6 +46,11 @@ class RegularizerChain(nn.ModuleList):
     def __iter__(self) -> Iterator[Regularizer]:  # type: ignore[override]
         return cast("Iterator[Regularizer]", super().__iter__())
 
+    @property
+    def takes_labels(self) -> bool:
+        """Whether all of them take labels; an empty list does."""
+        return all(item.takes_labels for item in self)
+
     def members(self) -> list[Regularizer]:
         """Return the regularizers that act: the items, and in place of a `RandomMix` its choices."""
         return [member for item in self for member in _members(item)]

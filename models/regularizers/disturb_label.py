@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -22,27 +21,35 @@ def choose_samples(targets: Tensor, probability: float, generator: torch.Generat
     Returns:
         (N,), bool.
     """
-    # float32 whatever trainer.precision: bfloat16 can draw only 256 different numbers.
-    return torch.rand(len(targets), device=targets.device, generator=generator, dtype=torch.float32) < probability
+    chosen = torch.empty(len(targets), dtype=torch.bool, device=targets.device)
+    return chosen.bernoulli_(probability, generator=generator)
 
 
-def disturb_labels(targets: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
+def disturb_labels(
+    targets: Tensor, probability: float, classes: int, generator: torch.Generator | None = None
+) -> Tensor:
     """Replace each label, with a probability, by one drawn uniformly from all classes.
 
     The label itself may be drawn, so a label stays with probability 1 − γ(C − 1)/C (the paper's equation 1).
 
     Args:
-        targets: Class probabilities, (N, C).
+        targets: Labels (N,), int64, or class probabilities (N, C).
         probability: γ, the probability of a draw, in [0, 1].
+        classes: C.
         generator: Source of randomness on the targets' device; torch's own by default.
 
     Returns:
-        Class probabilities, (N, C): a row is either unchanged or one-hot.
+        As the targets; a row of class probabilities is either unchanged or one-hot.
     """
-    samples, classes = targets.shape
     chosen = choose_samples(targets, probability, generator)
-    drawn = torch.randint(classes, (samples,), device=targets.device, generator=generator)
-    one_hot = F.one_hot(drawn, classes).to(targets.dtype)
+    drawn = torch.empty(len(targets), dtype=torch.int64, device=targets.device).random_(classes, generator=generator)
+    return _replace(targets, chosen, drawn)
+
+
+def _replace(targets: Tensor, chosen: Tensor, drawn: Tensor) -> Tensor:
+    if not targets.is_floating_point():
+        return torch.where(chosen, drawn, targets)
+    one_hot = torch.zeros_like(targets).scatter_(1, drawn.unsqueeze(1), 1)
     return torch.where(chosen.unsqueeze(1), one_hot, targets)
 
 
@@ -50,19 +57,19 @@ def confuse_labels(targets: Tensor, probability: float, confusion: Tensor) -> Te
     """Replace each label, with a probability, by one drawn from its class's row of a confusion matrix.
 
     Args:
-        targets: Class probabilities, (N, C); soft targets draw from the same mixture of rows.
+        targets: Labels (N,), int64, or class probabilities (N, C), which draw from the same mixture of rows.
         probability: Probability of a draw, in [0, 1].
         confusion: (C, C), float; row t holds the probability of drawing each class if t is true.
 
     Returns:
-        Class probabilities, (N, C): a row is either unchanged or one-hot.
+        As the targets; a row of class probabilities is either unchanged or one-hot.
     """
-    samples, classes = targets.shape
     chosen = choose_samples(targets, probability)
-    bounds = (targets.to(confusion.dtype) @ confusion).cumsum(-1)
-    uniform = torch.rand(samples, 1, device=targets.device, dtype=confusion.dtype) * bounds[:, -1:]
-    drawn = (uniform >= bounds).sum(-1).clamp_max(classes - 1)
-    return torch.where(chosen.unsqueeze(1), F.one_hot(drawn, classes).to(targets.dtype), targets)
+    soft = targets.is_floating_point()
+    bounds = (targets.to(confusion.dtype) @ confusion if soft else confusion[targets]).cumsum(-1)
+    uniform = torch.rand(len(targets), 1, device=targets.device, dtype=confusion.dtype) * bounds[:, -1:]
+    drawn = (uniform >= bounds).sum(-1).clamp_max(len(confusion) - 1)
+    return _replace(targets, chosen, drawn)
 
 
 class DisturbLabel(Regularizer):
@@ -80,6 +87,7 @@ class DisturbLabel(Regularizer):
     applies_to = ("classes",)
     strength = "alpha"
     keeps_inputs = True
+    takes_labels = True
 
     def __init__(self, alpha: float = 10.0, confusion: list[list[float]] | None = None) -> None:
         super().__init__()
@@ -92,12 +100,14 @@ class DisturbLabel(Regularizer):
                 )
         self.alpha = alpha
         self.confusion = confusion
+        self._classes = 0
         # Not a buffer: trainer.precision bf16-true would round it.
         self._confusion = None if confusion is None else torch.tensor(confusion, dtype=torch.float64)
 
     @override
     def setup(self, network: nn.Module, num_classes: int, before: Sequence[Regularizer]) -> None:
         super().setup(network, num_classes, before)
+        self._classes = num_classes
         if num_classes == 1:
             raise ValueError("DisturbLabel: there is one class, and no other to draw")
         if self.confusion is not None and len(self.confusion) != num_classes:
@@ -114,6 +124,7 @@ class DisturbLabel(Regularizer):
         if self.alpha == 0:
             return inputs, targets
         if self._confusion is None:
-            return inputs, disturb_labels(targets, self.alpha / 100)
+            classes = targets.shape[-1] if targets.is_floating_point() else self._classes
+            return inputs, disturb_labels(targets, self.alpha / 100, classes)
         self._confusion = self._confusion.to(targets.device)
         return inputs, confuse_labels(targets, self.alpha / 100, self._confusion)

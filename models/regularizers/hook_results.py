@@ -78,7 +78,8 @@ def _alike(given: Tensor, found: Any) -> bool:
 
 
 def _checked(called: str, name: str, changed: Any, given: Tensor) -> Tensor:
-    if isinstance(changed, Tensor) and changed.shape == given.shape and changed.is_floating_point():
+    of_floats = given.is_floating_point()
+    if isinstance(changed, Tensor) and changed.shape == given.shape and changed.is_floating_point() == of_floats:
         return changed
     raise TrainingError(f"{called} must return {name} like those it was given, {_kind(given)}, not {_kind(changed)}")
 

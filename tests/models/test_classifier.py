@@ -14,7 +14,7 @@ from torchmetrics import MeanSquaredError
 from datamodules import BreastCancer, Digits, Samples
 from models import Classifier, Preprocessing, TrainingError
 from models.networks import MLP, Linear
-from models.regularizers import DisturbLabel, LabelSmoothing, Scheduled
+from models.regularizers import ConfidencePenalty, DisturbLabel, LabelSmoothing, MixUp, Scheduled
 
 CHAINS = [[], [DisturbLabel(20)], [LabelSmoothing(0.1)], [LabelSmoothing(0.1, "others"), DisturbLabel(10)]]
 
@@ -119,7 +119,7 @@ def test_another_loss_changes_what_is_minimised_and_not_what_is_reported():
 def test_a_loss_is_that_of_labels_where_regularizers_made_probabilities_of_them(reduction, weight, smoothing):
     torch.manual_seed(0)
     loss = nn.CrossEntropyLoss(weight, reduction=reduction, label_smoothing=smoothing)
-    task = Classifier(Linear((1, 8, 8), 10), 10, loss=loss, regularizers=[DisturbLabel(10)])
+    task = Classifier(Linear((1, 8, 8), 10), 10, loss=loss, regularizers=[MixUp(0.2)])
     logits, targets = torch.randn(32, 10), torch.randint(10, (32,))
     expected = nn.functional.cross_entropy(logits, targets, weight, reduction=reduction, label_smoothing=smoothing)
     torch.testing.assert_close(task.compute_loss(logits, targets), expected)
@@ -141,9 +141,13 @@ def test_a_loss_that_gives_no_scalar_or_leaves_samples_out_is_refused(loss, mess
         Classifier(Linear((1, 8, 8), 10), 10, loss=loss)
 
 
-def test_labels_become_probabilities_for_the_chain():
-    task = Classifier(Linear((1, 8, 8), 4), 4, regularizers=[DisturbLabel(10)])
-    assert torch.equal(task.soft_targets(torch.tensor([2, 0])), torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0]]))
+def test_labels_become_probabilities_unless_all_regularizers_take_labels():
+    labels = torch.tensor([2, 0])
+    for regularizers in ([MixUp(0.2)], [DisturbLabel(10), MixUp(0.2)], [ConfidencePenalty(0.1)]):
+        task = Classifier(Linear((1, 8, 8), 4), 4, regularizers=regularizers)
+        assert torch.equal(task.soft_targets(labels), torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0]]))
+    for regularizers in ([], [DisturbLabel(10)]):
+        assert Classifier(Linear((1, 8, 8), 4), 4, regularizers=regularizers).soft_targets(labels) is labels
 
 
 @pytest.mark.parametrize(

@@ -67,37 +67,50 @@ def test_inputs_and_the_targets_given_are_left_as_they_are():
 def test_soft_targets_are_either_untouched_or_one_hot():
     torch.manual_seed(0)
     targets = torch.rand(1000, 5).softmax(-1)
-    after = disturb_labels(targets, 0.5)
+    after = disturb_labels(targets, 0.5, 5)
     untouched = (after == targets).all(-1)
     assert 300 < untouched.sum() < 700
     assert (after[~untouched].max(-1).values == 1).all()
     assert (after[~untouched].sum(-1) == 1).all()
 
 
+@pytest.mark.parametrize("confusion", [None, [[0.2, 0.3, 0.5]] * 3])
+def test_labels_are_disturbed_as_probabilities_are(confusion):
+    labels, regularizer = torch.arange(300) % 3, DisturbLabel(50, confusion)
+    regularizer.setup(Linear((3,), 3), 3, ())
+    drawn = []
+    for targets in (labels, F.one_hot(labels, 3).float()):
+        torch.manual_seed(0)
+        drawn.append(regularizer.perturb(torch.empty(300, 3), targets)[1])
+    assert drawn[0].dtype == torch.int64
+    assert torch.equal(drawn[0], drawn[1].argmax(-1))
+    assert not torch.equal(drawn[0], labels)
+
+
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
 def test_other_types_of_targets_are_kept(kind):
-    drawn = disturb_labels(torch.eye(10, dtype=kind), 1.0)
+    drawn = disturb_labels(torch.eye(10, dtype=kind), 1.0, 10)
     assert drawn.dtype == kind
     assert torch.equal(drawn.sum(-1), torch.ones(10, dtype=kind))
 
 
 @pytest.mark.parametrize("samples", [0, 1])
 def test_a_batch_may_hold_one_sample_or_none(samples):
-    assert disturb_labels(torch.eye(4)[:samples], 1.0).shape == (samples, 4)
+    assert disturb_labels(torch.eye(4)[:samples], 1.0, 4).shape == (samples, 4)
 
 
 def test_torchs_seed_decides_the_draws():
     draws = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        draws.append(disturb_labels(torch.eye(100), 0.5))
+        draws.append(disturb_labels(torch.eye(100), 0.5, 100))
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
 
 
 def test_a_generator_of_ones_own_leaves_torchs_alone():
     before = torch.get_rng_state()
-    draws = [disturb_labels(torch.eye(100), 0.5, torch.Generator().manual_seed(3)) for _ in range(2)]
+    draws = [disturb_labels(torch.eye(100), 0.5, 100, torch.Generator().manual_seed(3)) for _ in range(2)]
     assert torch.equal(*draws)
     assert torch.equal(torch.get_rng_state(), before)
 
