@@ -200,13 +200,22 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Any, ...]:
         """Scale a batch to [0, 1] on its device and, while training, augment it."""
         inputs, *rest = batch
-        if self._features is None:
-            inputs = scaled(inputs, self.maximum)
-            if self.trainer is not None and self.trainer.training:
-                for step in self.augmentation:
-                    step.epoch = self.trainer.current_epoch  # type: ignore[assignment]
-                inputs = self.augmentation(inputs)
-        return inputs, *rest
+        if self._features is not None:
+            return inputs, *rest
+        training = self.trainer is not None and self.trainer.training
+        return self._augmented(inputs) if training else scaled(inputs, self.maximum), *rest
+
+    def _augmented(self, inputs: Tensor) -> Tensor:
+        """Return a training batch augmented and scaled; bytes become floats before the first step that needs floats."""
+        assert self.trainer is not None
+        of_bytes = inputs.dtype == torch.uint8
+        inputs = inputs if of_bytes else scaled(inputs, self.maximum)
+        for step in self.augmentation:
+            step.epoch = self.trainer.current_epoch  # type: ignore[assignment]
+            if of_bytes and not getattr(step, "moves_pixels", False):
+                inputs, of_bytes = scaled(inputs, self.maximum), False
+            inputs = step(inputs)
+        return scaled(inputs, self.maximum) if of_bytes else inputs
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seed of the shuffle, for the checkpoint; the task stores the split there."""
@@ -221,7 +230,9 @@ def scaled(inputs: Tensor, maximum: float) -> Tensor:
     """Return inputs divided by `maximum`, float32, or float64 if they are; token ids, int64, as they are."""
     if inputs.dtype == torch.int64:
         return inputs
-    return inputs.to(torch.promote_types(inputs.dtype, torch.float32)) / maximum
+    if inputs.is_floating_point():
+        return inputs.to(torch.promote_types(inputs.dtype, torch.float32)) / maximum
+    return inputs.to(torch.float32).div_(maximum)
 
 
 def supported(values: Tensor, device: torch.device) -> Tensor:

@@ -23,14 +23,17 @@ Step = TypeVar("Step")
 
 
 class Augmentation(nn.Module):
-    """Base class: `forward` takes images (N, C, H, W), float in [0, 1], and returns images of the same shape.
+    """Base class: `forward` takes images (N, C, H, W), float in [0, 1], and returns images of the same shape and type.
 
     Attributes:
         epoch: The training epoch, from 0; the data module sets it before each training batch.
+        moves_pixels: Whether it only moves pixels, or sets some to 0, so that it takes bytes, uint8, as well, which are
+            moved in a fraction of the time.
         needs_originals: Whether it identifies images by their pixels, so that nothing may change them before.
     """
 
     epoch: int = 0
+    moves_pixels: ClassVar[bool] = False
     needs_originals: ClassVar[bool] = False
 
     def forward(self, images: Tensor) -> Tensor:

@@ -15,7 +15,11 @@ def flip_horizontally(images: Tensor, chosen: Tensor) -> Tensor:
         images: (N, C, H, W), any dtype.
         chosen: (N,), bool.
     """
-    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(-1), images)
+    mirrored = images.flip(-1)
+    if images.dtype != torch.uint8:
+        return torch.where(chosen.view(-1, 1, 1, 1), mirrored, images)
+    places = torch.arange(len(images), device=images.device) + len(images) * chosen
+    return torch.cat((images, mirrored)).index_select(0, places)  # of bytes a quarter of the time
 
 
 def content_bit(images: Tensor, seed: int) -> Tensor:
@@ -27,13 +31,13 @@ def content_bit(images: Tensor, seed: int) -> Tensor:
     sums are the same on every device.
 
     Args:
-        images: (N, C, H, W), float in [0, 1].
+        images: (N, C, H, W), uint8, or float in [0, 1].
         seed: Seed of the random numbers.
 
     Returns:
         (N,), bool.
     """
-    pixels = (images * 255).round().flatten(1).long()
+    pixels = (images if images.dtype == torch.uint8 else (images * 255).round()).flatten(1).long()
     generator = torch.Generator("cpu").manual_seed(seed)
     factors = torch.randint(-(2**63), 2**63 - 1, (pixels.shape[1] + 1,), generator=generator, device="cpu")
     factors = factors.to(images.device)
@@ -46,6 +50,8 @@ class HorizontalFlip(Augmentation):
     Args:
         probability: In [0, 1].
     """
+
+    moves_pixels = True
 
     def __init__(self, probability: float = 0.5) -> None:
         super().__init__()
@@ -72,6 +78,7 @@ class AlternatingFlip(Augmentation):
         seed: Seed of the choice of the images that are mirrored in even epochs.
     """
 
+    moves_pixels = True
     needs_originals = True
 
     def __init__(self, seed: int = 0) -> None:

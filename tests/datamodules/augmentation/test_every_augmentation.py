@@ -1,9 +1,12 @@
 """What every augmentation promises: images in, others out, a draw a sample, nothing touched that was given."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 from datamodules import (
+    AlternatingFlip,
     AugMix,
     ColorJitter,
     DataError,
@@ -17,6 +20,7 @@ from datamodules import (
     RandomTranslate,
     TrivialAugment,
 )
+from datamodules.augmentation.translate import PaddingMode
 
 MOVING = [
     HorizontalFlip(),
@@ -46,6 +50,7 @@ OFF = [
     RandomGrayscale(0),
     RandAugment(num_ops=0),
 ]
+OF_BYTES = [HorizontalFlip(), AlternatingFlip(3), *(RandomTranslate(2, mode) for mode in get_args(PaddingMode))]
 every = pytest.mark.parametrize("augmentation", MOVING + COLORING, ids=str)
 coloring = pytest.mark.parametrize("augmentation", COLORING, ids=str)
 
@@ -55,6 +60,22 @@ def test_the_images_given_are_left_as_they_are(augmentation, images):
     before = images.clone()
     augmentation(images).zero_()
     assert torch.equal(images, before)
+
+
+def test_those_that_move_bytes_are_tried():
+    assert {type(item) for item in [*MOVING, *COLORING] if item.moves_pixels} <= {type(item) for item in OF_BYTES}
+
+
+@pytest.mark.parametrize("augmentation", OF_BYTES, ids=str)
+def test_bytes_are_moved_as_floats_are(augmentation, images):
+    given = torch.cat((images, images[:1].clone())) * 255
+    for some in (given, given[:1], given[:0], given.contiguous(memory_format=torch.channels_last)):
+        results = []
+        for kind in (torch.uint8, torch.float32):
+            torch.manual_seed(0)
+            results.append(augmentation(some.round().to(kind) if kind == torch.uint8 else some.round() / 255))
+        assert results[0].dtype == torch.uint8
+        assert torch.equal(results[0] / 255, results[1])
 
 
 @every
