@@ -2,9 +2,10 @@
 
 import os
 import random
+import shlex
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,11 @@ from callbacks.printing import say
 from models.calibration.calibration import CALIBRATION_KEY
 from scripts.cli.checkpoint_config import CONFIG_KEY, read_run_recipe
 from scripts.cli.errors import UsageError
+from scripts.cli.failures import with_debug_hint
 from scripts.cli.jobs import JOBS, Job
 from scripts.cli.ledger import RUNS
 from scripts.cli.runs import find_checkpoint, names_of_runs, run_folder_of, runs_as_words
+from scripts.cli.training import one_line_errors
 from scripts.cli.training import run as run_job
 from scripts.report.folder import RunFolder
 from scripts.run_differences import of_values
@@ -78,13 +81,14 @@ def run(job: Job, words: list[str]) -> None:
     """
     whole = WHOLE in words
     (name,) = names_of_runs(job, [word for word in words if word != WHOLE], 1)
-    folder = _folder(name)
-    summary = RunFolder(folder).json("summary.json")
-    _check_finished(folder, summary)
-    stretches = [Stretch(None, folder / "checkpoints" / LAST)] if whole else stretches_of(folder, summary)
-    stretch = random.choice(stretches)  # noqa: S311  no secret depends on it
-    say(f"training {_words(stretch)} of {display_path(folder)} again", *_environment(summary))
-    _compare(folder, stretch, summary)
+    with one_line_errors(with_debug_hint):
+        folder = _folder(name)
+        summary = RunFolder(folder).json("summary.json")
+        _check_finished(folder, summary)
+        stretches = [Stretch(None, folder / "checkpoints" / LAST)] if whole else stretches_of(folder, summary)
+        stretch = random.choice(stretches)  # noqa: S311  no secret depends on it
+        say(f"training {_words(stretch)} of {display_path(folder)} again", *_environment(summary))
+        _compare(folder, stretch, summary)
 
 
 def _folder(name: str) -> Path:
@@ -98,7 +102,10 @@ def _folder(name: str) -> Path:
 
 def _check_finished(folder: Path, summary: Mapping[str, Any]) -> None:
     if not summary:
-        raise UsageError(f"{folder} has no summary.json: its training has not ended; go on with --ckpt_path first")
+        raise UsageError(
+            f"{folder} has no summary.json: if its training has not ended, go on with "
+            f"holdout fit --ckpt_path {shlex.quote(str(folder))}"
+        )
     if not (folder / "checkpoints" / LAST).is_file():
         raise UsageError(f"{folder} has no {LAST} to compare with")
 
@@ -143,21 +150,39 @@ def _environment(summary: Mapping[str, Any]) -> list[str]:
 def _compare(folder: Path, stretch: Stretch, summary: Mapping[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as desk:
         again = train_again(folder, stretch, summary, Path(desk))
-        found = checkpoint_differences(stretch.end, again)
+        pairs = _pairs(stretch, again)
+        for path, other in pairs:
+            _refuse(path, checkpoint_differences(path, other))
         if stretch.end.name == LAST:
-            found += summary_differences(summary, RunFolder(again.parents[1]).json("summary.json"))
-    if found:
-        more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
-        raise UsageError(
-            f"{display_path(stretch.end)} is not what training again gives: {'; '.join(found[:MOST_SHOWN])}{more}"
-        )
+            _refuse(folder, summary_differences(summary, RunFolder(again.parents[1]).json("summary.json")))
     content = load_checkpoint(stretch.end)
     values = sum(value.numel() for value in content["state_dict"].values())
+    names = " and ".join(display_path(path) for path, _ in pairs)
     say(
-        f"verified    {display_path(stretch.end)} is bit for bit what training again gives: "
+        f"verified    {names} {'is' if len(pairs) == 1 else 'are'} bit for bit what training again gives: "
         f"{values:,} weights and buffers, the optimizer's and the random state, and the metrics of every epoch; its "
         f"test is not part of this"
     )
+
+
+def _pairs(stretch: Stretch, again: Path) -> list[tuple[Path, Path]]:
+    """Return each checkpoint of the run that the stretch wrote, with its like from training again."""
+    if stretch.end.name != LAST:
+        return [(stretch.end, again)]
+    there = sorted(stretch.end.parent.glob("*.ckpt"), key=lambda path: path.name != LAST)
+    pairs = [(path, again.with_name(path.name)) for path in there]
+    written = [pair for pair in pairs if pair[1].is_file()]
+    if stretch.start is None and len(written) < len(pairs):
+        missing = next(path for path, other in pairs if not other.is_file())
+        raise UsageError(f"{display_path(missing)} is none that training again writes")
+    return written
+
+
+def _refuse(path: Path, differences: Sequence[str]) -> None:
+    if differences:
+        more = f"; and {len(differences) - MOST_SHOWN} more" if len(differences) > MOST_SHOWN else ""
+        shown = "; ".join(differences[:MOST_SHOWN])
+        raise UsageError(f"{display_path(path)} is not what training again gives: {shown}{more}")
 
 
 def train_again(folder: Path, stretch: Stretch, summary: Mapping[str, Any], desk: Path) -> Path:

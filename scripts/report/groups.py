@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from scripts.report.formats import mean
 from scripts.report.run import Run
 from scripts.report.values import flat, inside, text
 
+REPETITION = re.compile(r"(-all)?(-(fold|seed)_\d+)+$")  # the end of a name in a study
 IN_A_LABEL = 2  # differing settings that a group is named by
 
 
@@ -113,4 +115,7 @@ def _labels(groups: list[list[Run]]) -> list[str]:
 def _common_name(runs: list[Run]) -> str:
     """Return the name that runs have in common, or the first's and how many more."""
     names = list(dict.fromkeys(run.title.rsplit("/", 1)[0] for run in runs))
+    without_seeds = {REPETITION.sub("", name) for name in names}
+    if len(without_seeds) == 1 and all(without_seeds):
+        return without_seeds.pop()
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

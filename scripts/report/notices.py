@@ -5,14 +5,13 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from scripts.cli.ledger import LEDGER, RUNS, accuracy_interval
+from scripts.cli.ledger import LEDGER, RUNS
 from scripts.report.formats import count, decimal
 from scripts.report.run import Run
 from scripts.report.values import inside, mapping, number, numbers, shortened, text
 
 RARE = 3.0  # the most frequent class has as many times the samples of the rarest: worth saying
 MOST_NAMED = 5
-MOST_SAMPLES = 10**9
 
 
 class Notice(NamedTuple):
@@ -71,16 +70,6 @@ def _goes_on(command: str) -> bool:
     return any(word.startswith("--ckpt_path") for word in words)
 
 
-def _wide(run: Run) -> str:
-    """Return the interval of an accuracy that holds for all models of the test part at once, as the end of a line."""
-    accuracy, counts = run.test_metrics.get("test/accuracy"), numbers(run.part("test").get("class_counts"))
-    total = sum(counts.values())
-    if run.use is None or accuracy is None or not 0 <= accuracy <= 1 or not 1 <= total < MOST_SAMPLES:
-        return ""
-    low, high = accuracy_interval(accuracy, int(total), run.use.confidence)
-    return f"; for all of them at once, test/accuracy is in {low:.4f} to {high:.4f} in 95 % of cases (Bonferroni)"
-
-
 def _test_part(run: Run) -> Iterator[Notice]:
     """Notices on how the test part was used."""
     evaluations = number(run.test.get("evaluations"))
@@ -92,7 +81,7 @@ def _test_part(run: Run) -> Iterator[Notice]:
     if run.use is not None and run.use.models > 1:
         yield _note(
             f"the test part has been read {run.use.readings:,} times for {run.use.models:,} models by now "
-            f"({RUNS / LEDGER}): the result of the best of them flatters it{_wide(run)}"
+            f"({RUNS / LEDGER}; a recipe is one model, whatever its seeds): the best of them looks better than it is"
         )
     checkpoint = text(run.test.get("checkpoint"))
     if checkpoint and not checkpoint.endswith("checkpoints/best.ckpt"):
@@ -127,7 +116,8 @@ def _split(run: Run) -> Iterator[Notice]:
     if noise:
         wrong = number(noise.get("wrong_labels"))
         words = "" if wrong is None else f"{count(wrong)} "
-        yield _note(f"{words}training labels are wrong on purpose ({text(noise.get('name'))})")
+        if wrong != 0:
+            yield _note(f"{words}training labels are wrong on purpose ({text(noise.get('name'))})")
     if mapping(run.split.get("imbalance")):
         yield _note(f"training classes are rare on purpose ({text(inside(run.split, 'imbalance', 'name'))})")
     left_out = number(run.split.get("left_out"))

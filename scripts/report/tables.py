@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from callbacks.summary import BELOW_ZERO, TRAINING
+from scripts.cli.ledger import accuracy_interval
 from scripts.report.curves import PARTS, metric_name
 from scripts.report.formats import count, decimal, duration, metric
 from scripts.report.run import Run
 from scripts.report.values import class_name, flat, in_words, inside, mapping, number, numbers, text
 
 MOST_CLASSES = 200
+MOST_SAMPLES = 10**9
 SHOWN_ELSEWHERE = ("best", "last", "gap", "gap_to", "monitor", "mode", "best_is_last", "stopped", "epochs", "warnings")
 Pairs = list[tuple[str, str]]
 
@@ -100,13 +102,19 @@ def sampling_notes(run: Run) -> list[str]:
     for part, row in (("val", run.best), ("test", run.test_metrics)):
         accuracy, counts = row.get(f"{part}/accuracy"), numbers(run.part(part).get("class_counts"))
         total = sum(counts.values())
-        if accuracy is None or not 0 <= accuracy <= 1 or not 0 < total < math.inf:
+        if accuracy is None or not 0 <= accuracy <= 1 or not 1 <= total < MOST_SAMPLES:
             continue
         error = math.sqrt(accuracy * (1 - accuracy) / total)
         notes.append(
             f"{part}/accuracy {metric(accuracy)} of {count(total)} samples has a standard error of {metric(error)}; "
             f"naming the most frequent class gives {metric(max(counts.values()) / total)}"
         )
+        if part == "test" and run.use is not None and run.use.models > 1:
+            low, high = accuracy_interval(accuracy, int(total), run.use.confidence)
+            notes.append(
+                f"as one of {run.use.models:,} models that were measured on these samples, it stands for {low:.4f} to "
+                f"{high:.4f} (Wilson, 95 % for all of them at once by Bonferroni's correction)"
+            )
     return notes
 
 

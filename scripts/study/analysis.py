@@ -55,7 +55,8 @@ def analyse(results: Sequence[Result], options: Options, metric: str) -> list[Ce
         overlap = _overlap([*some, *baseline], metric)
         values = _values(some, metric)
         comparison = None
-        if name != options.arms[0].name and (pairs := _pairs(some, baseline, metric)):
+        comparable = name != options.arms[0].name and not is_rough_gap(metric, [*some, *baseline])
+        if comparable and (pairs := _pairs(some, baseline, metric)):
             own, first = zip(*pairs, strict=True)
             comparison = compare(own, first, overlap=overlap, worth=worth)
         numbers = list(values.values())
@@ -89,6 +90,14 @@ def _overlap(results: Sequence[Result], metric: str) -> float:
         return 0.0
     ratios = [facts[part] / facts["train"] for facts in ended if facts.get(part)]
     return sum(ratios) / len(ratios) if ratios else 0.0
+
+
+def is_rough_gap(metric: str, results: Sequence[Result]) -> bool:
+    """Return whether a metric is a gap whose training side was measured during the epoch, with regularization on.
+
+    Regularizers change it in different ways: between arms it says nothing.
+    """
+    return metric.startswith("gap/") and not all(result.clean_gap for result in results if not result.fault)
 
 
 def direction(metric: str, results: Sequence[Result]) -> str:

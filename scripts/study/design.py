@@ -96,7 +96,8 @@ def comparison(
         base: By arm, the recipe's seed of each source.
         found: The searched values, by arm and level.
     """
-    runs = []
+    runs: list[PlannedRun] = []
+    names: dict[tuple[Any, ...], str] = {}  # of runs that two sources share, as their seeds are the recipe's
     folds = [None] if options.folds is None else range(options.folds)
     for varied, seed, fold in itertools.product(_groups(options), range(options.seeds), folds):
         sources = options.sources if varied == TOGETHER else (varied,)
@@ -109,8 +110,16 @@ def comparison(
             seeds = seed_flags(base[arm.name], sources, seed)
             words = (*options.words, *arm.words, *flags(level), *flags(point), *fold_words, *seeds)
             parts = [varied] * options.apart + [f"fold_{fold}"] * (fold is not None) + [f"seed_{seed}"]
-            runs.append(PlannedRun(_name(arm, level, parts), arm, level, words, seed, fold, varied, None, point))
+            same = (arm.name, *level.values(), fold, *sorted(_all_seeds(base[arm.name], seeds).items()))
+            name = names.setdefault(same, _name(arm, level, parts))
+            runs.append(PlannedRun(name, arm, level, words, seed, fold, varied, None, point))
     return runs
+
+
+def _all_seeds(base: Mapping[str, int], flags: Sequence[str]) -> dict[str, str]:
+    """Return the seed of each source, a recipe's where no flag gives another; that of weights only if they have one."""
+    of_recipe = {f"--{SOURCES[source]}": str(seed) for source, seed in base.items() if source != "initialization"}
+    return of_recipe | dict(zip(flags[::2], flags[1::2], strict=True))
 
 
 def _groups(options: Options) -> list[str]:

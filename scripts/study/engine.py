@@ -55,6 +55,10 @@ class Resources:
 class Watcher(Protocol):
     """Whoever is told what becomes of tasks, by their place among them."""
 
+    @property
+    def stop(self) -> bool:
+        """Whether the tasks that have not ended are to be given up."""
+
     def progress(self, number: int, progress: str) -> None:
         """Take note of how far a task is."""
 
@@ -174,6 +178,7 @@ def run_all(
                 name="trials",
                 verbose=0,
                 callbacks=[_listener(watcher)],
+                stop=_stopper(watcher),
                 failure_config=tune.FailureConfig(max_failures=resources.retries),
             ),
         ).fit()
@@ -215,6 +220,22 @@ def _listener(watcher: Watcher) -> Any:
             return object, ()  # Ray saves its callbacks, in a file that nothing reads
 
     return Listener()
+
+
+def _stopper(watcher: Watcher) -> Any:
+    from ray import tune
+
+    class Stopper(tune.Stopper):
+        def __call__(self, trial_id: str, result: Any) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            return watcher.stop
+
+        def __reduce__(self) -> tuple[type, tuple[()]]:
+            return object, ()  # as above
+
+    return Stopper()
 
 
 def _reason(trial: Any) -> str:

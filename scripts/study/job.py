@@ -24,7 +24,7 @@ from scripts.study.options import Options
 from scripts.study.reading import read_options
 from scripts.study.resolved import Resolved, check_metrics, default_metrics, resolve_arms, write_settings
 from scripts.study.results import Result
-from scripts.study.running import Runner
+from scripts.study.running import Runner, unmeasured
 from scripts.study.searching import Choice, choose, write_trials
 from scripts.study.study_file import write_study
 from scripts.study.summary import result_lines
@@ -62,6 +62,9 @@ def _study(options: Options, arms: Mapping[str, Resolved]) -> None:
         analysis = analyse_all(results, options)
         write_study_results(folder, results, options, analysis, found, models_read_for(results))
     say("", *result_lines(results, options, analysis), *_where(folder))
+    for metric in options.metrics:
+        if line := unmeasured(metric, results):
+            raise UsageError(line)
     failed = [result for result in results if result.fault]
     if failed:
         first = f"the first, {display_path(failed[0].folder)}: {failed[0].fault}"
@@ -127,6 +130,7 @@ def _where(folder: Path) -> list[str]:
     return [
         f"summary     {shown}/summary.md",
         f"results     {shown}/results.csv",
+        *([f"trials      {shown}/search.csv"] if (folder / "search.csv").is_file() else []),
         f"figures     {shown}/figures",
         f"report      holdout report {shlex.quote(shown)}",
         f"curves      tensorboard --logdir {shlex.quote(shown)}/runs",

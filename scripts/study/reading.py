@@ -12,6 +12,7 @@ from models.bounded_yaml import load_yaml
 from scripts.cli.command_line import CommandLine, Flag
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import RECIPE_ENDINGS, did_you_mean, missing_file
+from scripts.report.study import STUDY_FILE
 from scripts.study.arms import split_words
 from scripts.study.options import ARM_NAME, PLAIN, Options
 from scripts.study.values import options_of
@@ -42,6 +43,9 @@ def read_options(words: Sequence[str]) -> Options:
         else:
             shared += flag.words
     file = own.pop("study", None)
+    if file is None and not shared and own.get("resume") and "name" in own:
+        begun = Path(own.get("studies_dir", Options.studies_dir)) / own["name"] / STUDY_FILE
+        file = str(begun) if begun.is_file() else None
     values = read_file(Path(file)) if file is not None else {}
     return options_of(_merged(values, own, shared))
 
@@ -77,7 +81,8 @@ def read_file(path: Path) -> dict[str, Any]:
         raise UsageError(f"--study {path} is not a study: it holds no keys such as fit and arms")
     for key in content:
         if key not in IN_FILE:
-            raise UsageError(f"{path}: a study has no {key}{did_you_mean(str(key), IN_FILE)}")
+            near = did_you_mean(str(key), IN_FILE) or f"; there are {', '.join(IN_FILE)}"
+            raise UsageError(f"{path}: a study has no key {key}{near}")
     return content
 
 
@@ -89,7 +94,7 @@ def _merged(file: dict[str, Any], own: dict[str, Any], shared: list[str]) -> dic
     if "arm" in own:
         values["arms"] = dict(_named_arm(text) for text in own["arm"])
         if len(values["arms"]) < len(own["arm"]):
-            raise UsageError("--arm: two arms have one name; give others: --arm NAME=WORDS")
+            raise UsageError('--arm: two arms have one name; give others: --arm "NAME=FLAGS"')
     if "vary" in own:
         values["vary"] = {key: value.split(",") for key, value in map(_pair("--vary"), own["vary"])}
     if "search" in own:

@@ -51,11 +51,20 @@ def resolve_arms(options: Options) -> dict[str, Resolved]:
     """
     found: dict[str, Resolved] = {}
     first = {key: values[0] for key, values in options.vary.items()}
+    for key, values in options.vary.items():
+        for value in values:
+            _check_level(options, first | {key: value}, key)
     for arm in options.arms:
         own = _of_arm(arm, options, first)
         found[arm.name] = own
         _check(arm.name, own, options.sources)
         baseline = next(iter(found.values()))
+        of_data, of_first = (str(inside(each.settings, "data", "class_path")) for each in (own, baseline))
+        if of_data != of_first:
+            raise UsageError(
+                f"arm {arm.name} has the data {of_data}, {options.arms[0].name} has {of_first}: their runs would be no "
+                f"pairs"
+            )
         if own.seeds != baseline.seeds and set(own.seeds) == set(baseline.seeds):
             raise UsageError(
                 f"arm {arm.name} has other seeds than {options.arms[0].name}: their runs would be no pairs"
@@ -64,10 +73,17 @@ def resolve_arms(options: Options) -> dict[str, Resolved]:
         tested = {one.name: (one.tested, one.calibrated) for one in options.arms}
         if same != arm.name and tested[same] == tested[arm.name]:
             raise UsageError(f"the arms {same} and {arm.name} have the same settings; leave one out")
-    for key, values in options.vary.items():
-        for value in values[1:]:
-            _of_arm(options.arms[0], options, first | {key: value})
     return found
+
+
+def _check_level(options: Options, level: Mapping[str, str], key: str) -> None:
+    """Check the value of a setting that is varied, with the first arm's words."""
+    try:
+        _resolve([*options.words, *options.arms[0].words, *flags(level)])
+    except UsageError as error:
+        if key not in str(error):
+            raise
+        raise UsageError(f"--vary {key}={level[key]}: {error}") from error
 
 
 def _of_arm(arm: Arm, options: Options, level: Mapping[str, str]) -> Resolved:
@@ -100,7 +116,7 @@ def check_metrics(options: Options) -> None:
     for metric in options.metrics:
         part, _, name = metric.partition("/")
         if part not in PARTS or not name:
-            near = did_you_mean(metric, [f"test/{metric}", *(f"{one}/{name}" for one in PARTS if name)])
+            near = did_you_mean(part, PARTS) if name else f"; for example test/{metric}"
             raise UsageError(f"--metric {metric}: begin with one of {', '.join(f'{one}/' for one in PARTS)}{near}")
     if options.trials and options.metrics[0].partition("/")[0] not in ("test", "val"):
         raise UsageError(

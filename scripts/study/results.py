@@ -30,6 +30,8 @@ class Result:
         facts: Size and hash of each part: "train", "train_hash" and so on; "test_part" as the ledger knows it; and what
             the run ran on.
         modes: Which way each metric is better, "min" or "max", by its name without a part.
+        best_is_last: Whether its best epoch is its last, so that it might have gone on getting better.
+        clean_gap: Whether the gap was measured without regularization, by `callbacks.GeneralizationGap`.
     """
 
     run: PlannedRun
@@ -40,6 +42,8 @@ class Result:
     seconds: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     modes: Mapping[str, str] = field(default_factory=dict)
+    best_is_last: bool = False
+    clean_gap: bool = False
 
 
 def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
@@ -53,6 +57,7 @@ def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
         return Result(run, folder, fault or "not finished")
     epoch = numbers(summary.get("last" if run.arm.tested == "last" else "best"))
     metrics = {name: value for name, value in epoch.items() if "/" in name}
+    clean_gap = any(name.startswith("gap/") for name in metrics)
     gap = numbers(summary.get("last_gap" if run.arm.tested == "last" else "gap"))
     metrics |= {f"gap/{name}": value for name, value in gap.items() if f"gap/{name}" not in metrics}
     metrics |= {name if name.startswith("test/") else f"test/{name}": value for name, value in _test(test).items()}
@@ -66,7 +71,8 @@ def read_result(run: PlannedRun, study: Path, fault: str = "") -> Result:
     modes = {monitor.partition("/")[2]: mode} if monitor.startswith("val/") and mode else {}
     modes |= {name: text(mode) for name, mode in mapping(summary.get("metric_modes")).items()}
     epochs, seconds = number(summary.get("epochs")), number(summary.get("wall_seconds"))
-    return Result(run, folder, "", metrics, epochs, seconds, facts, modes)
+    best_is_last = summary.get("best_is_last") is True
+    return Result(run, folder, "", metrics, epochs, seconds, facts, modes, best_is_last, clean_gap)
 
 
 def is_tested(folder: Path, tested: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from callbacks.printing import number_text, say
+from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
 from scripts.study.design import PlannedRun
 from scripts.study.engine import Resources, cluster, resources_for, run_all
@@ -49,6 +50,7 @@ class Runner:
 
     def _left(self, runs: Sequence[PlannedRun], what: str) -> list[PlannedRun]:
         """Return those runs that are not finished, and say how many there are, and how many at a time."""
+        runs = list({run.name: run for run in runs}.values())
         left = [run for run in runs if read_result(run, self.folder).fault not in ("", STOPPED)]
         kept = f", {len(runs) - len(left)} of them finished already" if len(left) < len(runs) else ""
         if left and self._resources is None:
@@ -76,6 +78,8 @@ class Runner:
         watch = Watch(self, runs, metrics if runs[0].trial is None else validated)
         with watch.bar:
             run_all(tasks, self._resources, watch, self.folder / ".ray", halving=halving)
+        if watch.unmeasured:
+            raise UsageError(watch.unmeasured)
 
     def _start(self) -> Resources:
         options = self.options
@@ -98,6 +102,19 @@ class Runner:
         )
 
 
+def unmeasured(metric: str, results: Sequence[Result]) -> str:
+    """Return a line if a metric was measured by none of the runs that have ended, "" if one has it."""
+    ended = [result for result in results if not result.fault]
+    if not ended or any(metric in result.metrics for result in ended):
+        return ""
+    part, near = metric.partition("/")[0], did_you_mean(metric, ended[0].metrics)
+    measuring = f"; -c configs/callbacks/{part}.yaml measures it" if part == "memorization" else ""
+    return (
+        f"--metric {metric} is not measured{near}{measuring}; with another --metric, --resume goes on and keeps what "
+        f"is trained"
+    )
+
+
 class Watch:
     """Prints a line for each run that ends, and how far the others are: at the bottom of a terminal, or now and then.
 
@@ -109,10 +126,16 @@ class Watch:
 
     def __init__(self, runner: Runner, runs: Sequence[PlannedRun], metrics: Sequence[str]) -> None:
         self.runner, self.runs, self.metrics = runner, runs, metrics
+        self.unmeasured = ""  # why the first result shows that there is nothing to compare
         self.bar = tqdm(total=len(runs), unit="run", disable=None, dynamic_ncols=True, leave=False)
         self._running: dict[int, str] = {}
         self._count, self._begin = 0, time.monotonic()
         self._said = self._begin
+
+    @property
+    def stop(self) -> bool:
+        """Whether to end the other runs."""
+        return bool(self.unmeasured)
 
     def progress(self, number: int, progress: str) -> None:
         """Show how far the runs are."""
@@ -124,6 +147,8 @@ class Watch:
 
     def ended(self, number: int, fault: str) -> None:
         """Print the result of a run, and how much time is left."""
+        if self.stop:
+            return
         run, faults = self.runs[number], self.runner.faults
         self._running.pop(number, None)
         faults.pop(run.name, None)
@@ -142,10 +167,8 @@ class Watch:
         if result.fault:
             self._say(f"{place} {run.name}: {'' if result.fault == STOPPED else 'failed: '}{result.fault}")
             return
-        main = self.runner.options.metrics[0]
-        if run.trial is None and self._count == 1 and main not in result.metrics:
-            near = did_you_mean(main, result.metrics)
-            self._say(f"warning: --metric {main} was not measured{near}; interrupt the study to correct it")
+        if run.trial is None and self._count == 1:
+            self.unmeasured = unmeasured(self.runner.options.metrics[0], [result])
         measured = [f"{name} {number_text(result.metrics[name])}" for name in self.metrics if name in result.metrics]
         took = timedelta(seconds=round(result.seconds or 0))
         self._say(f"{place} {run.name}  {'  '.join(measured)}  in {took}, {left} left")

@@ -16,6 +16,7 @@ from scipy import stats
 CONFIDENCE = 0.95
 POWER = 0.8
 RESAMPLES = 9999
+FEWEST_RESAMPLED = 5  # pairs; fewer have too few different resamples
 MOST_NEEDED = 10_000  # pairs
 ROUNDING = 1e-12  # of values, relative to the largest
 Values = npt.NDArray[np.float64]
@@ -31,7 +32,7 @@ class Spread:
         count: Number of runs.
         mean: Mean.
         deviation: Sample standard deviation, with n - 1; NaN of a single run.
-        interval: Interval of the mean, by Student's t; NaN of a single run.
+        interval: Interval of the mean, by Student's t; NaN of a single run, or of equal values.
     """
 
     count: int
@@ -48,8 +49,9 @@ class Comparison:
         count: Number of pairs.
         difference: Mean of the arm's value minus the first's.
         deviation: Sample standard deviation of the differences.
-        interval: Interval of the mean difference, by Student's t.
-        resampled: The same by the bias-corrected and accelerated bootstrap (Efron, 1987); NaN of overlapping pairs.
+        interval: Interval of the mean difference, by Student's t; NaN of equal differences.
+        resampled: The same by the bias-corrected and accelerated bootstrap (Efron, 1987); NaN of overlapping pairs, and
+            of fewer than five.
         p_value: Of the paired t-test, two-sided.
         adjusted: The same after Holm's correction over all comparisons of a metric.
         effect: The difference in standard deviations of the differences, Hedges' correction made (Hedges, 1981).
@@ -112,7 +114,7 @@ def compare(
         mean,
         deviation,
         _t_interval(mean, deviation, count, confidence, overlap),
-        NONE if overlap else bootstrap_interval(differences, confidence),
+        NONE if overlap or count < FEWEST_RESAMPLED else bootstrap_interval(differences, confidence),
         p_value,
         p_value,
         hedges(mean, deviation, count),
@@ -143,8 +145,8 @@ def with_holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _t_interval(mean: float, deviation: float, count: int, confidence: float, overlap: float) -> Interval:
-    if count < 2:
-        return NONE
+    if count < 2 or deviation == 0:
+        return NONE  # equal values say nothing about their chance
     half = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * deviation * math.sqrt(1 / count + overlap)
     return mean - half, mean + half
 
@@ -213,6 +215,11 @@ def _power(effect: float, count: int, overlap: float) -> float:
     bound = float(stats.t.isf((1 - CONFIDENCE) / 2, freedom))
     power = float(stats.nct.sf(bound, freedom, shift) + stats.nct.cdf(-bound, freedom, shift))
     return 1.0 if math.isnan(power) else power  # far beyond the bound SciPy gives up
+
+
+def variance_factor(count: int) -> float:
+    """Return how many times a sample variance of normal values the upper end of its 95 % interval is."""
+    return float((count - 1) / stats.chi2.ppf((1 - CONFIDENCE) / 2, count - 1))
 
 
 def variance_shares(groups: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:

@@ -62,9 +62,10 @@ def write_study(folder: Path, options: Options) -> None:
         before = read_file(path)
         for key in dict.fromkeys((*before, *values)):
             if key not in FREE and before.get(key) != values.get(key) and not _more_seeds(key, before, values):
+                fewer = "; a study can have more seeds, not fewer" if key == SEEDS else ""
                 raise UsageError(
-                    f"{path} has another {key} than the command line; go on with what has begun ({_command(folder)} "
-                    f"--resume), or give --name for a new study"
+                    f"{path} differs from the command line in {key}{fewer}; go on with what has begun "
+                    f"({_command(folder)} --resume), or give --name for a new study"
                 )
     head = f"# {_command(folder)}_again\n"
     write_text(path, head + yaml.safe_dump(values, sort_keys=False, width=110))

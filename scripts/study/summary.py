@@ -8,7 +8,7 @@ from scripts.cli.ledger import accuracy_interval
 from scripts.report.formats import duration
 from scripts.report.tables import Table
 from scripts.study import tables
-from scripts.study.analysis import Analysis, direction
+from scripts.study.analysis import Analysis, Cell, direction, is_rough_gap
 from scripts.study.options import Arm, Options
 from scripts.study.results import Result
 from scripts.study.searching import Choice
@@ -44,7 +44,7 @@ def sections(
         parts.append(("Searched settings", [chosen]))
     for metric, cells in analysis.items():
         better = direction(metric, results)
-        content: list[str | Table] = [f"{metric}: {WAYS[better]}." if better else f"{metric}."]
+        content: list[str | Table] = [_explained(metric, better, results)]
         content.append(tables.result_table(cells, better))
         power = tables.power_table(cells, options.difference if metric == options.metrics[0] else None)
         content += [power] if power is not None else []
@@ -55,8 +55,33 @@ def sections(
     if faults:
         more = [f"- and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
         parts.append(("Runs that failed", ["\n".join([*faults[:MOST_FAULTS], *more])]))
-    parts.append(("How to read this", [*_method(options), *_seen_before(looks), *_chance_of_samples(results, models)]))
+    parts.append(
+        (
+            "How to read this",
+            [
+                *_method(options),
+                *_seen_before(looks),
+                *_chance_of_samples(results, analysis.get("test/accuracy", ()), models),
+            ],
+        )
+    )
     return parts
+
+
+def _explained(metric: str, better: str, results: Sequence[Result]) -> str:
+    if not metric.startswith("gap/"):
+        return f"{metric}: {WAYS[better]}." if better else f"{metric}."
+    name = metric.removeprefix("gap/")
+    if is_rough_gap(metric, results):
+        return (
+            f"{metric}: training's {name} minus validation's, with training measured during the epoch on batches that "
+            f"regularizers change. Each arm changes them in its own way, so arms are not compared; with "
+            f"-c configs/callbacks/generalization_gap.yaml the gap is measured without regularization."
+        )
+    return (
+        f"{metric}: {name} on training samples minus that on validation samples, both measured without regularization "
+        f"and on true labels. It is small where an arm has learnt little, too."
+    )
 
 
 def _design(results: Sequence[Result], options: Options) -> list[str | Table]:
@@ -64,6 +89,7 @@ def _design(results: Sequence[Result], options: Options) -> list[str | Table]:
         ["arm", "what it adds", "tested at"],
         [[arm.name, _words(arm), f"its {arm.tested} epoch"] for arm in options.arms],
     )
+    results = list({result.folder: result for result in results}.values())  # sources may share a run
     ended = [result for result in results if not result.fault]
     sizes = [
         f"{min(found):,.0f} to {max(found):,.0f} {part}" if min(found) != max(found) else f"{max(found):,.0f} {part}"
@@ -77,6 +103,11 @@ def _design(results: Sequence[Result], options: Options) -> list[str | Table]:
     ]
     facts += [f"{options.folds} folds"] if options.folds else []
     facts += [f"samples: {', '.join(sizes)}"] if sizes else []
+    longer = sum(result.best_is_last for result in ended)
+    if longer:
+        facts.append(
+            f"the best epoch of {longer} of {len(ended)} runs is their last: more epochs may change the verdict"
+        )
     for name in ("git_commit", "device", "torch"):
         values = sorted({str(result.facts.get(name)) for result in ended})
         if len(values) > 1:
@@ -94,15 +125,15 @@ def _words(arm: Arm) -> str:
 
 def _method(options: Options) -> list[str]:
     lines = [
-        f"The others are compared with {options.arms[0].name}, pair by pair: two runs of a pair share the split and, "
-        "where the architecture is the same, the initial weights, and the order of the samples. Epochs and searched "
-        "settings are chosen by validation; the test part is read once by each run.",
+        f"The others are compared with {options.arms[0].name}, pair by pair. The two runs of a pair share the split, "
+        "the order of the samples and, if the architecture is the same, the initial weights. Epochs and searched "
+        "settings are chosen by validation; each run reads the test part once.",
         "Intervals are 95 % by Student's t. p is that of the paired t-test, corrected by Holm's method over all "
         "comparisons of a metric. Effect is the difference in standard deviations of the pairs' differences, with "
-        "Hedges' correction. Bootstrap intervals (bias-corrected and accelerated) of fewer than ten pairs are too "
-        "short. The verdict is that of the corrected test, the interval is not corrected: it may leave out 0 where no "
-        "difference is seen. No difference seen does not mean that there is none: the interval says how large it may "
-        "be.",
+        "Hedges' correction. Bootstrap intervals (bias-corrected and accelerated) need five pairs, and are too short "
+        "with fewer than ten. The verdict is that of the corrected test; the interval is not corrected, so it may "
+        "leave out 0 where no difference is seen. No difference seen does not mean that there is none: the interval "
+        "says how large it may be.",
     ]
     if options.folds or "split" in options.sources:
         lines.append(
@@ -127,22 +158,24 @@ def _seen_before(looks: Sequence[int]) -> list[str]:
     ]
 
 
-def _chance_of_samples(results: Sequence[Result], models: int) -> list[str]:
+def _chance_of_samples(results: Sequence[Result], cells: Sequence[Cell], models: int) -> list[str]:
     """Return a paragraph on the chance of the test samples, which seeds do not vary, and of a choice among models."""
     sizes = {int(result.facts["test"]) for result in results if result.facts.get("test")}
-    accuracies = [result.metrics["test/accuracy"] for result in results if "test/accuracy" in result.metrics]
     if len(sizes) != 1:
         return []
-    (size,), said = sizes, "Intervals over seeds hold for these test samples"
-    if not accuracies or not 0 <= max(accuracies) <= 1:
-        many = f"; they have been read for {models} models, so the best of these is flattered" if models > 1 else ""
-        return [f"{said}{many}."]
-    best, wide = max(accuracies), 1 - (1 - CONFIDENCE) / max(models, 1)
+    (size,) = sizes
+    text = f"Intervals over seeds hold for these {size:,} test samples"
+    if models > 1:
+        text += f", which have been read for {models} models so far (a recipe is one, whatever its seeds)"
+    means = [cell.spread.mean for cell in cells if cell.spread is not None]
+    if not means or not 0 <= max(means) <= 1:
+        return [f"{text}: the best of them looks better than it is." if models > 1 else f"{text}."]
+    best, wide = max(means), 1 - (1 - CONFIDENCE) / max(models, 1)
     low, high = accuracy_interval(best, size, wide)
-    among = f"the best of the {models} models that these have been read for" if models > 1 else "a model"
+    correction = f", {100 * CONFIDENCE:.0f} % by Bonferroni's correction for {models}" if models > 1 else ""
     return [
-        f"{said}. For other samples of the same kind, the accuracy of {among} is uncertain too: {best:.4f} on {size:,} "
-        f"samples means {low:.4f} to {high:.4f} (Wilson, {100 * wide:.4g} %{', by Bonferroni' if models > 1 else ''})."
+        f"{text}. For other samples of the same kind, the best mean accuracy here, {best:.4f}, stands for {low:.4f} to "
+        f"{high:.4f} (Wilson, {100 * wide:.4g} %{correction})."
     ]
 
 
@@ -158,11 +191,21 @@ def result_lines(results: Sequence[Result], options: Options, analysis: Analysis
             if cell.spread is None and any(other.spread for other in cells):
                 continue  # as memorised labels where none is wrong
             lines.append(f"  {name:<{width}}  {tables.in_words(cell, better, form)}")
-    return [*lines, ""]
+    return [*lines, *_legend(options, analysis), ""]
+
+
+def _legend(options: Options, analysis: Analysis) -> list[str]:
+    """Return what the numbers of `result_lines` are."""
+    counts = [len(cell.values) for metric in options.metrics for cell in analysis[metric]]
+    if max(counts, default=0) < 2:
+        return []
+    compared = any(cell.comparison for metric in options.metrics for cell in analysis[metric])
+    words = f"; difference to {options.arms[0].name} (95 % interval), p corrected by Holm" if compared else ""
+    return [f"mean ± standard deviation of the runs{words}"]
 
 
 def markdown(
-    title: str, command: str, parts: Sequence[tuple[str, Sequence[str | Table]]], pictures: Sequence[Path]
+    title: str, command: str, parts: Sequence[tuple[str, Sequence[str | Table]]], pictures: Mapping[Path, str]
 ) -> str:
     """Return a summary as Markdown.
 
@@ -170,14 +213,15 @@ def markdown(
         title: Its title.
         command: The command that repeats the study.
         parts: Headings, with paragraphs and tables.
-        pictures: Figures, relative to the file.
+        pictures: Captions of figures, by file, relative to the summary.
     """
     blocks = [f"# {title}", f"```bash\n{command}\n```"]
     for heading, content in parts:
         blocks.append(f"## {heading}")
         blocks += [item if isinstance(item, str) else markdown_table(item) for item in content]
     blocks += ["## Figures"] * bool(pictures)
-    blocks += [f"![{path.stem.replace('_', ' ')}]({path.as_posix()})" for path in pictures]
+    for path, caption in pictures.items():
+        blocks += [f"![{path.stem.replace('_', ' ')}]({path.as_posix()})", caption]
     blocks.append("`results.csv` has a row for each run, with its folder and its command.")
     return "\n\n".join(blocks) + "\n"
 

@@ -12,10 +12,11 @@ from scripts.study.design import short
 from scripts.study.results import Result
 from scripts.study.searching import Choice
 from scripts.study.sources import TOGETHER
-from scripts.study.statistics import Interval, variance_shares
+from scripts.study.statistics import Interval, variance_factor, variance_shares
 
 MISSING = "–"
 MOST_DECIMALS = 6
+FEWEST_PLANNED_BY = 3  # pairs; a deviation of two says next to nothing
 Form = Callable[..., str]
 
 
@@ -26,24 +27,23 @@ def result_table(cells: Sequence[Cell], better: str) -> Table:
         cells: Arms at levels.
         better: Which way the metric is better, "min", "max" or "".
     """
-    heads = ["arm", *_levels(cells), "n", "mean ± deviation", "95 % interval"]
-    heads += ["difference", "95 % interval", "p (Holm)", "effect"]
+    heads = ["arm", *_levels(cells), "n", "mean ± standard deviation", "95 % interval"]
+    if any(cell.comparison for cell in cells):
+        heads += ["verdict", "difference", "95 % interval", "p (Holm)", "effect"]
     form, rows = form_of(cells), []
     for cell in cells:
         found, compared = cell.spread, cell.comparison
         count = str(len(cell.values)) if len(cell.values) == cell.planned else f"{len(cell.values)} of {cell.planned}"
         row = [cell.arm, *cell.level.values(), count]
         if found is None:
-            rows.append([*row, *[MISSING] * (len(heads) - len(row)), "no run ended"])
+            rows.append([*row, "no run ended", *[MISSING] * (len(heads) - len(row) - 1)])
             continue
         row += [_mean(form, found.mean, found.deviation), _interval(form, found.interval)]
-        if compared is None:
-            row += ["", "", "", "", ""]
-        else:
-            row += [form(compared.difference, "+"), _interval(form, compared.interval, "+")]
-            row += [_p_value(compared.adjusted), _decimal(compared.effect), verdict(cell, better)]
-        rows.append(row)
-    return Table([*heads, "verdict"], rows)
+        if compared is not None:
+            row += [verdict(cell, better), form(compared.difference, "+"), _interval(form, compared.interval, "+")]
+            row += [_p_value(compared.adjusted), _decimal(compared.effect)]
+        rows.append([*row, *[""] * (len(heads) - len(row))])
+    return Table(heads, rows)
 
 
 def in_words(cell: Cell, better: str, form: Form) -> str:
@@ -65,15 +65,15 @@ def in_words(cell: Cell, better: str, form: Form) -> str:
 
 
 def power_table(cells: Sequence[Cell], worth: float | None) -> Table | None:
-    """Return what the runs could find: a row for each comparison; None without one.
+    """Return what the runs could find: a row for each comparison of three pairs or more; None without one.
 
     Args:
         cells: Arms at levels.
         worth: The difference worth finding, if there is one for this metric.
     """
-    compared = [cell for cell in cells if cell.comparison is not None and cell.comparison.count > 1]
+    compared = [cell for cell in cells if cell.comparison is not None and cell.comparison.count >= FEWEST_PLANNED_BY]
     heads = ["arm", *_levels(cells), "pairs", "deviation of differences", "bootstrap interval", "p (t-test)"]
-    heads += ["smallest difference found", *([] if worth is None else [f"pairs needed for {worth:g}"])]
+    heads += ["detectable difference", *([] if worth is None else [f"pairs needed for {worth:g}"])]
     form, rows = form_of(cells), []
     for cell in compared:
         one = cell.comparison
@@ -82,7 +82,10 @@ def power_table(cells: Sequence[Cell], worth: float | None) -> Table | None:
         row += [_interval(form, one.resampled, "+"), _p_value(one.p_value), form(one.detectable)]
         needed = "over 10,000" if one.needed is None else f"{one.needed:,}"
         rows.append(row if worth is None else [*row, needed])
-    note = "the smallest difference is found in 80 % of studies of this size, at 5 % and without Holm's correction"
+    note = (
+        "a true difference as large as the detectable one is found in 80 % of studies of this size, by a t-test at 5 % "
+        "without Holm's correction; a deviation of a few pairs is itself uncertain"
+    )
     return Table(heads, rows, note) if rows else None
 
 
@@ -108,7 +111,11 @@ def source_table(results: Sequence[Result], metric: str) -> Table | None:
             rows.append([*key, "all together", str(len(values[TOGETHER])), form(together), ""])
     levels = list(dict.fromkeys(name for result in results for name in result.run.level))
     heads = ["arm", *map(short, levels), "what varied", "n", "standard deviation", "share of the variance"]
-    note = "a variance from a few runs is uncertain: that of five may be off by a factor of eight"
+    fewest = min((len(some) for of in groups.values() for some in of.values() if len(some) > 1), default=2)
+    note = (
+        f"shares are of the sum of the sources' variances, each alone; a variance of {fewest} runs is uncertain: its "
+        f"95 % interval reaches up to {variance_factor(fewest):,.0f} times it"
+    )
     return Table(heads, rows, note) if rows else None
 
 

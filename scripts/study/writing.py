@@ -54,7 +54,7 @@ def write_study_results(
             file.write(as_png(figure))
     command = shlex.join(["holdout", "study", "--study", str(folder / STUDY_FILE), "--name", f"{folder.name}_again"])
     parts = sections(results, options, analysis, found, models, looks)
-    pictures = [Path("figures") / f"{name}.png" for name in drawn]
+    pictures = {Path("figures") / f"{name}.png": str(figure.get_label()) for name, figure in drawn.items()}
     plain = [{"heading": heading, "content": [_plain(item) for item in content]} for heading, content in parts]
     write_text(folder / TABLES, json.dumps({"command": command, "looks": looks, "parts": plain}, indent=1) + "\n")
     write_text(folder / "summary.md", markdown(folder.name, command, parts, pictures))

@@ -104,6 +104,16 @@ def test_each_run_reads_the_test_part_once_and_the_ledger_counts_its_models(done
     assert len({line["part"] for line in of_study}) == 1
 
 
+def test_a_finished_study_is_read_again_by_its_name_and_for_metrics_that_it_has(done) -> None:
+    desk, _ = done
+    again = ("study", "--name", "digits", "--resume", "--metric")
+    assert "test/loss\n  plain  " in desk.here(*again, "test/loss").stdout
+    said = desk.here(*again, "test/acuracy", status=2).stderr
+    assert "--metric test/acuracy is not measured; did you mean test/accuracy?" in said
+    said = desk.here(*again, "memorization/wrong_label", status=2).stderr
+    assert "-c configs/callbacks/memorization.yaml measures it" in said
+
+
 def test_a_report_takes_a_study(done) -> None:
     desk, _ = done
     assert "4 runs" in desk.here("report", "studies/digits").stdout
@@ -148,7 +158,7 @@ def test_a_refused_study_leaves_what_is_there(desk) -> None:
     (folder / "study.yaml").write_text("fit: -c configs/digits.yaml\nseeds: 9\n")
     (folder / "summary.md").write_text("results")
     said = desk.here(*study(desk), "--name", "kept", "--resume", status=2).stderr
-    assert "has another" in said
+    assert "differs from the command line in" in said
     assert (folder / "summary.md").read_text() == "results"
     assert "is there already" in desk.here(*study(desk), "--name", "kept", status=2).stderr
     for content in ("", "[]", "fit: [", "x" * 2**21):

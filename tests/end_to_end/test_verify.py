@@ -1,6 +1,7 @@
 """`holdout verify` and `holdout compare` on real runs."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,18 +37,26 @@ def test_each_stretch_of_a_run_is_what_training_again_gives(desk, run, monkeypat
 def test_a_whole_run_is_verified_from_nothing(desk, run) -> None:
     said = desk.here("verify", str(run), "--whole").stdout
     assert "training the whole of" in said
-    assert re.search(r"verified .+last\.ckpt is bit for bit", said)
+    assert re.search(r"verified .+last\.ckpt and .+best\.ckpt are bit for bit", said)
 
 
-def test_a_run_that_was_touched_up_is_found_out(desk) -> None:
-    run = desk.fit("touched", epochs=2)
-    path = run / "checkpoints/last.ckpt"
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_a_checkpoint_that_was_touched_up_is_found_out(desk, run, name, tmp_path) -> None:
+    copy = tmp_path / "noisy/version_0"
+    shutil.copytree(run, copy)
+    path = copy / f"checkpoints/{name}.ckpt"
     content = torch.load(path, weights_only=True)
     next(iter(content["state_dict"].values())).view(-1)[0] += 1e-6
     torch.save(content, path)
-    said = desk.here("verify", str(run), "--whole", status=2)
-    assert "is not what training again gives: state_dict." in said.stderr
-    assert "Traceback" not in said.stderr
+    said = desk.here("verify", str(copy), "--whole", status=2)
+    assert f"{name}.ckpt is not what training again gives: state_dict." in said.stderr
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "is not a checkpoint that can be read" in desk.here("verify", str(copy), status=2).stderr
+
+
+def test_the_best_epoch_is_verified_where_it_is_the_last(desk) -> None:
+    said = desk.here("verify", str(desk.fit("short", epochs=2))).stdout
+    assert re.search(r"verified .+last\.ckpt and .+best\.ckpt are bit for bit", said)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +76,10 @@ def test_what_cannot_be_verified_is_refused_in_a_line(desk, run, words, said) ->
 def test_an_unfinished_run_is_not_verified(desk) -> None:
     run = desk.fit("unfinished")
     (run / "summary.json").unlink()
-    assert "its training has not ended" in desk.here("verify", str(run), status=2).stderr
+    assert (
+        "if its training has not ended, go on with holdout fit --ckpt_path"
+        in desk.here("verify", str(run), status=2).stderr
+    )
 
 
 def test_two_runs_are_compared_sample_by_sample(desk) -> None:

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,21 +84,31 @@ def test_which_way_is_better_is_known_of_metrics_alone() -> None:
     assert direction("test/unheard_of", results) == ""
 
 
+def test_gaps_are_compared_if_they_were_measured_without_regularization() -> None:
+    rough = [*runs(ARMS[0], PLAIN), *runs(ARMS[1], MIXUP)]
+    clean = [replace(result, clean_gap=True) for result in rough]
+    assert all(cell.comparison is None for cell in analyse(rough, OPTIONS, "gap/accuracy"))
+    assert analyse(clean, OPTIONS, "gap/accuracy")[1].comparison is not None
+    pages = [dict(sections(some, OPTIONS, analyse_all(some, OPTIONS), {}, models=1)) for some in (rough, clean)]
+    assert "arms are not compared" in pages[0]["gap/accuracy"][0]
+    assert "both measured without regularization" in pages[1]["gap/accuracy"][0]
+
+
 def test_a_summary_holds_every_arm_and_its_verdict() -> None:
     results = [*runs(ARMS[0], PLAIN), *runs(ARMS[1], MIXUP)]
     parts = sections(results, OPTIONS, analyse_all(results, OPTIONS), {}, models=7)
-    page = markdown("study", "holdout study", parts, [Path("figures/points.png")])
+    page = markdown("study", "holdout study", parts, {Path("figures/points.png"): "Every run is a point."})
     assert "| mixup | 4 | 0.9400 ± 0.0082 |" in page
     assert "| better |" in page
-    assert "the best of the 7 models" in page
+    assert "read for 7 models" in page
     assert "![points](figures/points.png)" in page
 
 
 def test_seeds_that_were_added_after_a_look_are_told() -> None:
     results = [*runs(ARMS[0], PLAIN), *runs(ARMS[1], MIXUP)]
     analysis = analyse_all(results, OPTIONS)
-    page = markdown("study", "holdout study", sections(results, OPTIONS, analysis, {}, 1, looks=[2, 4]), [])
+    page = markdown("study", "holdout study", sections(results, OPTIONS, analysis, {}, 1, looks=[2, 4]), {})
     assert "Results were seen at 2 seeds before there were 4." in page
     assert "were seen at" not in markdown(
-        "study", "holdout study", sections(results, OPTIONS, analysis, {}, 1, [4]), []
+        "study", "holdout study", sections(results, OPTIONS, analysis, {}, 1, [4]), {}
     )

@@ -46,6 +46,18 @@ def test_sources_apart_vary_one_at_a_time() -> None:
         seeds = [{**BASE, **seeds_of(run.words)} for run in runs if run.varied == source]
         changing = {key for key in BASE if len({str(one[key]) for one in seeds}) > 1}
         assert changing == {source}
+    assert len({run.name for run in runs}) == 12 - 2  # those with the recipe's seeds are shared
+
+
+@given(st.lists(st.sampled_from(sorted(SOURCES)), min_size=1, unique=True), st.integers(1, 3))
+def test_runs_that_share_a_name_share_their_seeds_and_others_do_not(sources: list[str], seeds: int) -> None:
+    options = Options(words=("-c", "x.yaml"), sources=tuple(sources), apart=True, seeds=seeds)
+    found: dict[str, set[str]] = {}
+    for run in comparison(options, {"plain": BASE}, {}):
+        stated = {**{source: str(seed) for source, seed in BASE.items() if source != "initialization"}}
+        found.setdefault(run.name, set()).add(str(sorted((stated | seeds_of(run.words)).items())))
+    assert all(len(kinds) == 1 for kinds in found.values())
+    assert len({kind for kinds in found.values() for kind in kinds}) == len(found)
 
 
 @given(st.sets(st.sampled_from(sorted(SOURCES)), min_size=1), st.integers(0, 9))

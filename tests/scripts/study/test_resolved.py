@@ -50,6 +50,8 @@ def test_what_is_compared_fits_the_task(recipe: str, metrics: tuple[str, ...]) -
         (["--vary", "data.split.train_fractoin=0.1,0.5"], "train_fraction"),
         (["--vary", "model.optimizer.lr=0.1,abc"], "abc"),
         (["--arm", "plain", "--arm", "other=--data.split.seed 3"], "arm other has other seeds than plain"),
+        (["--arm", "plain", "--arm", "wine=--data datamodules.Wine"], "arm wine has the data datamodules.*Wine"),
+        (["--vary", "model.optimizer.lr=0.1,abc"], "--vary model.optimizer.lr=abc: "),
         (["--trainer.limit_test_batches", "2"], "the whole test part"),
         (["--trainer.fast_dev_run", "true"], "keeps nothing"),
         (["--checkpoint", "null"], "a study tests a checkpoint"),
@@ -76,8 +78,8 @@ def test_a_study_does_not_go_on_with_other_settings(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--metric", "accuracy"], "did you mean test/accuracy"),
-        (["--metric", "tset/accuracy"], "did you mean test/accuracy"),
+        (["--metric", "accuracy"], "for example test/accuracy"),
+        (["--metric", "tset/accuracy"], "did you mean test?"),
         (
             ["--metric", "gap/loss", "--search", "model.optimizer.lr=log:0.01:0.1", "--trials", "2"],
             "metric of the test first",
