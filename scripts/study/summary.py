@@ -74,13 +74,13 @@ def _explained(metric: str, better: str, results: Sequence[Result]) -> str:
     name = metric.removeprefix("gap/")
     if is_rough_gap(metric, results):
         return (
-            f"{metric}: training's {name} minus validation's, with training measured during the epoch on batches that "
-            f"regularizers change. Each arm changes them in its own way, so arms are not compared; with "
-            f"-c configs/callbacks/generalization_gap.yaml the gap is measured without regularization."
+            f"{metric}: how much better {name} is in training than in validation. Training is measured during the "
+            f"epoch, on batches that regularizers change, each in its own way: arms are not compared. With -c "
+            f"configs/callbacks/generalization_gap.yaml the gap is measured without regularization."
         )
     return (
-        f"{metric}: {name} on training samples minus that on validation samples, both measured without regularization "
-        f"and on true labels. It is small where an arm has learnt little, too."
+        f"{metric}: how much better {name} is on training samples than on validation samples, both measured without "
+        f"regularization. It is small where an arm has learnt little, too."
     )
 
 
@@ -160,10 +160,10 @@ def _seen_before(looks: Sequence[int]) -> list[str]:
 
 def _chance_of_samples(results: Sequence[Result], cells: Sequence[Cell], models: int) -> list[str]:
     """Return a paragraph on the chance of the test samples, which seeds do not vary, and of a choice among models."""
-    sizes = {int(result.facts["test"]) for result in results if result.facts.get("test")}
-    if len(sizes) != 1:
+    parts = {(result.facts.get("test_part"), result.facts["test"]) for result in results if result.facts.get("test")}
+    if len(parts) != 1:
         return []
-    (size,) = sizes
+    size = int(parts.pop()[1])
     text = f"Intervals over seeds hold for these {size:,} test samples"
     if models > 1:
         text += f", which have been read for {models} models so far (a recipe is one, whatever its seeds)"
