@@ -5,7 +5,6 @@ again goes on from there.
 """
 
 import logging
-import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,10 +16,9 @@ from typing import Any, Protocol
 
 from scripts.cli.errors import UsageError
 from scripts.study.results import STOPPED
-from scripts.study.trial import Task
+from scripts.study.worker import EPOCH, FAULT, NUMBER, PROGRESS, SCORE, Task, work
 
 NEEDS = "study needs Ray: pip install 'holdout[study]'"
-NUMBER, FAULT, SCORE, PROGRESS, EPOCH = "number", "fault", "score", "progress", "epoch"
 MOST_EPOCHS = 10**6
 OBJECT_STORE = 2**27  # bytes: runs pass nothing through it
 # Before Ray is imported: no reports to its makers, no files of its own, no folder for each trial to run in.
@@ -165,7 +163,7 @@ def run_all(
 
     # By the epoch that a run is in, which a run that is started again goes on counting; none reaches the last rung.
     scheduler = ASHAScheduler(time_attr=EPOCH, metric=SCORE, mode="max", max_t=MOST_EPOCHS) if halving else None
-    trainable = tune.with_resources(partial(_trainable, list(tasks)), {"cpu": resources.threads, "gpu": resources.gpus})
+    trainable = tune.with_resources(partial(work, list(tasks)), {"cpu": resources.threads, "gpu": resources.gpus})
     try:
         tune.Tuner(
             trainable,
@@ -184,22 +182,6 @@ def run_all(
         ).fit()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _trainable(tasks: list[Task], config: dict[str, Any]) -> None:
-    """Carry out a task in a worker of Ray; the libraries that it imports serve all later ones of that worker."""
-    from ray import tune
-
-    from scripts.study.trial import carry_out
-
-    last: dict[str, Any] = {SCORE: math.nan, EPOCH: 1}
-
-    def report(epoch: int, progress: str, score: float) -> None:
-        last.update({SCORE: score, EPOCH: epoch})
-        tune.report({PROGRESS: progress, **last})
-
-    fault = carry_out(tasks[config[NUMBER]], report)
-    tune.report({FAULT: fault, **last})
 
 
 def _listener(watcher: Watcher) -> Any:

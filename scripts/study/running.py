@@ -16,7 +16,7 @@ from scripts.study.design import PlannedRun
 from scripts.study.engine import Resources, cluster, resources_for, run_all
 from scripts.study.options import Options
 from scripts.study.results import STOPPED, STOPPED_FILE, Result, read_result
-from scripts.study.trial import Task
+from scripts.study.worker import Task
 
 PAUSE = 300.0  # seconds without a line, where there is no terminal
 

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import lightning as L
 import torch
@@ -20,32 +20,9 @@ from scripts.cli.jobs import JOBS
 from scripts.cli.ledger import RUNS
 from scripts.cli.training import run
 from scripts.study.results import is_tested
+from scripts.study.worker import Task
 
 PAUSE = 10.0  # seconds
-
-
-class Task(NamedTuple):
-    """What a worker is told of a run.
-
-    Attributes:
-        words: The words after `holdout fit`.
-        folder: The run's folder.
-        tested: The checkpoint to test, "best" or "last"; "" tests none.
-        calibrated: Whether it is calibrated before.
-        threads: CPU threads.
-        log: File for what the run prints.
-        directory: The working directory of the command.
-        monitor: Metric that decides, at each validation, whether the run goes on; "" lets it end by itself.
-    """
-
-    words: list[str]
-    folder: str
-    tested: str
-    calibrated: bool
-    threads: int
-    log: str
-    directory: str
-    monitor: str
 
 
 class Report(L.Callback):
