@@ -1,178 +1,121 @@
-"""Times an epoch of tutorial 003's hand-written loop against this project's, in turn, in one process.
+"""Measures this project against its rivals, in turn, and writes a table and a JSON file.
 
-python -m scripts.benchmark --data_dir data
+python -m scripts.benchmark                        every suite, some minutes each
+python -m scripts.benchmark --quick                a look
+python -m scripts.benchmark --suite mlp_epoch      one suite; --suite may be given again
 
-Both train the 784-256-128-10 perceptron on the same MNIST images in batches of 64 with SGD and then measure the same
-validation images. The loop is the tutorial's, line by line, on torchvision's dataset and loader; ours is `holdout fit`
-itself: metrics, TensorBoard, early stopping, both checkpoints. What is quoted is the ratio of the medians: on a noisy
-machine seconds alone mean little.
+What counts is the ratio: the median over rounds of ours divided by the rival's in the same round. Seconds alone depend
+on the machine. A run is clean if no other process used more than a tenth of a core meanwhile. Data (MNIST, CIFAR-10)
+are taken from `--data_dir`; a suite whose data are missing is left out, and says so.
 """
 
 import argparse
-import contextlib
-import io
+import json
 import logging
-import statistics
+import pkgutil
 import sys
 import tempfile
-import time
 import warnings
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-import lightning as L
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
-from torchvision import datasets, transforms
-
-from callbacks.lookup import find_callback
-from datamodules import MNIST, DataError
-from models import Preprocessing
-from scripts.cli.training import fit_recipe
-
-
-class TutorialNet(nn.Module):
-    """Tutorial 003's network, as it stands there."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(784, 256)
-        self.fc2 = nn.Linear(256, 128)
-        self.fc3 = nn.Linear(128, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, 1, 28, 28) to logits (N, 10)."""
-        x = x.view(-1, 784)
-        x = F.relu(self.fc1(x))
-        x = F.relu(self.fc2(x))
-        logits: Tensor = self.fc3(x)
-        return logits
-
-
-class EpochTimer(L.Callback):
-    """Notes how long each epoch takes, from its start to the next one's, and how much of it is training."""
-
-    def __init__(self) -> None:
-        self.epochs: list[float] = []
-        self.training: list[float] = []
-        self._start = 0.0
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note the end of the epoch before, checkpoints included."""
-        self.on_train_end(trainer, pl_module)
-        self._start = time.perf_counter()
-
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note the end of the training batches."""
-        if self._start:
-            self.training.append(time.perf_counter() - self._start)
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note the end of the last epoch."""
-        if self._start:
-            self.epochs.append(time.perf_counter() - self._start)
-
-
-def tutorial_epoch(net: nn.Module, optimizer: torch.optim.Optimizer, train: Any, val: Any) -> float:
-    """Run one epoch of the tutorial's `train` and `evaluate`; return its seconds."""
-    start = time.perf_counter()
-    net.train()
-    for data, target in train:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(net(data), target)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    net.eval()
-    val_loss, correct = 0.0, 0
-    with torch.no_grad():
-        for data, target in val:
-            output = net(data)
-            val_loss += F.cross_entropy(output, target, reduction="sum").item()
-            prediction = output.max(1, keepdim=True)[1]
-            correct += prediction.eq(target.view_as(prediction)).sum().item()
-    return time.perf_counter() - start
-
-
-def floor_epoch(net: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor) -> float:
-    """Run one epoch as a bare loop over slices of prepared tensors: what no framework can beat; return its seconds."""
-    start = time.perf_counter()
-    order = torch.randperm(len(inputs))
-    for start_of_batch in range(0, len(order), 64):
-        chosen = order[start_of_batch : start_of_batch + 64]
-        optimizer.zero_grad()
-        loss = F.cross_entropy(net(inputs[chosen]), targets[chosen])
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    return time.perf_counter() - start
-
-
-def our_epochs(data_dir: str, folder: str, epochs: int) -> EpochTimer:
-    """Run `holdout fit`; return the times of its epochs."""
-    settings = {
-        "model": "models.Classifier",
-        "model.network": "models.networks.MLP",
-        "model.optimizer": "torch.optim.SGD",
-        "model.optimizer.lr": "0.01",
-        "data": "datamodules.MNIST",
-        "data.data_dir": data_dir,
-        "data.batch_size": "64",
-        "trainer.max_epochs": str(epochs),
-        "trainer.accelerator": "cpu",
-        "trainer.enable_progress_bar": "false",
-        "trainer.callbacks": f"{EpochTimer.__module__}.EpochTimer",  # before ours, so that it times them too
-        "runs_dir": folder,
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        trainer = fit_recipe([f"--{key}={value}" for key, value in settings.items()]).trainer
-    timer = find_callback(trainer, EpochTimer)
-    assert timer is not None
-    return timer
+from callbacks.files import write_text
+from datamodules import DataError
+from scripts import benchmarks
+from scripts.benchmarks.contest import Contest, Outcome, hold, spread
+from scripts.benchmarks.machine import IDLE, describe_machine
+from scripts.benchmarks.setup import Setup
 
 
 def main() -> None:
-    """Time both, in turn, and print the medians and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data_dir", default="data", help="folder that holds MNIST/raw (default: data)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds, each of all loops in turn (default: 5)")
-    arguments = parser.parse_args()
+    """Measure what the command line asks for."""
+    arguments = _parser().parse_args()
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore")
-    data = MNIST(arguments.data_dir, batch_size=64)
-    try:
-        data.prepare_data()
-        data.setup()
-    except DataError as error:
-        print(f"benchmark: error: {error}", file=sys.stderr)
-        sys.exit(2)
-    assert data.split is not None
-    images = datasets.MNIST(arguments.data_dir, train=True, transform=transforms.Compose([transforms.ToTensor()]))
-    train = DataLoader(Subset(images, data.split.train.tolist()), batch_size=64, shuffle=True)
-    val = DataLoader(Subset(images, data.split.val.tolist()), batch_size=64, shuffle=False)
-    chosen = torch.from_numpy(data.split.train)
-    assert isinstance(data.samples.inputs, Tensor)
-    prepare = Preprocessing(**data.preprocessing)
-    inputs, targets = prepare(data.samples.inputs[chosen]), data.samples.targets[chosen]
-    net, bare = TutorialNet(), TutorialNet()
-    sgd, bare_sgd = (torch.optim.SGD(network.parameters(), lr=0.01) for network in (net, bare))
-    times: dict[str, list[float]] = {"tutorial": [], "ours": [], "ours, training": [], "floor, training": []}
+    machine = describe_machine()
+    instructions = " ".join(machine["instructions"])
+    print(f"{machine['processor']}, {machine['cores']} cores ({instructions}), torch {machine['torch']}", flush=True)
+    found = []
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(arguments.rounds + 1):
-            tutorial = tutorial_epoch(net, sgd, train, val)
-            timer = our_epochs(arguments.data_dir, folder, 2)
-            floor = floor_epoch(bare, bare_sgd, inputs, targets)
-            if number:  # the first round warms caches up
-                times["tutorial"].append(tutorial)
-                times["ours"].append(timer.epochs[-1])
-                times["ours, training"].append(timer.training[-1])
-                times["floor, training"].append(floor)
-                print(f"round {number}: tutorial {tutorial:.2f} s, ours {timer.epochs[-1]:.2f} s", flush=True)
-    for name, seconds in times.items():
-        print(f"{name:<16} median {statistics.median(seconds):.2f} s  ({min(seconds):.2f} to {max(seconds):.2f})")
-    ratios = [ours / theirs for ours, theirs in zip(times["ours"], times["tutorial"], strict=True)]
-    ratio = statistics.median(times["ours"]) / statistics.median(times["tutorial"])
-    print(f"ours / tutorial  {ratio:.2f}  (by round {min(ratios):.2f} to {max(ratios):.2f})")
+        setup = Setup(arguments.data_dir, Path(folder), arguments.quick)
+        for name in arguments.suite or sorted(suites()):
+            for outcome in _outcomes(name, setup, arguments.rounds, required=bool(arguments.suite)):
+                print(*lines_of(outcome), sep="\n", flush=True)
+                found.append({"suite": name, **as_plain(outcome)})
+    write_text(arguments.output, json.dumps({"machine": machine, "contests": found}, indent=1) + "\n")
+    print(f"written to {arguments.output}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", action="append", choices=sorted(suites()), help="a suite; all by default")
+    parser.add_argument("--quick", action="store_true", help="less work in each measurement")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds, each of all contenders in turn (default: 5)")
+    parser.add_argument("--data_dir", default="data", help="folder of the datasets (default: data)")
+    parser.add_argument("--output", type=Path, default=Path("benchmark.json"), help="default: benchmark.json")
+    return parser
+
+
+def suites() -> list[str]:
+    """Return the names of the suites: the modules that say what they measure."""
+    modules = (found.name for found in pkgutil.iter_modules(benchmarks.__path__))
+    return [name for name in modules if hasattr(import_module(f"{benchmarks.__name__}.{name}"), "contests")]
+
+
+def _outcomes(name: str, setup: Setup, rounds: int, *, required: bool) -> Iterator[Outcome]:
+    """Yield what the contests of a suite measured."""
+    module = import_module(f"{benchmarks.__name__}.{name}")
+    print(f"\n{name}: {(module.__doc__ or '').strip().splitlines()[0]}", flush=True)
+    try:
+        contests: Sequence[Contest] = module.contests(setup)
+    except DataError as error:
+        if required:
+            print(f"benchmark: error: {error}", file=sys.stderr)
+            sys.exit(2)
+        print(f"  left out: {error}")
+        return
+    for contest in contests:
+        yield hold(contest, rounds)
+
+
+def lines_of(outcome: Outcome) -> list[str]:
+    """Return the printed lines on a contest."""
+    contest = outcome.contest
+    lines = [f"  {contest.title} [{contest.unit}]"]
+    for name, values in outcome.values.items():
+        middle, low, high = spread(values)
+        lines.append(f"    {name:<28} {middle:10,.4g}   ({low:,.4g} to {high:,.4g})")
+    for target in contest.targets:
+        values = target.values(outcome.values)
+        middle, low, high = spread(values)
+        verdict = "met" if target.met(values) else "missed"
+        lines.append(f"    {target}: {middle:.3g} ({low:.3g} to {high:.3g}), {verdict}")
+    if outcome.busiest is not None and outcome.busiest[1] > IDLE:
+        name, share = outcome.busiest
+        lines.append(f"    not clean: {name} used {100 * share:.0f} % of a core meanwhile")
+    return lines
+
+
+def as_plain(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as plain values."""
+    contest, busiest = outcome.contest, outcome.busiest
+    targets = []
+    for target in contest.targets:
+        values = target.values(outcome.values)
+        middle, low, high = spread(values)
+        met = target.met(values)
+        targets.append({"target": str(target), "median": middle, "least": low, "greatest": high, "met": met})
+    return {
+        "title": contest.title,
+        "unit": contest.unit,
+        "values": dict(outcome.values),
+        "targets": targets,
+        "clean": None if busiest is None else busiest[1] <= IDLE,
+        "busiest_other_process": None if busiest is None else {"name": busiest[0], "cores": busiest[1]},
+    }
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import yaml
 
 from datamodules import MNIST
 from datamodules.samples import Samples
-from scripts.benchmark import our_epochs
+from scripts.benchmarks.mlp_epoch import our_epochs
+from scripts.benchmarks.setup import Setup
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 
 
@@ -19,7 +20,7 @@ def test_what_is_timed_is_the_command_itself(monkeypatch: pytest.MonkeyPatch, ca
     samples = Samples(inputs, torch.arange(300) % 10, np.arange(200, 300))
     monkeypatch.setattr(MNIST, "prepare_data", lambda self: None)
     monkeypatch.setattr(MNIST, "load", lambda self: samples)
-    timer = our_epochs("elsewhere", "timed", 2)
+    timer = our_epochs(Setup("elsewhere", Path("timed")), 2)
     assert len(timer.epochs) == len(timer.training) == 2
     assert all(whole > part > 0 for whole, part in zip(timer.epochs, timer.training, strict=True))
     (folder,) = Path("timed").glob("*/version_0")
