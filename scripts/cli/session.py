@@ -56,6 +56,28 @@ def _build_data(config: Namespace, built: DataModule | None, *args: Any, **kwarg
         return build_object(*args, **kwargs)
 
 
+def build_objects(parser: Parser, config: Namespace, data: DataModule | None = None) -> Namespace:
+    """Return model, data and callbacks as settings name them.
+
+    Args:
+        parser: The job's parser.
+        config: All settings, parsed.
+        data: The datamodule, if it has been built by these settings already.
+
+    Raises:
+        ValueError: A class refuses its arguments; or TypeError.
+    """
+    seed_process(config)
+    builders: dict[type[Any], Any] = dict.fromkeys(BUILT, build_object)
+    builders[L.LightningDataModule] = partial(_build_data, config, data)
+    if config.initialization_seed is not None:
+        torch.manual_seed(config.initialization_seed)
+    built: Namespace = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
+    if config.initialization_seed is not None:
+        seed_process(config)
+    return built
+
+
 class Session:
     """Trainer, model and data of one command line, ready to run.
 
@@ -85,7 +107,6 @@ class Session:
         self, job: Job, invocation: Invocation, parser: Parser, config: Namespace, data: DataModule | None = None
     ) -> None:
         self.job, self.checkpoint, self.runs_dir = job, invocation.checkpoint, invocation.runs_dir
-        seed_process(config)
         recipe = parser.dump(config, skip_unset=False)
         self.settings: dict[str, Any] = yaml.safe_load(recipe)
         self._network_changes: list[str] = []
@@ -95,13 +116,7 @@ class Session:
             self._network_changes = changes_of_network(self.checkpoint, self.settings)
         try:
             with self._initial_weights():
-                builders: dict[type[Any], Any] = dict.fromkeys(BUILT, build_object)
-                builders[L.LightningDataModule] = partial(_build_data, config, data)
-                if config.initialization_seed is not None:
-                    torch.manual_seed(config.initialization_seed)
-                built = parser.instantiate(config, instantiators=[(builders[kind], kind, True) for kind in BUILT])
-                if config.initialization_seed is not None:
-                    seed_process(config)
+                built = build_objects(parser, config, data)
             self.model: Task = built.model
             views = getattr(built, "test_time_augmentation", None)
             if isinstance(self.model, Task):

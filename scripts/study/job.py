@@ -22,7 +22,7 @@ from scripts.study.design import comparison, search
 from scripts.study.engine import check_ray
 from scripts.study.options import Options
 from scripts.study.reading import read_options
-from scripts.study.resolved import Resolved, check_metrics, default_metrics, resolve_arms, write_settings
+from scripts.study.resolved import Resolved, check_metrics, check_runs, default_metrics, resolve_arms, write_settings
 from scripts.study.results import Result
 from scripts.study.running import Runner, unmeasured
 from scripts.study.searching import Choice, choose, write_trials
@@ -41,6 +41,8 @@ def run(job: Job, words: list[str]) -> None:
         options = read_options(words)
         check_ray(options.address)
         arms = resolve_arms(options)
+        if not options.resume:
+            check_runs(options)
         try:
             _study(options, arms)
         except WriteError as error:

@@ -1,11 +1,13 @@
 """The settings that an arm's words add up to, before anything is trained."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonargparse import Namespace
 
 from callbacks.files import write_text
 from models import Classifier
@@ -13,10 +15,12 @@ from models.init_args import find_class
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
 from scripts.cli.jobs import JOBS
+from scripts.cli.parser import Parser
+from scripts.cli.session import build_objects
 from scripts.cli.trainer import on_several_devices
-from scripts.cli.training import read_settings
+from scripts.cli.training import USER_ERRORS, read_settings
 from scripts.report.values import inside
-from scripts.study.design import flags
+from scripts.study.design import flags, level_words, levels
 from scripts.study.options import Arm, Options
 
 PARTS = ("test", "val", "train", "gap", "memorization")
@@ -97,6 +101,34 @@ def _of_arm(arm: Arm, options: Options, level: Mapping[str, str]) -> Resolved:
         where = f"arm {arm.name}: " if len(options.arms) > 1 else ""
         raise UsageError(f"{where}{error}") from error
     return settings[0]
+
+
+def check_runs(options: Options) -> None:
+    """Build data and model of each arm at each level, so that what cannot be trained is found before all training.
+
+    Raises:
+        UsageError: A class refuses its arguments, or the data are not there.
+    """
+    held: tuple[Any, Any] = (None, None)  # the last data, which the next arm may share
+    for level, arm in itertools.product(levels(options), options.arms):
+        examples = {key: space.examples[0] for key, space in arm.search.items()}
+        try:
+            _, parser, config, data = read_settings(
+                JOBS["fit"], [*options.words, *arm.words, *flags(level), *flags(examples)]
+            )
+            settings = config.get("data")
+            built = _built(parser, config, held[1] if settings == held[0] else data)
+            held = settings, built.data
+        except (UsageError, *USER_ERRORS) as error:
+            where = [*[f"arm {arm.name}"] * (len(options.arms) > 1), *level_words(level)]
+            raise UsageError(f"{', '.join(where)}: {error}" if where else str(error)) from error
+
+
+def _built(parser: Parser, config: Namespace, data: Any) -> Namespace:
+    try:
+        return build_objects(parser, config, data)
+    except (ValueError, TypeError) as error:
+        parser.error(str(error), error)
 
 
 def default_metrics(arms: Mapping[str, Resolved]) -> tuple[str, ...]:

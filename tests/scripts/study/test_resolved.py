@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from datamodules import Digits
 from scripts.cli.errors import UsageError
 from scripts.study.reading import read_options
-from scripts.study.resolved import check_metrics, default_metrics, resolve_arms, write_settings
+from scripts.study.resolved import check_metrics, check_runs, default_metrics, resolve_arms, write_settings
 
 ROOT = Path(__file__).parents[3]
 DIGITS = ("-c", "configs/digits.yaml")
@@ -61,6 +62,28 @@ def test_what_is_compared_fits_the_task(recipe: str, metrics: tuple[str, ...]) -
 def test_what_cannot_be_compared_is_refused_before_anything_is_trained(words: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         resolve_arms(read_options([*DIGITS, *words]))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--vary", "data.split.train_fraction=0.1,1.5"], "train_fraction 1.5: .*1.5"),
+        (["--arm", "plain", "--arm", "configs/regularizers/disturb_value.yaml"], "arm disturb_value: DisturbValue is"),
+        (["--data", "datamodules.ImageFolder", "--data.data_dir", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        check_runs(read_options([*DIGITS, *words]))
+
+
+def test_what_can_be_trained_is_built_and_data_are_read_once_for_arms_that_share_them(monkeypatch) -> None:
+    read: list[str] = []
+    load = Digits.load
+    monkeypatch.setattr(Digits, "load", lambda self: read.append("read") or load(self))
+    arms = ["--arm", "plain", "--arm", "configs/regularizers/mixup.yaml", "--arm", "dry=--model.network.dropout 0.5"]
+    check_runs(read_options([*DIGITS, *arms, "--vary", "data.split.train_fraction=0.5,0.9"]))
+    assert len(read) == 2
 
 
 def test_arms_that_differ_in_how_they_are_tested_alone_are_two() -> None:
