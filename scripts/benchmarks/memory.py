@@ -1,0 +1,37 @@
+"""Peak resident memory of `holdout fit` on CIFAR-10, whose pixels are 184 MB."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from datamodules import CIFAR10
+from scripts.benchmarks.contest import Contest, Target
+from scripts.benchmarks.setup import Setup
+
+OURS = "ours"
+ROOT = Path(__file__).parents[2]
+
+
+def contests(setup: Setup) -> Sequence[Contest]:
+    """Return the contest."""
+    CIFAR10(setup.data_dir).prepare_data()
+    return [
+        Contest(
+            "peak memory of fit on CIFAR-10", "GB", {OURS: lambda _: peak(setup)}, [Target(OURS, None, 1.3)],
+            rounds=2, warm_up=0,
+        )
+    ]  # fmt: skip
+
+
+def peak(setup: Setup) -> float:
+    """Run a few steps of `configs/cifar10_cnn.yaml` in a process of its own; return its peak resident memory in GB."""
+    words = ["-c", str(ROOT / "configs/cifar10_cnn.yaml"), "--data.data_dir", setup.data_dir]
+    words += ["--trainer.max_steps", "50", "--trainer.limit_val_batches", "4", "--runs_dir", str(setup.folder)]
+    words = [sys.executable, "-m", "scripts.main", "fit", *words]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(words)} failed")
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9  # bytes there, kilobytes on Linux
