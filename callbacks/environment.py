@@ -2,9 +2,11 @@
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ import numpy
 import torch
 import torchmetrics
 import torchvision
+
+CPU_INFO = Path("/proc/cpuinfo")
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "sve", "bf16")
 
 
 def describe_environment(trainer: L.Trainer) -> dict[str, Any]:
@@ -35,6 +40,18 @@ def describe_device(trainer: L.Trainer) -> str:
     device = trainer.strategy.root_device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return f"{trainer.world_size} × {device.type} ({name})"
+
+
+def processor() -> str:
+    """Return the name of the CPU's model, and the instruction sets that speed depends on."""
+    with suppress(OSError):
+        info = CPU_INFO.read_text(encoding="utf-8", errors="replace")
+        model = re.search(r"model name\s*: (.*)", info)
+        flags = re.search(r"(?:flags|Features)\s*: (.*)", info)
+        there = [flag for flag in INSTRUCTIONS if flags is not None and flag in flags[1].split()]
+        if model is not None or there:
+            return " ".join([model[1] if model else platform.machine(), *there])
+    return platform.processor() or platform.machine()
 
 
 def git_commit(folder: Path = Path(__file__).parent) -> str | None:

@@ -36,8 +36,7 @@ def main() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore")
     machine = describe_machine()
-    instructions = " ".join(machine["instructions"])
-    print(f"{machine['processor']}, {machine['cores']} cores ({instructions}), torch {machine['torch']}", flush=True)
+    print(f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}", flush=True)
     found = []
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(arguments.data_dir, Path(folder), arguments.quick)

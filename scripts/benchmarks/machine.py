@@ -11,21 +11,18 @@ from typing import Any, Self
 
 import torch
 
+from callbacks.environment import processor
+
 PROC = Path("/proc")
-FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "sve", "bf16")
 LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 IDLE = 0.1  # of a core: what another process may use while a run counts as clean
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return processor, instruction sets, cores, memory, GPUs and versions, as plain values."""
-    info = _text(PROC / "cpuinfo")
-    model = re.search(r"model name\s*: (.*)", info)
-    flags = set(re.search(r"(?:flags|Features)\s*: (.*)", info)[1].split()) if "lags" in info else set()  # type: ignore[index]
+    """Return processor, cores, memory, GPUs and versions, as plain values."""
     memory = re.search(r"MemTotal:\s*(\d+)", _text(PROC / "meminfo"))
     return {
-        "processor": model[1] if model else platform.processor() or platform.machine(),
-        "instructions": [flag for flag in FLAGS if flag in flags],
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gb": round(int(memory[1]) / 2**20, 1) if memory else None,

@@ -11,7 +11,6 @@ from callbacks.lookup import changes_training
 from models.init_args import find_class
 from models.trusted import TRUSTED
 from scripts.cli.checkpoint_config import stored_settings
-from scripts.cli.trainer import resolve_precision
 
 # Settings that decide the weights, or which epoch is kept as the best.
 DECISIVE_KEYS = ("seed_everything", "initialization_seed", "model", "data", "checkpoint")
@@ -49,14 +48,18 @@ def changes_of_network(path: Path, settings: dict[str, Any]) -> list[str]:
 
 def _changed(path: Path, settings: dict[str, Any], select: Callable[[dict[str, Any]], dict[str, Any]]) -> list[str]:
     stored = stored_settings(path)
-    return [] if stored is None else list(_differences(select(stored), select(settings)))
+    if stored is None:
+        return []
+    given = settings.get("trainer") or {}
+    if given.get("precision") == "auto":  # that which the run began with
+        settings = settings | {"trainer": given | {"precision": (stored.get("trainer") or {}).get("precision")}}
+    return list(_differences(select(stored), select(settings)))
 
 
 def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
     given = settings.get("trainer") or {}
     trainer = {key: given.get(key) for key in DECISIVE_TRAINER_KEYS}
-    precision = resolve_precision(trainer["precision"], given.get("accelerator", "auto"))
-    trainer["precision"] = None if precision in FULL_PRECISION else precision
+    trainer["precision"] = None if trainer["precision"] in FULL_PRECISION else trainer["precision"]
     callbacks = given.get("callbacks") or []
     trainer["callbacks"] = [
         callback

@@ -71,12 +71,17 @@ class StartUpCache:
 
 def cache_file() -> Path:
     """Return the file of this checkout."""
+    return cache_folder() / f"start_up-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}.json"
+
+
+def cache_folder() -> Path:
+    """Return the folder for what is kept from one command to the next; below no folder where nothing can be."""
     base = os.environ.get("XDG_CACHE_HOME")
     try:
         folder = Path(base) if base and Path(base).is_absolute() else Path("~/.cache").expanduser()
     except RuntimeError:  # without a home directory nothing is cached
         folder = Path(os.devnull)
-    return folder / "holdout" / f"start_up-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}.json"
+    return folder / "holdout"
 
 
 def state() -> str:

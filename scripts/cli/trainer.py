@@ -58,8 +58,8 @@ class Trainer(L.Trainer):
     """Lightning's trainer.
 
     Args:
-        precision: As in Lightning, or "auto": bf16-mixed if the device has bfloat16 instructions, which more than
-            double the speed of convolutional networks, else 32-true.
+        precision: As in Lightning, or "auto". The command measures then whether a training step of the network is
+            faster in bf16-mixed or in 32-true; elsewhere it is bf16-mixed if the device has bfloat16 instructions.
         logger: Loggers of a training: `CSVLogger`, `WandbLogger`, `MLFlowLogger` or any of Lightning's; `logger+` adds
             one beside TensorBoard, false is none.
         limit_train_batches: Training batches per epoch: a number (int), or a fraction of all (float).

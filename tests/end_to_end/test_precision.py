@@ -1,0 +1,28 @@
+"""`--trainer.precision auto`: measured when a run begins, and kept by whatever goes on with it."""
+
+import json
+
+from scripts.cli import measured_precision, trainer
+from scripts.cli.measured_precision import FULL, HALF
+
+
+def test_a_run_keeps_the_precision_that_was_faster_when_it_began(desk, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(trainer, "_cpu_has_bfloat16", lambda: True)
+    steps = {FULL: 1.0, HALF: 0.5}
+    monkeypatch.setattr(measured_precision, "measure_step", lambda *_: dict(steps))
+    auto = ("--trainer.precision", "auto")
+    folder = desk.fit("auto", *auto, epochs=1)
+    assert json.loads((folder / "summary.json").read_text())["precision"] == HALF
+    said = desk.here("fit", *desk.digits(1), *auto, "--name", "again").stdout
+    assert f"auto   precision {HALF}: {HALF} is 2 times as fast as {FULL} here (measured before)" in said
+    steps[HALF] = 3.0
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    for words in (
+        ("--ckpt_path", str(folder), "--trainer.max_epochs", "2"),
+        (*desk.digits(3), *auto, "--name", "auto", "--ckpt_path", str(folder)),
+    ):
+        desk.here("fit", *words)
+        assert json.loads((folder / "summary.json").read_text())["precision"] == HALF
+    other = desk.fit("other", *auto, epochs=1)
+    assert json.loads((other / "summary.json").read_text())["precision"] == FULL
