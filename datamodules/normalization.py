@@ -41,20 +41,31 @@ def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = 
     """
     if inputs.dtype == torch.float64:
         return _exact_statistics(inputs if indices is None else inputs.index_select(0, indices), maximum)
-    dimensions = [0, *range(2, inputs.ndim)]
-    total = torch.zeros(inputs.shape[1], dtype=torch.float64)
-    squares = torch.zeros_like(total)
     chosen = torch.arange(len(inputs)) if indices is None else indices
+    sums = torch.zeros(2, inputs.shape[1], dtype=torch.float64)
     for chunk in torch.split(chosen, max(CHUNK // max(inputs[0].numel(), 1), 1)):
         values = inputs.index_select(0, chunk)
-        values = values.to(torch.float32) if values.dtype == torch.uint8 else values.to(torch.float64)
-        total += values.sum(dimensions, dtype=torch.float64)
-        squares += values.square().sum(dimensions, dtype=torch.float64)
+        sums += _sums_of_bytes(values) if values.dtype == torch.uint8 else _sums(values.to(torch.float64))
+    total, squares = sums
     count = len(chosen) * inputs[0].numel() / inputs.shape[1]
     mean = total / count
     std = (squares / count - mean.square()).clamp_min(0).sqrt()
     std = torch.where(std > 1e-6 * mean.abs().clamp_min(1e-6), std, torch.full_like(std, maximum))
     return Normalization((mean / maximum).tolist(), (std / maximum).tolist())
+
+
+def _sums(values: Tensor) -> Tensor:
+    """Return the sum of each channel, and that of its squares, (2, C)."""
+    dimensions = [0, *range(2, values.ndim)]
+    return torch.stack([values.sum(dimensions), values.square().sum(dimensions)])
+
+
+def _sums_of_bytes(values: Tensor) -> Tensor:
+    """Return what `_sums` does, exactly, by counting each of the 256 values: an eighth of the time."""
+    counts = [torch.bincount(channel.flatten(), minlength=256) for channel in values.unbind(1)]
+    each = torch.stack(counts).double()
+    numbers = torch.arange(256, dtype=torch.float64)
+    return torch.stack([each @ numbers, each @ numbers.square()])
 
 
 def _exact_statistics(inputs: Tensor, maximum: float) -> Normalization:
