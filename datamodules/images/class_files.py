@@ -3,8 +3,8 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
@@ -13,19 +13,23 @@ from datamodules.errors import DataError
 SUFFIXES = (*IMG_EXTENSIONS, ".gif")
 
 
-@dataclass(frozen=True)
-class ImageFile:
-    """One file, with size and time to detect changes.
+class ImageFile(NamedTuple):
+    """One file, with size and time to detect changes; of many, so that it holds as little as it can.
 
     Attributes:
-        path: Its path.
+        location: Its path, as text.
         size: Its length in bytes; 0 of a link that leads nowhere.
         modified: Time of the last write, in nanoseconds; 0 of a link that leads nowhere.
     """
 
-    path: Path
+    location: str
     size: int
     modified: int
+
+    @property
+    def path(self) -> Path:
+        """Its path."""
+        return Path(self.location)
 
 
 def list_class(folder: Path) -> tuple[list[ImageFile], Counter[str]]:
@@ -45,7 +49,8 @@ def list_class(folder: Path) -> tuple[list[ImageFile], Counter[str]]:
             images.append(_image(entry))
     if not images:
         raise DataError(f"{folder} holds no images ({', '.join(SUFFIXES)}); fill it or remove it")
-    return sorted(images, key=lambda image: image.path.parts), left_out
+    by_part = sorted(images, key=lambda image: image.location.split(os.sep))  # noqa: PTH206  in a tenth of the time
+    return by_part, left_out
 
 
 def _image(entry: os.DirEntry[str]) -> ImageFile:
@@ -54,8 +59,8 @@ def _image(entry: os.DirEntry[str]) -> ImageFile:
     except OSError:
         if not entry.is_symlink():
             raise
-        return ImageFile(Path(entry.path), 0, 0)
-    return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
+        return ImageFile(entry.path, 0, 0)
+    return ImageFile(entry.path, status.st_size, status.st_mtime_ns)
 
 
 class Walk:
@@ -94,7 +99,7 @@ class Walk:
             return
         self.entered.add(place)
         for entry in self._entries(folder):
-            if not _is_folder(entry):
+            if not is_folder(entry):
                 yield entry
             elif entry.name.startswith("."):
                 self.left_out["hidden folder"] += 1
@@ -126,7 +131,8 @@ def check_name(entry: os.DirEntry[str] | Path) -> None:
         raise DataError(f"{os.fspath(entry)!r} has a name that is not UTF-8; rename it") from error
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself

@@ -105,7 +105,12 @@ def decode_images(
 
 
 def _key(files: list[ImageFile], form: ImageFormat, root: Path) -> str:
-    stamps = [(image.path.relative_to(root).as_posix(), image.size, image.modified) for image in files]
+    above = os.path.join(root, "")  # noqa: PTH118  a Path for each of many files takes longer than all else
+    names = [
+        place[len(above) :] if place.startswith(above) else str(Path(place).relative_to(root))
+        for place in (image.location for image in files)
+    ]
+    stamps = [(name.replace(os.sep, "/"), *image[1:]) for name, image in zip(names, files, strict=True)]
     made_from = json.dumps([VERSION, PIL.__version__, asdict(form), stamps])
     return hashlib.sha256(made_from.encode()).hexdigest()[:24]
 

@@ -1,9 +1,10 @@
 """What the folders of a dataset of images are: its parts, its classes, or neither."""
 
+import os
 from pathlib import Path
 
 from datamodules.errors import DataError
-from datamodules.images.class_files import check_name
+from datamodules.images.class_files import check_name, is_folder
 from datamodules.splitting.part_names import may_be_class, part_of
 from datamodules.splitting.splits import PARTS
 
@@ -70,7 +71,8 @@ def _unpacked(folder: Path) -> Path:
 
 
 def _holds_files(folder: Path) -> bool:
-    return any(not path.is_dir() and not path.name.startswith(".") for path in folder.iterdir())
+    with os.scandir(folder) as entries:
+        return any(not is_folder(entry) and not entry.name.startswith(".") for entry in entries)
 
 
 def _some(names: list[str]) -> str:
@@ -79,7 +81,8 @@ def _some(names: list[str]) -> str:
 
 def subfolders(folder: Path) -> list[Path]:
     """Return the folders in a folder, sorted; hidden ones do not count."""
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    with os.scandir(folder) as entries:  # knows folders without asking for each file
+        found = sorted(folder / entry.name for entry in entries if entry.name[0] != "." and is_folder(entry))
     for path in found:
         check_name(path)
     return found
