@@ -41,7 +41,8 @@ class Regularizer(RecordsInitArgs, nn.Module):
         keeps_inputs: True if it neither changes the inputs nor differentiates with respect to them (FeatureCache asks).
         mixes_samples: True if `perturb` mixes samples; at most one per list.
         takes_labels: True if its `perturb` takes labels (N,), int64, too, and it has no other hook that sees targets; a
-            list of such regularizers gets labels, which saves the work on class probabilities.
+            list of such regularizers gets labels, which saves the work on class probabilities. A subclass that has
+            a `perturb` of its own says it anew.
         softens_labels: True if it moves probability from the label to other classes; at most one per list.
     """
 
@@ -50,7 +51,7 @@ class Regularizer(RecordsInitArgs, nn.Module):
     strength: ClassVar[str | None] = None
     keeps_inputs: bool = False
     mixes_samples: bool = False
-    takes_labels: bool = False
+    takes_labels: ClassVar[bool] = False
     softens_labels: bool = False
 
     def setup(self, network: nn.Module, num_classes: int, before: Sequence["Regularizer"]) -> None:

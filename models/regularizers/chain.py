@@ -49,7 +49,7 @@ class RegularizerChain(nn.ModuleList):
     @property
     def takes_labels(self) -> bool:
         """Whether all of them take labels; an empty list does."""
-        return all(item.takes_labels for item in self)
+        return all(map(_takes_labels, self))
 
     def members(self) -> list[Regularizer]:
         """Return the regularizers that act: the items, and in place of a `RandomMix` its choices."""
@@ -139,6 +139,11 @@ class RegularizerChain(nn.ModuleList):
 def overrides(regularizer: Regularizer, hook: str) -> bool:
     """Return whether a regularizer's class overrides a hook."""
     return getattr(type(regularizer), hook) is not getattr(Regularizer, hook)
+
+
+def _takes_labels(item: Regularizer) -> bool:
+    saying = next(cls for cls in type(item).__mro__ if {"perturb", "takes_labels"} & vars(cls).keys())
+    return bool(vars(saying).get("takes_labels", False))
 
 
 def _members(item: Regularizer) -> list[Regularizer]:

@@ -86,8 +86,8 @@ class DisturbLabel(Regularizer):
 
     applies_to = ("classes",)
     strength = "alpha"
-    keeps_inputs = True
     takes_labels = True
+    keeps_inputs = True
 
     def __init__(self, alpha: float = 10.0, confusion: list[list[float]] | None = None) -> None:
         super().__init__()

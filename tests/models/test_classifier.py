@@ -146,7 +146,17 @@ def test_labels_become_probabilities_unless_all_regularizers_take_labels():
     for regularizers in ([MixUp(0.2)], [DisturbLabel(10), MixUp(0.2)], [ConfidencePenalty(0.1)]):
         task = Classifier(Linear((1, 8, 8), 4), 4, regularizers=regularizers)
         assert torch.equal(task.soft_targets(labels), torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0]]))
-    for regularizers in ([], [DisturbLabel(10)]):
+
+    class Own(DisturbLabel):
+        def perturb(self, inputs, targets):
+            assert targets.shape == (len(inputs), 4)
+            return super().perturb(inputs, targets)
+
+    class OwnName(DisturbLabel):
+        pass
+
+    assert Classifier(Linear((1, 8, 8), 4), 4, regularizers=[Own(10)]).soft_targets(labels).ndim == 2
+    for regularizers in ([], [DisturbLabel(10)], [OwnName(10)]):
         assert Classifier(Linear((1, 8, 8), 4), 4, regularizers=regularizers).soft_targets(labels) is labels
 
 
