@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.any_inputs import read_any_inputs
@@ -15,7 +16,7 @@ from datamodules.argument_kinds import call_arguments
 from datamodules.augmentation.base import Augmentation, with_default
 from datamodules.checks import check_at_least
 from datamodules.errors import DataError
-from datamodules.loader import Batch, BatchLoader, InMemoryLoader, Order
+from datamodules.loader import Batch, BatchLoader, InMemoryLoader, Order, PinnedLoader, fits
 from datamodules.new_inputs import NewBatch, TrainedOn
 from datamodules.samples import Samples, Stream, check_one_label
 from datamodules.splitting.splits import Split
@@ -67,7 +68,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         self.shuffle_seed = torch.initial_seed()
         self.split: Split | None = None
         self.weights = None
-        self._on_device: Batch | None = None
+        self._placed: tuple[torch.device, Batch] | None = None  # for a device, and where there was room
         self._features: Tensor | None = None
         check_at_least(type(self).__name__, 1, batch_size=batch_size, eval_batch_size=eval_batch_size)
 
@@ -187,15 +188,25 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         if isinstance(inputs, Stream):
             others = tuple(supported(values, device) for values in self._others())
             return inputs.loader(others, indices, batch_size, order, device)
-        if self._on_device is None or self._on_device[0].device != device:
-            # Raw data that fits in memory fits on an accelerator too, where slicing costs nothing.
-            self._on_device = tuple(supported(field, device).to(device) for field in self.fields())
-        return InMemoryLoader(self._on_device, indices, batch_size, order)
+        if self._placed is None or self._placed[0] != device:
+            self._placed = device, self._place(device)
+        tensors = self._placed[1]
+        kind = InMemoryLoader if tensors[0].device.type == device.type else PinnedLoader
+        return kind(tensors, indices, batch_size, order)
+
+    def _place(self, device: torch.device) -> Batch:
+        """Return the fields on a device, where slicing costs nothing, if it has room for them."""
+        fields = tuple(supported(field, device) for field in self.fields())
+        if fits(fields, device):
+            return tuple(field.to(device) for field in fields)
+        size = sum(field.nbytes for field in fields) / 1e9
+        rank_zero_warn(f"the data, {size:.1f} GB, stay in main memory: {device} has too little free memory")
+        return fields
 
     def replace_inputs(self, features: Tensor | None) -> None:
         """Hand over features, (N, F), float32, instead of the inputs, unchanged; None restores the inputs."""
         self._features = features
-        self._on_device = None
+        self._placed = None
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Any, ...]:
         """Scale a batch to [0, 1] on its device and, while training, augment it."""

@@ -14,6 +14,7 @@ from datamodules.errors import DataError
 from datamodules.samplers import balanced_order
 
 Batch = tuple[Tensor, ...]
+SHARE_FOR_DATA = 0.4  # of the free memory of a GPU: weights, gradients and activations need the rest
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,23 @@ class InMemoryLoader(BatchLoader):
         """Yield the slices of all tensors for each batch of indices."""
         for indices in batches:
             yield tuple(tensor.index_select(0, indices) for tensor in self.tensors)
+
+
+class PinnedLoader(InMemoryLoader):
+    """Slices batches into page-locked memory, from where they are copied to a GPU without waiting for it."""
+
+    def read(self, batches: Iterable[Tensor]) -> Iterator[Batch]:
+        """Yield the slices of all tensors for each batch of indices."""
+        for batch in super().read(batches):
+            yield tuple(tensor.pin_memory() for tensor in batch)
+
+
+def fits(tensors: Batch, device: torch.device) -> bool:
+    """Return whether tensors leave enough of a device's free memory to train in; of a CPU, always."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return sum(tensor.nbytes for tensor in tensors) <= SHARE_FOR_DATA * free
 
 
 class Unshuffled(SequentialSampler):

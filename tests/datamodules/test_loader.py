@@ -1,11 +1,14 @@
 """The in-memory loader: every sample once, in an order that seed and epoch alone decide, on any number of devices."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from datamodules import DataError, InMemoryLoader, Order
+from datamodules import DataError, Digits, InMemoryLoader, Order
+from datamodules.loader import PinnedLoader, fits
 
 quick = settings(max_examples=50, deadline=None)
 sizes, shares, worlds, seeds = st.integers(1, 40), st.integers(1, 12), st.integers(1, 5), st.integers(0, 2**64 - 1)
@@ -196,3 +199,24 @@ def test_a_place_at_the_end_of_an_epoch_does_not_empty_the_next():
 def test_what_cannot_be_batched_is_refused(message, n, options):
     with pytest.raises(DataError, match=message):
         loader(n, **options)
+
+
+@pytest.mark.parametrize(("free", "moves"), [(10**9, True), (10**5, False)])
+def test_data_move_to_a_gpu_only_if_it_has_room_for_them(monkeypatch, free, moves):
+    gpu = torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**10))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    fields = (torch.zeros(1797, 1, 8, 8, dtype=torch.uint8), torch.zeros(1797, dtype=torch.int64))
+    assert fits(fields, gpu) == moves
+    assert fits(fields, torch.device("cpu"))
+    if moves:
+        return
+    data = Digits(batch_size=100)
+    data.setup()
+    plain = list(data.make_loader(torch.arange(250), 100, Order(shuffle=True)))
+    data.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=gpu))
+    with pytest.warns(UserWarning, match="stay in main memory: cuda:0 has too little free memory"):
+        made = data.make_loader(torch.arange(250), 100, Order(shuffle=True))
+    assert isinstance(made, PinnedLoader)
+    for batch, other in zip(plain, made, strict=True):
+        assert all(torch.equal(one, two) for one, two in zip(batch, other, strict=True))
