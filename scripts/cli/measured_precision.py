@@ -37,6 +37,7 @@ WORTH = 1.1  # how many times as fast bfloat16 must be: it has fewer digits
 LONG_ENOUGH = 0.05  # seconds of a step
 LONGEST = 1.0  # seconds of all measurements, but for the first ones
 ROUNDS = 5
+MOST_SAMPLES = 256
 
 
 def precision_for(job: Job, checkpoint: Path | None, built: Namespace, config: Mapping[str, Any]) -> str:
@@ -72,7 +73,7 @@ def precision_for(job: Job, checkpoint: Path | None, built: Namespace, config: M
 
 def _first_inputs(task: Task, data: DataModule) -> Tensor:
     """Return the network's inputs for a batch of training samples, without augmentation."""
-    indices = torch.from_numpy(data.ensure_setup().train[: data.batch_size])
+    indices = torch.from_numpy(data.ensure_setup().train[: min(data.batch_size, MOST_SAMPLES)])
     batch = next(iter(data.make_loader(indices, len(indices), Order())))
     inputs, *_ = task.unpack(data.on_after_batch_transfer(batch, 0))
     return cast("Tensor", inputs)

@@ -196,6 +196,8 @@ def train_again(folder: Path, stretch: Stretch, summary: Mapping[str, Any], desk
         recipe = desk / "config.yaml"
         recipe.write_text(read_run_recipe(folder / "config.yaml", stretch.end), encoding="utf-8")
         words = ["-c", str(recipe), *words]
+        if isinstance(summary.get("precision"), str):  # what "auto" came to may come to another today
+            words += ["--trainer.precision", summary["precision"]]
     else:
         words = ["--ckpt_path", str(stretch.start), *words]
     stops, kept = [], desk / "kept.ckpt"

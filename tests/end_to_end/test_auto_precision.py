@@ -26,3 +26,6 @@ def test_a_run_keeps_the_precision_that_was_faster_when_it_began(desk, monkeypat
         assert json.loads((folder / "summary.json").read_text())["precision"] == HALF
     other = desk.fit("other", *auto, epochs=1)
     assert json.loads((other / "summary.json").read_text())["precision"] == FULL
+    steps[HALF] = 0.1
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a third"))
+    assert "bit for bit" in desk.here("verify", str(other), "--whole").stdout
