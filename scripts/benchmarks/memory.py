@@ -28,7 +28,7 @@ def contests(setup: Setup) -> Sequence[Contest]:
 def peak(setup: Setup) -> float:
     """Run a few steps of `configs/cifar10_cnn.yaml` in a process of its own; return its peak resident memory in GB."""
     words = ["-c", str(ROOT / "configs/cifar10_cnn.yaml"), "--data.data_dir", setup.data_dir]
-    words += ["--trainer.max_steps", "50", "--trainer.limit_val_batches", "4", "--runs_dir", str(setup.folder)]
+    words += ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "50", "--runs_dir", str(setup.folder)]
     words = [sys.executable, "-m", "scripts.main", "fit", *words]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)})
     _, status, usage = os.wait4(process.pid, 0)
