@@ -199,8 +199,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         fields = tuple(supported(field, device) for field in self.fields())
         if fits(fields, device):
             return tuple(field.to(device) for field in fields)
-        size = sum(field.nbytes for field in fields) / 1e9
-        rank_zero_warn(f"the data, {size:.1f} GB, stay in main memory: {device} has too little free memory")
+        rank_zero_warn(f"the data stay in main memory: {device} has too little free memory for them")
         return fields
 
     def replace_inputs(self, features: Tensor | None) -> None:

@@ -215,7 +215,7 @@ def test_data_move_to_a_gpu_only_if_it_has_room_for_them(monkeypatch, free, move
     data.setup()
     plain = list(data.make_loader(torch.arange(250), 100, Order(shuffle=True)))
     data.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=gpu))
-    with pytest.warns(UserWarning, match="stay in main memory: cuda:0 has too little free memory"):
+    with pytest.warns(UserWarning, match="the data stay in main memory: cuda:0 has too little"):
         made = data.make_loader(torch.arange(250), 100, Order(shuffle=True))
     assert isinstance(made, PinnedLoader)
     for batch, other in zip(plain, made, strict=True):
