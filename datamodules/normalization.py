@@ -55,7 +55,7 @@ def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = 
 
 
 def _sums(values: Tensor) -> Tensor:
-    """Return the sum of each channel, and that of its squares, (2, C)."""
+    """Return each channel's sum and sum of squares, (2, C)."""
     dimensions = [0, *range(2, values.ndim)]
     return torch.stack([values.sum(dimensions), values.square().sum(dimensions)])
 

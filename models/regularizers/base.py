@@ -41,8 +41,8 @@ class Regularizer(RecordsInitArgs, nn.Module):
         keeps_inputs: True if it neither changes the inputs nor differentiates with respect to them (FeatureCache asks).
         mixes_samples: True if `perturb` mixes samples; at most one per list.
         takes_labels: True if its `perturb` takes labels (N,), int64, too, and it has no other hook that sees targets; a
-            list of such regularizers gets labels, which saves the work on class probabilities. A subclass that has
-            a `perturb` of its own says it anew.
+            list of such regularizers gets labels, which saves the work on class probabilities. A subclass that
+            overrides `perturb` must set it again.
         softens_labels: True if it moves probability from the label to other classes; at most one per list.
     """
 

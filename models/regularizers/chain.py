@@ -25,6 +25,9 @@ class RegularizerChain(nn.ModuleList):
     Args:
         regularizers: Any number of them.
 
+    Attributes:
+        takes_labels: Whether all of them take labels; an empty list does.
+
     Raises:
         ValueError: An item is not a `Regularizer`, or overrides none of its hooks.
     """
@@ -38,6 +41,7 @@ class RegularizerChain(nn.ModuleList):
                 raise ValueError(f"regularizers: {name} does nothing: it has no perturb, revise, penalty or project")
         super().__init__(item.regularizer if isinstance(item, Scheduled) else item for item in regularizers)
         self.schedules = [item for item in regularizers if isinstance(item, Scheduled)]
+        self.takes_labels = all(map(_takes_labels, self))
         self._length = len(self)
         self._on_batches = [(item, overrides(item, "check_batch"), overrides(item, "perturb")) for item in self]
         self._overriding = {hook: [item for item in self if overrides(item, hook)] for hook in HOOKS}
@@ -45,11 +49,6 @@ class RegularizerChain(nn.ModuleList):
     @override
     def __iter__(self) -> Iterator[Regularizer]:  # type: ignore[override]
         return cast("Iterator[Regularizer]", super().__iter__())
-
-    @property
-    def takes_labels(self) -> bool:
-        """Whether all of them take labels; an empty list does."""
-        return all(map(_takes_labels, self))
 
     def members(self) -> list[Regularizer]:
         """Return the regularizers that act: the items, and in place of a `RandomMix` its choices."""
