@@ -3,7 +3,7 @@
 from models.classifier import Classifier
 from models.errors import TrainingError
 from models.multi_label_classifier import MultiLabelClassifier
-from models.optimization import SAM, WarmupCosine
+from models.optimization import SAM, MuonWithAdamW, WarmupCosine
 from models.preprocessing import Preprocessing
 from models.regressor import Regressor
 from models.task import Task
@@ -12,6 +12,7 @@ __all__ = [
     "SAM",
     "Classifier",
     "MultiLabelClassifier",
+    "MuonWithAdamW",
     "Preprocessing",
     "Regressor",
     "Task",

@@ -40,7 +40,7 @@ def build_optimizer(
         raise ValueError("the network has no trainable parameter")
     optimizer: Optimizer = call_factory("model.optimizer", factory, trainable)
     groups = parameter_groups(network, optimizer.defaults, decay_norms_and_biases, layer_decay)
-    if layer_decay == 1 and not any("weight_decay" in group for group in groups):
+    if len(groups) == 1 and groups[0].keys() == {"params"}:
         return optimizer
     grouped: Optimizer = call_factory("model.optimizer", factory, groups)
     return grouped

@@ -10,6 +10,7 @@ from models.networks.stages import stages
 from models.networks.weights import named_weights
 
 FACTOR = "lr_factor"  # key of a group: its learning rate as a fraction of the head's
+HIDDEN = "hidden"  # key of a group, for optimizers that have it among their options: whether it is of hidden weights
 
 
 def parameter_groups(
@@ -25,24 +26,36 @@ def parameter_groups(
         layer_decay: Factor of the learning rate from each stage to the one before it: the head has the full rate, the
             last stage `layer_decay` times that (ELECTRA, arXiv 2003.10555; BEiT, arXiv 2106.08254). 1 gives one
             rate to all.
+
+    Returns:
+        Groups; an optimizer that has "hidden" among its options is told which are weights of hidden layers.
     """
     depths: dict[int, int] = {}
     for depth, stage in enumerate(reversed(stages(network)), start=1):
         depths |= {id(parameter): depth for parameter in stage.parameters()}
     weights = {id(weight) for _, weight in named_weights(network)}
-    found: dict[tuple[int, bool], dict[str, Any]] = {}
+    hidden = _hidden_weights(network, weights & depths.keys()) if HIDDEN in defaults else set()
+    found: dict[tuple[int, bool, bool], dict[str, Any]] = {}
     for parameter in network.parameters():
         if not parameter.requires_grad:
             continue
         depth = depths.get(id(parameter), 0) if layer_decay != 1 else 0
         spared = id(parameter) not in weights and bool(defaults.get("weight_decay")) and not decay_norms_and_biases
-        group = found.setdefault((depth, spared), {"params": []})
+        group = found.setdefault((depth, spared, id(parameter) in hidden), {"params": []})
         group["params"].append(parameter)
+        if HIDDEN in defaults:
+            group[HIDDEN] = id(parameter) in hidden
         if spared:
             group["weight_decay"] = 0.0
         if layer_decay != 1:
             group |= {FACTOR: layer_decay**depth, "lr": defaults["lr"] * layer_decay**depth}
     return [found[key] for key in sorted(found)]
+
+
+def _hidden_weights(network: nn.Module, below_the_head: set[int]) -> set[int]:
+    """Return which of the weights below the head multiply the values of a layer: not the rows of an embedding."""
+    embeddings = [module for module in network.modules() if isinstance(module, nn.Embedding | nn.EmbeddingBag)]
+    return below_the_head - {id(embedding.weight) for embedding in embeddings}
 
 
 def keep_ratios(optimizer: Optimizer) -> None:

@@ -19,7 +19,7 @@ from datamodules import Digits
 from datamodules.augmentation import AlternatingFlip, RandAugment, RandomTranslate
 from models import Classifier, WarmupCosine
 from models.networks import MLP
-from models.optimization import SAM
+from models.optimization import SAM, MuonWithAdamW
 from models.regularizers import DisturbLabel, LabelSmoothing, MixUp
 
 EPOCHS = 4
@@ -49,6 +49,7 @@ RECIPES = {
         schedule=partial(StepLR, step_size=1, gamma=0.5),
     ),
     "batch norm, AdamW": Recipe(network={"norm": "batch"}, optimizer=partial(torch.optim.AdamW, lr=0.01)),
+    "Muon": Recipe(optimizer=partial(MuonWithAdamW, weight_decay=0.1)),
     "ReduceLROnPlateau": Recipe(schedule=partial(ReduceLROnPlateau, patience=0, threshold=0.9)),
     "OneCycleLR by step": Recipe(
         optimizer=partial(torch.optim.SGD, lr=0.1),
