@@ -22,6 +22,7 @@ from callbacks.memorization import Memorization
 from callbacks.misclassified import MisclassifiedGallery
 from callbacks.progress import EpochLines, Header
 from callbacks.progress_bar import TerminalProgressBar
+from callbacks.progressive_resizing import ProgressiveResizing
 from callbacks.regression_figures import PredictedAgainstTrue
 from callbacks.reliability import ReliabilityDiagram
 from callbacks.save_split import SaveSplit
@@ -58,6 +59,7 @@ __all__ = [
     "Memorization",
     "MisclassifiedGallery",
     "PredictedAgainstTrue",
+    "ProgressiveResizing",
     "ReliabilityDiagram",
     "SaveSplit",
     "SilentFailures",

@@ -46,11 +46,16 @@ class DataModule(TaskFacts):
         label_noise: Makes training labels wrong on purpose; validation and test keep the true labels.
         imbalance: Makes some classes rare in the training part.
         balanced_batches: Show every class equally often in an epoch: rare samples repeat, frequent ones take turns.
+        augmentation_repeats: How often each sample is in a training batch, augmented anew (Hoffer et al., "Augment Your
+            Batch", CVPR 2020): a batch holds `batch_size` / `augmentation_repeats` samples, an epoch each sample that
+            often.
 
     Attributes:
         class_names: C names of classes, or L of labels if a sample has several; empty if targets are continuous.
         input_shape: Shape of one sample as the network receives it.
         maximum: Largest value of an input; inputs are divided by it.
+        training_scale: Share of their height and width that training images are resized to; `ProgressiveResizing` sets
+            it.
         channel_axis: Dimension of a batch that holds the channels.
         default_recipe: Name of the recipe, without ending, that trains on data of one's own where none is given.
         named_after: The argument whose file or folder gives such a run its name.
@@ -83,8 +88,9 @@ class DataModule(TaskFacts):
         label_noise: LabelNoise | None = None,
         imbalance: Imbalance | None = None,
         balanced_batches: bool = False,
+        augmentation_repeats: int = 1,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, augmentation, drop_last, balanced_batches)
+        super().__init__(batch_size, eval_batch_size, augmentation, drop_last, balanced_batches, augmentation_repeats)
         self.split_options = split
         self.stated_normalization = stated_normalization(mean, std)
         self.label_noise = label_noise

@@ -18,6 +18,7 @@ from datamodules.checks import check_at_least
 from datamodules.errors import DataError
 from datamodules.loader import Batch, BatchLoader, InMemoryLoader, Order, PinnedLoader, fits
 from datamodules.new_inputs import NewBatch, TrainedOn
+from datamodules.preparation import augmented, resized, scaled, supported
 from datamodules.samples import Samples, Stream, check_one_label
 from datamodules.splitting.splits import Split
 
@@ -54,6 +55,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         augmentation: list[Augmentation | None] | None,
         drop_last: bool,
         balanced_batches: bool,
+        augmentation_repeats: int,
     ) -> None:
         super().__init__()
         self.batch_size = batch_size
@@ -65,12 +67,19 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         self.augmentation = torch.nn.Sequential(*chosen)
         self.drop_last = drop_last
         self.balanced_batches = balanced_batches
+        self.augmentation_repeats = augmentation_repeats
+        self.training_scale = 1.0
         self.shuffle_seed = torch.initial_seed()
         self.split: Split | None = None
         self.weights = None
         self._placed: tuple[torch.device, Batch] | None = None  # for a device, and where there was room
         self._features: Tensor | None = None
-        check_at_least(type(self).__name__, 1, batch_size=batch_size, eval_batch_size=eval_batch_size)
+        sizes = {"batch_size": batch_size, "eval_batch_size": eval_batch_size}
+        check_at_least(type(self).__name__, 1, augmentation_repeats=augmentation_repeats, **sizes)
+        if batch_size % augmentation_repeats:
+            raise DataError(f"augmentation_repeats: batch_size {batch_size} is not divisible by {augmentation_repeats}")
+        if augmentation_repeats > 1 and not chosen:
+            raise DataError(f"augmentation_repeats: {augmentation_repeats} equal samples need an augmentation")
 
     def __getattr__(self, name: str) -> Any:
         """Say what a subclass has left out; called only for attributes that are missing."""
@@ -150,7 +159,7 @@ class BatchedDataModule(L.LightningDataModule, ABC):
             if self.samples.weights is not None:
                 raise DataError("balanced_batches: samples have weights, which say how much each counts; leave one out")
             order = replace(order, balance_by=self.targets)
-        return self._part_loader("train", self.batch_size, order)
+        return self._part_loader("train", self.batch_size // self.augmentation_repeats, order)
 
     def val_dataloader(self) -> BatchLoader:
         """Return batches of the validation part, in the dataset's order."""
@@ -208,24 +217,26 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         self._placed = None
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Any, ...]:
-        """Scale a batch to [0, 1] on its device and, while training, augment it."""
-        inputs, *rest = batch
+        """Scale a batch to [0, 1] on its device and, while training, augment and resize it."""
         if self._features is not None:
-            return inputs, *rest
-        training = self.trainer is not None and self.trainer.training
-        return self._augmented(inputs) if training else scaled(inputs, self.maximum), *rest
+            return batch
+        if self.trainer is None or not self.trainer.training:
+            return scaled(batch[0], self.maximum), *batch[1:]
+        if self.augmentation_repeats > 1:
+            batch = tuple(field.repeat_interleave(self.augmentation_repeats, 0) for field in batch)
+        inputs = augmented(batch[0], self.augmentation, self.trainer.current_epoch, self.maximum)
+        return inputs if self.training_scale == 1 else resized(inputs, self.training_scale), *batch[1:]
 
-    def _augmented(self, inputs: Tensor) -> Tensor:
-        """Return a training batch augmented and scaled; bytes become floats before the first step that needs floats."""
-        assert self.trainer is not None
-        of_bytes = inputs.dtype == torch.uint8
-        inputs = inputs if of_bytes else scaled(inputs, self.maximum)
-        for step in self.augmentation:
-            step.epoch = self.trainer.current_epoch  # type: ignore[assignment]
-            if of_bytes and not getattr(step, "moves_pixels", False):
-                inputs, of_bytes = scaled(inputs, self.maximum), False
-            inputs = step(inputs)
-        return scaled(inputs, self.maximum) if of_bytes else inputs
+    def training_samples(self, count: int) -> Batch:
+        """Return some training samples, scaled and not augmented, spread evenly over the part.
+
+        Args:
+            count: How many, if there are as many.
+        """
+        train = torch.from_numpy(self.ensure_setup().train)
+        some = train[:: max(len(train) // count, 1)][:count]
+        inputs, *others = next(iter(self.make_loader(some, len(some))))
+        return scaled(inputs, self.maximum), *others
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seed of the shuffle, for the checkpoint; the task stores the split there."""
@@ -234,17 +245,3 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue with the shuffle of a checkpoint."""
         self.shuffle_seed = state_dict["shuffle_seed"]
-
-
-def scaled(inputs: Tensor, maximum: float) -> Tensor:
-    """Return inputs divided by `maximum`, float32, or float64 if they are; token ids, int64, as they are."""
-    if inputs.dtype == torch.int64:
-        return inputs
-    if inputs.is_floating_point():
-        return inputs.to(torch.promote_types(inputs.dtype, torch.float32)) / maximum
-    return inputs.to(torch.float32).div_(maximum)
-
-
-def supported(values: Tensor, device: torch.device) -> Tensor:
-    """Return values in a precision that a device has: Apple's GPUs have no double precision."""
-    return values.float() if device.type == "mps" and values.dtype == torch.float64 else values

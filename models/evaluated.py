@@ -14,6 +14,7 @@ from models.errors import TrainingError
 from models.metrics.names import Mode as Mode
 from models.metrics.names import by_name, check_monitored, mode
 from models.network_outputs import check_raw, network_outputs
+from models.networks.network import Network
 from models.preprocessing import Inputs, Preprocessing
 from models.target_kinds import check_target_kind
 from models.training_record import TrainingRecord
@@ -63,15 +64,27 @@ class EvaluatedModule(L.LightningModule, ABC):
     def setup(self, stage: str) -> None:
         """Take the preprocessing from the data: before training always, before an evaluation if there is none yet.
 
+        Before training, let a network adapt that does so; a checkpoint to go on from is loaded after this.
+
         Raises:
-            TrainingError: The data has targets of another kind.
+            TrainingError: The data has targets of another kind, or no training samples for a network that adapts.
         """
         check_target_kind(type(self).__name__, self.takes, getattr(self.datamodule, "targets", None))
         if self._trainer is not None:
             # In half precision Lightning would round raw inputs and targets; `unpack` rounds normalised inputs.
             self._trainer.precision_plugin.convert_input = _unchanged  # type: ignore[assignment,method-assign]
+        self._take_preprocessing(always=stage == "fit")
+        network, data = self.network, self.datamodule
+        if stage != "fit" or not isinstance(network, Network) or not network.adapts_to:
+            return
+        if not hasattr(data, "training_samples"):
+            raise TrainingError(f"{type(network).__name__} adapts to training inputs: train it on a DataModule")
+        inputs, *_ = self.unpack(data.training_samples(network.adapts_to))
+        network.adapt(inputs)
+
+    def _take_preprocessing(self, *, always: bool) -> None:
         settings = getattr(self.datamodule, "preprocessing", None)
-        if settings is None or not (stage == "fit" or self.preprocessing.settings() == UNCHANGED.settings()):
+        if settings is None or not (always or self.preprocessing.settings() == UNCHANGED.settings()):
             return
         if getattr(self.network, "normalizes_inputs", False):
             settings = settings | {"mean": None, "std": None}

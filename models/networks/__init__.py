@@ -7,6 +7,7 @@ from models.networks.network import Network
 from models.networks.pretrained import Pretrained
 from models.networks.recurrent import Recurrent
 from models.networks.resnet import ResNet
+from models.networks.speedrun import SpeedrunCNN
 from models.networks.table_mlp import TableMLP
 from models.networks.tiny_conv import TinyConv
 from models.networks.token_recurrent import TokenRecurrent
@@ -20,6 +21,7 @@ __all__ = [
     "Pretrained",
     "Recurrent",
     "ResNet",
+    "SpeedrunCNN",
     "TableMLP",
     "TinyConv",
     "TokenRecurrent",

@@ -1,6 +1,6 @@
 """The base class of this project's networks."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -16,11 +16,21 @@ class Network(RecordsInitArgs, nn.Module):
     Attributes:
         normalizes_inputs: Whether the network normalises inputs in [0, 1] itself. A task passes them on unnormalised
             then; otherwise it normalises them by the statistics of the data.
+        adapts_to: Number of training inputs that `adapt` is given; 0 for a network that does not adapt.
         may_change_on_resume: Arguments that a resumed run may change, such as the file of the initial weights.
     """
 
     normalizes_inputs: bool = False
+    adapts_to: ClassVar[int] = 0
     may_change_on_resume: ClassVar[tuple[str, ...]] = ()
+
+    def adapt(self, inputs: Any) -> None:
+        """Set what depends on the training data, before a run begins.
+
+        Args:
+            inputs: Training inputs (`adapts_to`, ...), or all if there are fewer, normalised and not augmented, on the
+                device of the data, which need not be the network's yet.
+        """
 
     def of_any_length(self) -> nn.Module | None:
         """Return a module of the same weights and outputs that `torch.export` follows for sequences of any length.

@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 
 import datamodules
 from datamodules import HorizontalFlip, InMemoryLoader, Order, RandomTranslate
-from datamodules.batches import scaled
+from datamodules.preparation import scaled
 from models import Preprocessing
 from scripts.benchmarks.contest import Contest, Target
 from scripts.benchmarks.disturb_label import rate

@@ -11,8 +11,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from callbacks.printing import say
-from datamodules.batches import supported
 from datamodules.new_inputs import NewBatch
+from datamodules.preparation import supported
 from datamodules.printable import printable
 from datamodules.sequences.ragged import Sequences
 from models import Regressor, Task

@@ -346,3 +346,41 @@ def test_the_checkpoint_of_the_data_holds_the_seed_of_the_shuffle_alone():
 def test_a_batch_of_no_samples_is_refused(argument):
     with pytest.raises(ValueError, match=f"Digits: {argument} 0 is less than 1"):
         Digits(**{argument: 0})
+
+
+class Count(Augmentation):
+    """Numbers the images of a batch in their first pixel."""
+
+    def forward(self, images):
+        images = images.clone()
+        images[:, 0, 0, 0] = torch.arange(len(images))
+        return images
+
+
+def test_each_sample_is_in_a_batch_as_often_as_asked_augmented_anew(run):
+    data = Digits(augmentation=[Count()], augmentation_repeats=4, batch_size=200)
+    record = run(data, max_epochs=1)
+    inputs, targets = record.seen["train"][0][:2]
+    assert len(inputs) == 200
+    assert torch.equal(inputs[:, 0, 0, 0], torch.arange(200.0))
+    plain = inputs.clone()
+    plain[:, 0, 0, 0] = 0
+    assert torch.equal(plain[::4].repeat_interleave(4, 0), plain)
+    assert torch.equal(targets[::4].repeat_interleave(4), targets)
+    assert len(record.targets("train")) == 4 * len(data.split.train)
+
+
+def test_repeats_that_do_not_divide_the_batch_are_refused():
+    with pytest.raises(DataError, match="augmentation_repeats"):
+        Digits(batch_size=100, augmentation=[Count()], augmentation_repeats=3)
+    with pytest.raises(DataError, match="augmentation_repeats"):
+        Digits(augmentation_repeats=2, augmentation=[])
+
+
+def test_training_samples_are_spread_over_the_part_and_plain():
+    data = ready(Digits(augmentation=[Count()]))
+    inputs, targets = data.training_samples(100)
+    some = data.split.train[::12][:100]
+    assert torch.equal(inputs, data.samples.inputs[some] / 16)
+    assert torch.equal(targets, data.samples.targets[some])
+    assert len(data.training_samples(10_000)[0]) == len(data.split.train)

@@ -14,7 +14,12 @@ IMAGE_NETWORKS = [
     "Linear",
     "ResNet --model.network.depth 20",
 ]
-PHOTO_NETWORKS = [*IMAGE_NETWORKS, "TinyConv", "CNN --model.network.dropout 0.1"]
+PHOTO_NETWORKS = [
+    *IMAGE_NETWORKS,
+    "TinyConv",
+    "CNN --model.network.dropout 0.1",
+    "SpeedrunCNN --model.network.widths [8]",
+]
 TABLE_NETWORKS = [*IMAGE_NETWORKS[:3], "TableMLP --model.network.widths [16]"]
 RECURRENT = [
     "Recurrent --model.network.cell gru",
@@ -60,6 +65,7 @@ OPTIMIZERS = [
     "--model.optimizer Adadelta --model.optimizer.lr 0.1",
     "--model.optimizer SGD --model.optimizer.lr 0.01 -c configs/optimizers/sam.yaml",
     "-c configs/optimizers/asam.yaml",
+    "--model.optimizer MuonWithAdamW --model.optimizer.lr 0.01",
     "-c configs/optimizers/weight_decay.yaml",
 ]
 BY_STEP, BY_EPOCH = "--model.lr_scheduler_interval step", "--model.lr_scheduler_interval epoch"
