@@ -10,6 +10,7 @@ from models.own_code import place_of
 from models.preprocessing import Inputs
 
 SHAPE_ERRORS = (IndexError, RuntimeError, ValueError)  # what inputs of another shape lead to
+COMPILERS = ("torch._dynamo", "torch._inductor")
 ONE_SAMPLE = "Expected more than 1 value per channel"
 
 
@@ -49,6 +50,9 @@ def _problem(outputs: Any, samples: int) -> str | None:
 
 def _refusal(network: nn.Module, inputs: Inputs, error: Exception) -> str:
     name, place = type(network).__name__, place_of(error)
+    if type(error).__module__.startswith(COMPILERS):
+        said = next(line for line in str(error).splitlines() if line.strip())
+        return f"compile: torch.compile fails on {name}: {said}; leave --compile out"
     if not isinstance(inputs, Tensor):
         return f"{name} does not take sequences of different lengths; Recurrent does ({error})"
     if ONE_SAMPLE in str(error) and len(inputs) == 1:

@@ -13,7 +13,7 @@ from scripts.cli.flags import CLASS_KEYS, CONFIG, RECIPE_ENDINGS, check_text, mi
 
 LONGEST_SHOWN = 200
 HELP = ("-h", "--help")
-WITHOUT_VALUE = (*HELP, "--print_config")  # a value of --print_config follows "="
+WITHOUT_VALUE = (*HELP, "--print_config", "--compile")  # a value of --print_config follows "="
 # A recipe's value never wins over one of these flags.
 NAMED_BY_FLAG = ("name", "runs_dir", "ckpt_path", "inputs", "output", "format")
 

@@ -88,9 +88,7 @@ STUDY = (
     Option("--folds", "K", "validate on each of K folds, for each seed (default: 1 seed)"),
     Option("--sources", "LIST", "what a seed changes: initialization,order (default), split, label_noise"),
     Option("--apart", "", "vary each source alone too, for its share of the variance"),
-    Option(
-        "--search", "KEY=SPACE", "search a setting in each arm: log:1e-4:1e-1, uniform:, int:, choice:a,b; ARM:KEY="
-    ),
+    Option("--search", "KEY=SPACE", "search a setting in each arm: log:1e-4:1, uniform:, int:, choice:a,b; ARM:KEY="),
     Option("--trials", "N", "points that a search tries in each arm"),
     Option("--asha", "", "end unpromising trials of a search early"),
     Option("--metric", "NAME", "what to compare (default: test/accuracy and test/loss, or the test's own)"),
@@ -109,6 +107,7 @@ STUDY = (
 VIEWS = Option(
     "--test_time_augmentation", "CLASS", "views of each image to average over", "datamodules.augmentation.Views"
 )
+COMPILE = Option("--compile", "", "compile the network with torch.compile: for GPUs; on a CPU it is slower")
 TRAINING = "scripts.cli.training:run"
 MEASURED = 'checkpoint to measure; with -c, "best" or "last" of that recipe\'s newest run'
 
@@ -121,7 +120,7 @@ JOBS = {
             "holdout fit -c RECIPE [-c OVERLAY ...] [--ckpt_path last] [--key value ...]",
             TRAINING,
             'checkpoint to resume from; "last" is that of this recipe\'s newest run; "auto": that, if there is one',
-            options=(*RUN, *MONITORS, *CLASSES),
+            options=(*RUN, COMPILE, *MONITORS, *CLASSES),
         ),
         Job(
             "validate",
@@ -131,7 +130,7 @@ JOBS = {
             MEASURED,
             needs_checkpoint=True,
             options=(*RUN, *CLASSES),
-            ignored=MONITORS,
+            ignored=(COMPILE, *MONITORS),
         ),
         Job(
             "test",
@@ -141,7 +140,7 @@ JOBS = {
             MEASURED,
             needs_checkpoint=True,
             options=(*RUN, VIEWS, *CLASSES),
-            ignored=MONITORS,
+            ignored=(COMPILE, *MONITORS),
         ),
         Job(
             "predict",
@@ -163,7 +162,7 @@ JOBS = {
                 VIEWS,
                 *CLASSES,
             ),
-            ignored=MONITORS,
+            ignored=(COMPILE, *MONITORS),
         ),
         Job(
             "export",
@@ -178,7 +177,7 @@ JOBS = {
                 Option("--output", "FILE", "the file (default: model.onnx, .pt2 or .safetensors in the run's folder)"),
                 *CLASSES,
             ),
-            ignored=MONITORS,
+            ignored=(COMPILE, *MONITORS),
         ),
         Job(
             "calibrate",
@@ -193,7 +192,7 @@ JOBS = {
                 VIEWS,
                 *CLASSES,
             ),
-            ignored=MONITORS,
+            ignored=(COMPILE, *MONITORS),
         ),
         Job(
             "study",

@@ -183,6 +183,8 @@ def _add_arguments(parser: Parser, job: Job, data_class: type | None) -> None:
     parser.add_argument("-c", "--config", action=RecipeAction, help=helps["--config"])
     parser.add_argument("--seed_everything", type=bool | int, default=0, help=helps["--seed_everything"])
     parser.add_argument("--initialization_seed", type=int | None, default=None, help=helps["--initialization_seed"])
+    shown = helps.get("--compile", argparse.SUPPRESS)
+    parser.add_argument("--compile", type=bool, nargs="?", const=True, default=False, help=shown)
     parser.add_lightning_class_args(L.LightningModule, "model", subclass_mode=True)
     parser.add_lightning_class_args(L.LightningDataModule, "data", subclass_mode=True)
     for key, callback in (("early_stopping", EarlyStopping), ("checkpoint", Checkpoint)):

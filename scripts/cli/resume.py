@@ -66,7 +66,8 @@ def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
         for callback in (callbacks if isinstance(callbacks, list) else [callbacks])
         if _changes_training(callback)
     ]
-    return {key: settings.get(key) for key in DECISIVE_KEYS} | {"trainer": trainer}
+    compiled = bool(settings.get("compile"))  # runs of before that flag do not say
+    return {key: settings.get(key) for key in DECISIVE_KEYS} | {"compile": compiled, "trainer": trainer}
 
 
 def _changes_training(config: dict[str, Any]) -> bool:

@@ -24,6 +24,7 @@ from callbacks import (
     ValidationOutputs,
 )
 from datamodules import DataModule
+from datamodules.augmentation import Views
 from models import Task
 from models.networks.weight_files import load_weights, skip_initial_weights, whole_initial_weights
 from scripts.cli.building import BUILT, build_object
@@ -119,11 +120,7 @@ class Session:
             with self._initial_weights():
                 built = build_objects(parser, config, data)
             self.model: Task = built.model
-            views = getattr(built, "test_time_augmentation", None)
-            if isinstance(self.model, Task):
-                self.model.views = views
-            elif views is not None:
-                raise ValueError(f"--test_time_augmentation: {type(self.model).__name__} is not a task of this project")
+            self._equip(getattr(built, "test_time_augmentation", None), compiled=built.compile and job.name == "fit")
             self.data: DataModule = built.data
             self.folder = self._folder(invocation, built.trainer.fast_dev_run, built.trainer.barebones)
             self.trainer = self._trainer(built, recipe)
@@ -134,6 +131,16 @@ class Session:
         if isinstance(built.model, Task):
             hyperparameters = with_linked_values(self.settings["model"], self.data)
             self.model.save_hyperparameters(hyperparameters, logger=False)
+
+    def _equip(self, views: Views | None, *, compiled: bool) -> None:
+        """Give a task views to average over; compile its network, in place, so that its weights keep their names."""
+        if isinstance(self.model, Task):
+            self.model.views = views
+            if compiled:
+                self.model.network.compile()  # type: ignore[no-untyped-call]
+        elif views is not None or compiled:
+            flag = "--compile" if compiled else "--test_time_augmentation"
+            raise ValueError(f"{flag}: {type(self.model).__name__} is not a task of this project")
 
     def _load_given(self, file: str | None) -> str | None:
         """Load weights that no run made into a network that takes no file itself; return what is measured, if any."""
