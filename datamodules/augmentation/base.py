@@ -3,10 +3,8 @@
 A torchvision v2 transform called on a batch draws one random number for the whole batch; these draw one per sample.
 Each method is a pure function of images and draws; its class holds the settings and makes the draws.
 
-Why not kornia: it draws per sample too, but is slower, and its pixels are not torchvision's. Milliseconds for a batch
-128×3×32×32 on one thread, ours / kornia 0.9.0: flip 0.5 / 0.7, shift 1.4 / 6.5, affine 2.0 / 7.0, rotation 1.2 / 6.7,
-erasing 1.3 / 6.2, colour jitter 28 / 40, greyscale 0.4 / 0.8, TrivialAugment 8 / 12; ours are slower only in resized
-crop, 27 / 20, and RandAugment, 23 / 19.
+Why not kornia: it draws per sample too, but is slower (`scripts/benchmark.py --suite input_pipeline`), its pixels are
+not torchvision's, and its RandAugment and TrivialAugment draw one operation for the whole batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -91,7 +89,9 @@ def apply_chosen(images: Tensor, operations: Sequence[Operation], chosen: Tensor
     """
     result = torch.empty_like(images)
     counts = chosen.bincount(minlength=len(operations)).tolist()
-    for operation, where in zip(operations, torch.split(chosen.argsort(stable=True), counts), strict=True):
+    order = chosen.argsort(stable=True)
+    sorted_by_operation = (values.index_select(0, order).split(counts) for values in (images, strengths))
+    for operation, where, *given in zip(operations, order.split(counts), *sorted_by_operation, strict=True):
         if len(where):
-            result[where] = operation(images[where], strengths[where])
+            result.index_copy_(0, where, operation(*given))
     return result

@@ -16,23 +16,25 @@ def crop_and_resize(images: Tensor, crops: Rectangles) -> Tensor:
         images: (N, C, H, W), float.
         crops: A rectangle inside each image, at least one pixel wide and high.
     """
-    tall = _stretch(images, crops.top, crops.height, 2)
-    return _stretch(tall, crops.left, crops.width, 3)
+    tall = _stretch(images, crops.top, crops.height)
+    return _stretch(tall.mT, crops.left, crops.width).mT.contiguous()
 
 
-def _stretch(images: Tensor, start: Tensor, length: Tensor, dim: int) -> Tensor:
-    # Gathering instead of grid_sample keeps a whole image bit for bit.
-    size = images.shape[dim]
-    shape = [-1, 1, 1, 1]
-    shape[dim] = size
-    steps = torch.arange(size, device=images.device) + 0.5
-    places = (steps * (length / size).unsqueeze(1) - 0.5).clamp(min=0)
+def _stretch(images: Tensor, start: Tensor, length: Tensor) -> Tensor:
+    """Enlarge some rows of each image to as many as it has; whole rows are copied, and none is changed if all stay."""
+    count, channels, height, width = images.shape
+    steps = torch.arange(height, device=images.device) + 0.5
+    places = (steps * (length / height).unsqueeze(1) - 0.5).clamp(min=0)
     lower = places.floor()
     upper = torch.minimum(lower + 1, length.unsqueeze(1) - 1)
+    above = torch.arange(count * channels, device=images.device).view(count, channels, 1) * height
+    rows = images.reshape(-1, width)
     first, second = (
-        images.take_along_dim((start.unsqueeze(1) + index).long().view(shape), dim) for index in (lower, upper)
+        rows.index_select(0, (above + (start.unsqueeze(1) + index).long().unsqueeze(1)).flatten()).view(images.shape)
+        for index in (lower, upper)
     )
-    return first.lerp(second, (places - lower).to(images.dtype).view(shape))
+    share = (places - lower).to(images.dtype).view(count, 1, height, 1)
+    return second.sub_(first).mul_(share).add_(first)  # several times as fast as lerp of a share for each row
 
 
 class RandomResizedCrop(Augmentation):

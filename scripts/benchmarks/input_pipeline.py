@@ -1,7 +1,8 @@
 """Images a second from memory to the network's input: flipped, shifted by up to 4 pixels, scaled and normalised.
 
 The rival is torchvision's v2 transforms in a DataLoader with two workers, as its tutorials write it. Each augmentation
-is also compared with kornia's, on the same batch, where kornia is installed (`pip install kornia`).
+is also compared with kornia's, on the same batch, where kornia is installed (`pip install kornia`). Its RandAugment and
+TrivialAugment draw one operation for a whole batch; to draw one for each image, as ours do, it takes the images singly.
 """
 
 import time
@@ -90,13 +91,17 @@ def kornia_contests(images: Tensor, setup: Setup) -> Iterator[Contest]:
         "erasing": (datamodules.RandomErasing(1), kornia.RandomErasing(p=1)),
         "colour jitter": (datamodules.ColorJitter(0.4, 0.4, 0.4, 0.1), kornia.ColorJitter(0.4, 0.4, 0.4, 0.1, p=1)),
         "greyscale": (datamodules.RandomGrayscale(0.5), kornia.RandomGrayscale(p=0.5)),
-        "TrivialAugment": (datamodules.TrivialAugment(), TrivialAugment()),
-        "RandAugment": (datamodules.RandAugment(2, 9), RandAugment(2, 9)),
+        "TrivialAugment": (datamodules.TrivialAugment(), _singly(TrivialAugment())),
+        "RandAugment": (datamodules.RandAugment(2, 9), _singly(RandAugment(2, 9))),
     }
     batch = images.float() / 255
     for name, (ours, theirs) in pairs.items():
         contenders = {OURS: _milliseconds(ours, batch, setup), KORNIA: _milliseconds(theirs, batch, setup)}
         yield Contest(f"{name} of {BATCH} images", "ms", contenders, [Target(OURS, KORNIA, 1)])
+
+
+def _singly(augment: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    return lambda images: torch.cat([augment(image) for image in images.split(1)])
 
 
 def _milliseconds(augment: Callable[[Tensor], object], batch: Tensor, setup: Setup) -> Callable[[int], float]:
