@@ -90,8 +90,8 @@ def apply_chosen(images: Tensor, operations: Sequence[Operation], chosen: Tensor
     result = torch.empty_like(images)
     counts = chosen.bincount(minlength=len(operations)).tolist()
     order = chosen.argsort(stable=True)
-    sorted_by_operation = (values.index_select(0, order).split(counts) for values in (images, strengths))
-    for operation, where, *given in zip(operations, order.split(counts), *sorted_by_operation, strict=True):
+    sorted_by_operation = (torch.split(values.index_select(0, order), counts) for values in (images, strengths))
+    for operation, where, *given in zip(operations, torch.split(order, counts), *sorted_by_operation, strict=True):
         if len(where):
             result.index_copy_(0, where, operation(*given))
     return result

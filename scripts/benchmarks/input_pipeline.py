@@ -101,7 +101,7 @@ def kornia_contests(images: Tensor, setup: Setup) -> Iterator[Contest]:
 
 
 def _singly(augment: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    return lambda images: torch.cat([augment(image) for image in images.split(1)])
+    return lambda images: torch.cat([augment(image) for image in torch.split(images, 1)])
 
 
 def _milliseconds(augment: Callable[[Tensor], object], batch: Tensor, setup: Setup) -> Callable[[int], float]:
