@@ -56,6 +56,13 @@ class EvaluatedModule(L.LightningModule, ABC):
         self.num_outputs: int | None = None  # of the network; None takes any number
         self.training_record = TrainingRecord()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; the name of the running hook, which changes thirty times a step, without torch's checks."""
+        if name == "_current_fx_name":
+            vars(self)[name] = value
+        else:
+            super().__setattr__(name, value)
+
     @property
     def datamodule(self) -> Any:
         """The datamodule of the trainer, None without one."""
