@@ -26,9 +26,10 @@ class Setup:
     quick: bool = False
 
 
-def fit(settings: Mapping[str, str], folder: Path) -> L.Trainer:
+def fit(settings: Mapping[str, str], folder: Path, recipe: Path | None = None) -> L.Trainer:
     """Run `holdout fit` in this process, without a word, and return its trainer."""
-    words = [f"--{key}={value}" for key, value in settings.items()]
+    words = [] if recipe is None else ["-c", str(recipe)]
+    words += [f"--{key}={value}" for key, value in settings.items()]
     with contextlib.redirect_stdout(io.StringIO()):
         return fit_recipe([*words, "--trainer.enable_progress_bar=false", f"--runs_dir={folder}"]).trainer
 
