@@ -1,13 +1,15 @@
 """Progressive resizing: training begins with small images, and ends with those of full size."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_warn
 from typing_extensions import override
 
 from datamodules.base import DataModule
 from datamodules.checks import check_at_least, check_fraction
+from models.networks import Pretrained
 
 
 class ProgressiveResizing(L.Callback):
@@ -20,7 +22,7 @@ class ProgressiveResizing(L.Callback):
     Args:
         initial_scale: Height and width in the first epoch, as a share of the full ones, in (0, 1].
         finetune_fraction: Share of the epochs, the last ones, with full images, in [0, 1).
-        size_increment: Height and width are multiples of this many pixels, 1 or more.
+        size_increment: The shorter side is a multiple of this many pixels, 1 or more.
 
     Raises:
         ValueError: An argument is out of range.
@@ -36,6 +38,7 @@ class ProgressiveResizing(L.Callback):
         self.initial_scale = initial_scale
         self.finetune_fraction = finetune_fraction
         self.size_increment = size_increment
+        self._epochs = 0  # of the run
 
     @override
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -46,6 +49,9 @@ class ProgressiveResizing(L.Callback):
             raise MisconfigurationException(f"{name}: {type(data).__name__} has no images; leave the callback out")
         if trainer.max_epochs in (None, -1):
             raise MisconfigurationException(f"{name}: images grow over the run; set trainer.max_epochs")
+        if isinstance(getattr(pl_module, "network", None), Pretrained):
+            raise MisconfigurationException(f"{name}: Pretrained takes images of one size; leave the callback out")
+        self._epochs = int(trainer.max_epochs or 0)
 
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -58,9 +64,26 @@ class ProgressiveResizing(L.Callback):
         data.training_scale = self.scale(trainer.current_epoch, trainer.max_epochs, min(data.input_shape[1:]))
 
     @override
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        if stage == "fit":
-            trainer.datamodule.training_scale = 1.0  # type: ignore[attr-defined]
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.datamodule.training_scale = 1.0  # type: ignore[attr-defined]
+
+    @override
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if isinstance(data := getattr(trainer, "datamodule", None), DataModule):  # Lightning skips on_fit_end
+            data.training_scale = 1.0
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"epochs": self._epochs}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        then, now = state_dict["epochs"], self._epochs
+        if then != now:
+            rank_zero_warn(
+                f"images grew over a run of {then} epochs and grow now over {now}: the resumed run is not bit for bit "
+                f"an uninterrupted one of either length"
+            )
 
     def scale(self, epoch: int, epochs: int, side: int) -> float:
         """Return the share of their height and width that images have in an epoch.

@@ -153,6 +153,8 @@ class BatchedDataModule(L.LightningDataModule, ABC):
     def train_dataloader(self) -> BatchLoader:
         """Return shuffled batches of the training part."""
         self.ensure_setup()
+        if self.augmentation_repeats > 1 and len(self.samples.inputs.shape) != 4:
+            raise DataError(f"augmentation_repeats: {type(self).__name__} has no images; leave it out")
         order = Order(shuffle=True, seed=self.shuffle_seed, drop_last=self.drop_last)
         if self.balanced_batches:
             check_one_label(type(self).__name__, "balanced_batches", self.targets, self.class_names)
@@ -227,16 +229,16 @@ class BatchedDataModule(L.LightningDataModule, ABC):
         inputs = augmented(batch[0], self.augmentation, self.trainer.current_epoch, self.maximum)
         return inputs if self.training_scale == 1 else resized(inputs, self.training_scale), *batch[1:]
 
-    def training_samples(self, count: int) -> Batch:
-        """Return some training samples, scaled and not augmented, spread evenly over the part.
-
-        Args:
-            count: How many, if there are as many.
-        """
+    def training_samples(self, count: int) -> tuple[Any, ...]:
+        """Return a batch of so many training samples, or all, as evaluations see them, spread over the whole part."""
         train = torch.from_numpy(self.ensure_setup().train)
-        some = train[:: max(len(train) // count, 1)][:count]
-        inputs, *others = next(iter(self.make_loader(some, len(some))))
-        return scaled(inputs, self.maximum), *others
+        count = min(count, len(train))
+        some = train[torch.arange(count) * len(train) // count]
+        trainer, self.trainer = self.trainer, None  # without one, nothing is augmented
+        try:
+            return self.on_after_batch_transfer(next(iter(self.make_loader(some, count))), 0)
+        finally:
+            self.trainer = trainer
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seed of the shuffle, for the checkpoint; the task stores the split there."""

@@ -1,5 +1,6 @@
 """A network's outputs for a batch, checked; errors of a network that does not take it, in one line."""
 
+import copy
 from typing import Any
 
 import torch
@@ -24,7 +25,8 @@ def network_outputs(network: nn.Module, inputs: Inputs) -> Tensor:
         outputs = network(inputs)
     except torch.OutOfMemoryError:
         raise
-    except (*SHAPE_ERRORS, AttributeError, TypeError) as error:
+    except (*SHAPE_ERRORS, AttributeError, TypeError) as failed:
+        error = _without_compiler(network, inputs) or failed
         if isinstance(inputs, Tensor) and not isinstance(error, SHAPE_ERRORS) and place_of(error) is not None:
             raise  # a mistake in the user's own code, which the shape has nothing to do with
         raise TrainingError(_refusal(network, inputs, error)) from error
@@ -34,6 +36,21 @@ def network_outputs(network: nn.Module, inputs: Inputs) -> Tensor:
         raise TrainingError(f"network: {type(network).__name__} gives {problem}")
     found: Tensor = outputs
     return found
+
+
+def _without_compiler(network: nn.Module, inputs: Inputs) -> Exception | None:
+    """Return the error of a network that torch.compile fails on, if it fails without as well."""
+    if network._compiled_call_impl is not None:
+        try:
+            uncompiled(network)(inputs)
+        except Exception as error:
+            return error
+    return None
+
+
+def uncompiled(network: nn.Module) -> nn.Module:
+    """Return a network that is not compiled: itself, or a copy."""
+    return network if network._compiled_call_impl is None else copy.deepcopy(network)
 
 
 def _problem(outputs: Any, samples: int) -> str | None:

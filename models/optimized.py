@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -11,6 +12,7 @@ from models.evaluated import EvaluatedModule
 from models.optimization import schedules
 from models.optimization.factories import check_factory
 from models.optimization.optimizers import OptimizerFactory, OptimizerWrapper, build_optimizer, wrap_optimizer
+from models.optimization.parameter_groups import HIDDEN
 from models.optimization.run_length import run_length
 from models.optimization.uncounted_step import check_passes
 
@@ -70,6 +72,10 @@ class OptimizedModule(EvaluatedModule):
         try:
             options = self.decay_norms_and_biases, self.layer_decay
             optimizer = build_optimizer(self.optimizer_factory, self.network, *options)
+            if HIDDEN in optimizer.defaults and isinstance(self.trainer.strategy, FSDPStrategy | ModelParallelStrategy):
+                raise ValueError(
+                    f"model.optimizer: {type(optimizer).__name__} needs whole weights, and FSDP divides them"
+                )
             if self.optimizer_wrapper is not None:
                 optimizer = wrap_optimizer(self.optimizer_wrapper, optimizer)
             check_passes(optimizer, self.trainer)

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from models.checkpointed import CheckpointedModule
 from models.divergence import check_weights, first_fault, seen_at_once
-from models.evaluated import Batch
+from models.evaluated import Batch, LabelledSteps
 from models.exact_resume import (
     RESUME_KEYS,
     capture,
@@ -28,6 +28,7 @@ from models.losses.classification_loss import check_scalar_loss
 from models.losses.trial import Trial, try_loss
 from models.losses.weighted import weights_of
 from models.metrics.own import MetricFactory, Prepare, make_metrics
+from models.network_outputs import network_outputs, uncompiled
 from models.networks import Network
 from models.objective import whole_batch_objective
 from models.optimization import schedules
@@ -145,13 +146,22 @@ class Task(RecordsInitArgs, CheckpointedModule, OptimizedModule):
         outputs = forward(inputs)
         if self._loss_untried:
             self._loss_untried = False
-            try_loss(self, outputs, soft, weighted=bool(weights))
+            try_loss(self, self._traceable(inputs, steps, outputs), soft, weighted=bool(weights))
         soft = self.regularizers.revise(outputs, soft)
         penalties = self.regularizers.penalties(Step(inputs, soft, outputs, self.network, forward))
         objective = whole_batch_objective(self, self.compute_loss(outputs, soft, *weights), penalties, soft)
         where = first_fault(self.network, inputs) if seen_at_once(self, objective) else ""
         self.training_record.add(self, objective, outputs, targets, penalties, where)
         return objective
+
+    def _traceable(self, inputs: Inputs, steps: LabelledSteps | None, outputs: Tensor) -> Tensor:
+        """Return a batch's outputs with the network's own operations behind them, which torch.compile hides."""
+        plain = uncompiled(self.network)
+        if plain is self.network:
+            return outputs
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            found = network_outputs(plain, inputs)
+        return (found if steps is None else found[steps]).to(outputs.dtype)
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Step, then move the parameters back to where the regularizers allow them."""

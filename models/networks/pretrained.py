@@ -109,6 +109,8 @@ class Pretrained(Network):
                 self.backbone = architecture(shape, num_classes)
             self.transform = InputTransform([0.0] * shape[0], [1.0] * shape[0], size)
             self.name = type(self.backbone).__name__
+        if getattr(self.backbone, "adapts_to", 0):
+            raise ValueError(f"Pretrained: {self.name} adapts to its own training data; make it the network itself")
         cut = cut_head(self.backbone)
         self.head = nn.Linear(cut.features, num_classes)
         if file is not None and load_initial_weights():

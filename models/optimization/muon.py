@@ -16,7 +16,7 @@ QUINTIC = (3.4445, -4.7750, 2.0315)  # of Jordan's iteration: steep at 0, and ne
 def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     """Return about U Vᵀ of each matrix's singular value decomposition U S Vᵀ, by Newton–Schulz iterations.
 
-    Five steps bring singular values between 0.003 and 1 times the matrix's norm to between 0.68 and 1.14, which serves
+    Five steps bring singular values between 0.01 and 1 times the matrix's norm to between 0.68 and 1.14, which serves
     as well as 1 (Jordan et al., https://kellerjordan.github.io/posts/muon). On a GPU they compute in bfloat16.
 
     Args:
@@ -46,8 +46,9 @@ class MuonWithAdamW(Optimizer):
     recommend (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon); schedules act on both learning rates
     alike. Weight decay is decoupled in both. `torch.optim.Muon` takes matrices only, and nothing else.
 
-    A task tells it which weights are hidden. In a loop of your own, give groups: `{"params": [...], "hidden": False}`
-    for head and embeddings; parameters of one dimension are never hidden.
+    A task tells it which weights are hidden: those below the layer called `head`. In a loop of your own, give groups:
+    `{"params": [...], "hidden": False}` for head and embeddings; parameters of one dimension are never hidden. A
+    group's `lr` is that of hidden weights; AdamW's rate is `adamw_factor` times that.
 
     Args:
         params: Parameters, or groups of them.
@@ -79,9 +80,9 @@ class MuonWithAdamW(Optimizer):
         check_coefficient("MuonWithAdamW", adamw_lr=adamw_lr, weight_decay=weight_decay)
         check_fraction("MuonWithAdamW", below_one=True, momentum=momentum, betas_0=betas[0], betas_1=betas[1])
         check_at_least("MuonWithAdamW", 1, newton_schulz_steps=newton_schulz_steps)
-        self.adamw_factor = adamw_lr / lr
         self.newton_schulz_steps = newton_schulz_steps
-        options = {"momentum": momentum, "nesterov": nesterov, "betas": betas, "hidden": True}
+        options: dict[str, Any] = {"momentum": momentum, "nesterov": nesterov, "betas": betas, "hidden": True}
+        options["adamw_factor"] = adamw_lr / lr
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, **options})
 
     @torch.no_grad()
@@ -140,7 +141,7 @@ class MuonWithAdamW(Optimizer):
             amsgrad=False,
             beta1=group["betas"][0],
             beta2=group["betas"][1],
-            lr=group["lr"] * self.adamw_factor,
+            lr=group["lr"] * group["adamw_factor"],
             weight_decay=group["weight_decay"],
             eps=1e-8,
             maximize=False,

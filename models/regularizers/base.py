@@ -43,6 +43,7 @@ class Regularizer(RecordsInitArgs, nn.Module):
         takes_labels: True if its `perturb` takes labels (N,), int64, too, and it has no other hook that sees targets; a
             list of such regularizers gets labels, which saves the work on class probabilities. A subclass that
             overrides `perturb` must set it again.
+        differentiates_twice: True if it differentiates a gradient, which a compiled network does not allow.
         softens_labels: True if it moves probability from the label to other classes; at most one per list.
     """
 
@@ -52,6 +53,7 @@ class Regularizer(RecordsInitArgs, nn.Module):
     keeps_inputs: bool = False
     mixes_samples: bool = False
     takes_labels: ClassVar[bool] = False
+    differentiates_twice: ClassVar[bool] = False
     softens_labels: bool = False
 
     def setup(self, network: nn.Module, num_classes: int, before: Sequence["Regularizer"]) -> None:

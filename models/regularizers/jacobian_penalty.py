@@ -52,6 +52,7 @@ class JacobianPenalty(Regularizer):
     """
 
     strength = "coefficient"
+    differentiates_twice = True
 
     def __init__(self, coefficient: float = 0.01, projections: int = 1) -> None:
         super().__init__()

@@ -137,10 +137,17 @@ class Session:
         if isinstance(self.model, Task):
             self.model.views = views
             if compiled:
-                self.model.network.compile()  # type: ignore[no-untyped-call]
+                self._compile(self.model)
         elif views is not None or compiled:
             flag = "--compile" if compiled else "--test_time_augmentation"
             raise ValueError(f"{flag}: {type(self.model).__name__} is not a task of this project")
+
+    @staticmethod
+    def _compile(task: Task) -> None:
+        twice = next((item for item in task.regularizers.members() if item.differentiates_twice), None)
+        if twice is not None:
+            raise ValueError(f"--compile: {type(twice).__name__} differentiates twice, which torch.compile cannot do")
+        task.network.compile()  # type: ignore[no-untyped-call]
 
     def _load_given(self, file: str | None) -> str | None:
         """Load weights that no run made into a network that takes no file itself; return what is measured, if any."""

@@ -1,5 +1,7 @@
 """Images that grow during training."""
 
+from functools import partial
+
 import lightning as L
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from callbacks import ProgressiveResizing
 from datamodules import BreastCancer, Digits
 from models import Classifier
-from models.networks import MLP, SpeedrunCNN
+from models.networks import MLP, Pretrained, ResNet, SpeedrunCNN
 
 
 class Sizes(L.Callback):
@@ -59,6 +61,25 @@ def test_a_run_resumed_within_an_epoch_goes_on_with_the_size_of_that_epoch(quiet
     train(quiet_trainer, Digits(batch_size=400), 4, grow, resumed, ckpt_path=path)
     assert whole.train == [4] * 4 + [6] * 4 + [8] * 8
     assert resumed.train == whole.train[6:]
+    with pytest.warns(UserWarning, match="grew over a run of 4 epochs and grow now over 8"):
+        train(quiet_trainer, Digits(batch_size=400), 8, ProgressiveResizing(0.5, 0.5, 1), ckpt_path=path)
+
+
+def test_an_interrupted_run_leaves_the_data_as_they_were(quiet_trainer):
+    class Fault(L.Callback):
+        def on_train_batch_end(self, *_):
+            raise ConnectionAbortedError
+
+    data = Digits(batch_size=400)
+    with pytest.raises(ConnectionAbortedError):
+        train(quiet_trainer, data, 4, ProgressiveResizing(), Fault())
+    assert data.training_scale == 1
+
+
+def test_a_pretrained_network_is_refused(quiet_trainer):
+    network = Pretrained((1, 8, 8), 10, partial(ResNet, depth=20), None)
+    with pytest.raises(MisconfigurationException, match="Pretrained"):
+        quiet_trainer(max_epochs=1, callbacks=[ProgressiveResizing()]).fit(Classifier(network, 10), Digits())
 
 
 @given(st.integers(1, 300), st.integers(8, 256), st.floats(0.01, 1), st.floats(0, 0.99), st.integers(1, 32))

@@ -6,6 +6,7 @@ import torch
 
 from datamodules import (
     Augmentation,
+    BreastCancer,
     DataError,
     DataModule,
     Diabetes,
@@ -375,12 +376,16 @@ def test_repeats_that_do_not_divide_the_batch_are_refused():
         Digits(batch_size=100, augmentation=[Count()], augmentation_repeats=3)
     with pytest.raises(DataError, match="augmentation_repeats"):
         Digits(augmentation_repeats=2, augmentation=[])
+    with pytest.raises(DataError, match="BreastCancer has no images"):
+        BreastCancer(augmentation_repeats=2, augmentation=[Count()]).train_dataloader()
 
 
 def test_training_samples_are_spread_over_the_part_and_plain():
     data = ready(Digits(augmentation=[Count()]))
     inputs, targets = data.training_samples(100)
-    some = data.split.train[::12][:100]
+    some = data.split.train[torch.arange(100) * len(data.split.train) // 100]
     assert torch.equal(inputs, data.samples.inputs[some] / 16)
     assert torch.equal(targets, data.samples.targets[some])
     assert len(data.training_samples(10_000)[0]) == len(data.split.train)
+    nearly_all = data.training_samples(len(data.split.train) - 1)[1]
+    assert nearly_all[-1] == data.samples.targets[data.split.train[-2]]

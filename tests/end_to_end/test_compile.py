@@ -33,3 +33,23 @@ def test_without_a_compiler_it_is_one_line(desk, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     refused = desk.run("fit", *desk.digits(epochs=1), "--compile", status=2)
     assert re.search(r"error: compile: torch.compile fails on MLP: .*; leave --compile out", refused.stderr)
+
+
+def test_what_cannot_be_compiled_or_trained_is_refused_as_without_compiling(desk):
+    penalty = ("-c", "configs/regularizers/jacobian_penalty.yaml")
+    refused = desk.here("fit", *desk.digits(epochs=1), *penalty, "--compile", status=2)
+    assert "--compile: JacobianPenalty differentiates twice" in refused.stderr
+    (desk.folder / "mine.py").write_text(ENDS_IN_SOFTMAX)
+    for flags in ((), ("--compile",)):
+        words = ("fit", "-c", "configs/digits.yaml", "--model.network", "mine.Net", "--trainer.max_epochs", "1")
+        refused = desk.run(*words, "--trainer.precision", "32", *flags, status=2)
+        assert "softmax" in refused.stderr
+
+
+ENDS_IN_SOFTMAX = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self, input_shape, num_classes):
+        super().__init__(nn.Flatten(), nn.Linear(64, num_classes), nn.Softmax(1))
+"""

@@ -189,7 +189,9 @@ def test_a_run_with_nothing_to_train_is_refused(fit):
         fit(task)
 
 
-@pytest.mark.parametrize("optimizer", [LBFGS, functools.partial(torch.optim.RMSprop, lr=1e-3, weight_decay=0.1)])
+@pytest.mark.parametrize(
+    "optimizer", [functools.partial(LBFGS, lr=0.1), functools.partial(torch.optim.RMSprop, lr=1e-3, weight_decay=0.1)]
+)
 def test_any_optimizer_trains(fit, optimizer):
     metrics = fit(linear_task(optimizer=optimizer), max_epochs=2).callback_metrics
     assert metrics["val/loss"] < math.log(10)

@@ -2,14 +2,16 @@
 
 import functools
 
+import lightning as L
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightning.pytorch.strategies import FSDPStrategy
 from torch import nn
 from torch.optim import AdamW
 
-from models import MuonWithAdamW
+from models import Classifier, MuonWithAdamW, TrainingError
 from models.networks import MLP, Recurrent, ResNet, TokenRecurrent
 from models.optimization.muon import orthogonalize
 from models.optimization.optimizers import build_optimizer
@@ -89,6 +91,21 @@ def test_a_schedule_acts_on_both_rates():
     network(torch.randn(3, 4)).square().sum().backward()
     optimizer.step()
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_state_that_is_loaded_keeps_both_rates():
+    first = MuonWithAdamW([torch.ones(2, 2)], lr=0.1, adamw_lr=0.01)
+    second = MuonWithAdamW([torch.ones(2, 2)], lr=0.5, adamw_lr=0.5)
+    second.load_state_dict(first.state_dict())
+    assert second.param_groups[0]["lr"] * second.param_groups[0]["adamw_factor"] == pytest.approx(0.01)
+
+
+def test_weights_that_are_divided_are_refused():
+    task = Classifier(MLP((4,), 2, [4]), 2, optimizer=MuonWithAdamW)
+    task.trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, max_epochs=1)
+    task.trainer._accelerator_connector.strategy = FSDPStrategy()
+    with pytest.raises(TrainingError, match="MuonWithAdamW needs whole weights"):
+        task.configure_optimizers()
 
 
 @pytest.mark.parametrize(
