@@ -36,7 +36,7 @@ def result_table(cells: Sequence[Cell], better: str) -> Table:
         count = str(len(cell.values)) if len(cell.values) == cell.planned else f"{len(cell.values)} of {cell.planned}"
         row = [cell.arm, *cell.level.values(), count]
         if found is None:
-            rows.append([*row, "no run ended", *[MISSING] * (len(heads) - len(row) - 1)])
+            rows.append([*row, "not measured", *[MISSING] * (len(heads) - len(row) - 1)])
             continue
         row += [_mean(form, found.mean, found.deviation), _interval(form, found.interval)]
         if compared is not None:
