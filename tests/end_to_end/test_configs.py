@@ -167,6 +167,7 @@ def test_config_opens_with_a_comment(config):
 def test_overlay_lies_in_the_folder_of_a_key_that_it_sets(overlay):
     keys = {"optimizers": ("optimizer", "optimizer_wrapper"), "networks": ("network",), "losses": ("loss",)}
     keys |= {"callbacks": ("callbacks", "early_stopping"), "transfer": ("network", "layer_decay")}
+    keys |= {"augmentation": ("augmentation", "augmentation_repeats")}
     folder = overlay.parent.name
     settings = yaml.safe_load(overlay.read_text())
     model, data = (settings.get(part, {}).get("init_args", {}) for part in ("model", "data"))

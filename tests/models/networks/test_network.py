@@ -26,6 +26,7 @@ OPTIONS = {
     },
     "Recurrent": {"cell": "gru", "hidden_size": 6, "layers": 2, "dropout": 0.2},
     "ResNet": {"depth": 20, "shortcut": "projection", "norm": "layer"},
+    "SpeedrunCNN": {"widths": [4, 8], "logit_scale": 0.5},
     "TinyConv": {"channels": 4, "activation": "relu"},
 }
 
