@@ -1,0 +1,125 @@
+"""Seconds of training to accuracies on CIFAR-10 (JPEG copies where they are all there is): the speed-run recipe.
+
+The rival is the public Muon recipe, ported plainly. What it reaches after 5, 7 and 8 epochs, ours must reach in 0.6 of
+the time; both train on the same images, and accuracies are of the test part, whose measurement is not timed.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from callbacks.lookup import find_callback
+from datamodules import CIFAR10
+from models import Task
+from scripts.benchmarks.contest import Contest, Target
+from scripts.benchmarks.public_muon import Reached, train
+from scripts.benchmarks.setup import Setup, fit
+
+RECIPE = Path(__file__).parents[2] / "configs/cifar10_speedrun.yaml"
+OURS, PUBLIC = "ours", "public Muon recipe"
+EPOCHS = (5, 7, 8)  # of the public recipe, after which ours is compared with it
+
+
+class Progress(L.Callback):
+    """Notes the seconds of training and validation up to the end of each epoch, and the accuracy on the test part."""
+
+    def __init__(self) -> None:
+        self.reached: list[Reached] = []
+        self._spent, self._begin = 0.0, 0.0
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Start the clock."""
+        self._begin = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop the clock, measure, and go on."""
+        self._spent += time.perf_counter() - self._begin
+        self.reached.append(Reached(self._spent, test_accuracy(trainer, cast("Task", pl_module))))
+        self._begin = time.perf_counter()
+
+
+@torch.no_grad()
+def test_accuracy(trainer: L.Trainer, task: Task) -> float:
+    """Return a task's accuracy on the test part, in evaluation mode, which it leaves again."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    images, labels = data.samples.inputs, data.samples.targets
+    test = torch.from_numpy(data.split.test)
+    task.eval()
+    with trainer.precision_plugin.val_step_context():
+        found = [task(images[part]).argmax(1).cpu() for part in test.chunk(20)]
+    task.train()
+    return float((torch.cat(found) == labels[test]).float().mean())
+
+
+class Runs:
+    """Both runs, each trained once, on the same training part.
+
+    Args:
+        setup: Where the data are.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.reached: dict[str, list[Reached]] = {}
+        self.data: CIFAR10
+
+    def ours(self, _: int) -> float:
+        """Train the recipe by `holdout fit`; return its seconds."""
+        settings = {
+            "data.data_dir": self.setup.data_dir,
+            "trainer.accelerator": "cpu",
+            "trainer.callbacks+": f"{Progress.__module__}.Progress",
+        }
+        if self.setup.quick:
+            settings["trainer.max_epochs"] = "2"
+        trainer = fit(settings, self.setup.folder, RECIPE)
+        progress = find_callback(trainer, Progress)
+        assert progress is not None
+        self.data = trainer.datamodule  # type: ignore[attr-defined]
+        self.reached[OURS] = progress.reached
+        return progress.reached[-1].seconds
+
+    def public(self, _: int) -> float:
+        """Train the public recipe on what ours was trained on; return its seconds."""
+        images, labels, split = self.data.samples.inputs, self.data.samples.targets, self.data.split
+        assert split is not None
+        assert isinstance(images, Tensor)
+        parts = [torch.from_numpy(part) for part in (split.train, split.test)]
+        given = [values[part] for part in parts for values in (images, labels)]
+        self.reached[PUBLIC] = list(train(1 if self.setup.quick else max(EPOCHS), *given))
+        return self.reached[PUBLIC][-1].seconds
+
+    def accuracy(self, name: str) -> float:
+        """Return the test accuracy at a run's end."""
+        return self.reached[name][-1].accuracy
+
+    def seconds_to(self, name: str, epoch: int) -> float:
+        """Return when a run first reached what the public recipe did after an epoch; infinity if it never did."""
+        wanted = self.reached[PUBLIC][epoch - 1].accuracy
+        return next((found.seconds for found in self.reached[name] if found.accuracy >= wanted), math.inf)
+
+
+def contests(setup: Setup) -> Sequence[Contest]:
+    """Return the contests of seconds and of accuracies; the first one trains both."""
+    CIFAR10(setup.data_dir).prepare_data()
+    runs = Runs(setup)
+    contests = [
+        Contest("the whole run", "s", {OURS: runs.ours, PUBLIC: runs.public}, rounds=1, warm_up=0),
+        _once("test accuracy at its end", "", runs.accuracy),
+    ]
+    for epoch in (1,) if setup.quick else EPOCHS:
+        title = f"to what the public recipe reaches after {epoch} epochs"
+        contests.append(_once(title, "s", partial(runs.seconds_to, epoch=epoch), Target(OURS, PUBLIC, 0.6)))
+    return contests
+
+
+def _once(title: str, unit: str, figure: Callable[[str], float], *targets: Target) -> Contest:
+    contenders = {name: lambda _, name=name: figure(name) for name in (OURS, PUBLIC)}
+    return Contest(title, unit, contenders, targets, rounds=1, warm_up=0)  # type: ignore[arg-type]
