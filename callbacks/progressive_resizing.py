@@ -60,8 +60,7 @@ class ProgressiveResizing(L.Callback):
     @override
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
-        assert trainer.max_epochs is not None
-        data.training_scale = self.scale(trainer.current_epoch, trainer.max_epochs, min(data.input_shape[1:]))
+        data.training_scale = self.scale(trainer.current_epoch, self._epochs, min(data.input_shape[1:]))
 
     @override
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

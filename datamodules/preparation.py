@@ -41,7 +41,7 @@ def resized(images: Tensor, share: float) -> Tensor:
     """Return images (N, C, H, W) resized to a share of their height and width, antialiased.
 
     Raises:
-        DataError: They are no images.
+        DataError: They are not images.
     """
     if images.ndim != 4:
         raise DataError(f"only images can be resized, not samples {tuple(images.shape[1:])}")

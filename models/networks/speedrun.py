@@ -66,8 +66,8 @@ class Block(nn.Sequential):
 class SpeedrunCNN(Network):
     """Six convolutions behind a whitening layer, which learn fast.
 
-    The first layer is set from patches of training images before training begins, and stays. Convolutions begin as the
-    identity of their inputs, as far as there are channels.
+    The first layer is set from patches of training images before training begins, and stays. Convolutions are
+    initialised to the identity, as far as there are channels.
 
     Args:
         input_shape: (C, H, W) of one image; with three blocks 9×9 or larger.
@@ -76,7 +76,7 @@ class SpeedrunCNN(Network):
         logit_scale: Factor of the logits.
 
     Raises:
-        ValueError: Images are too small, or there is no block.
+        ValueError: Images are too small, or `widths` is empty or holds a number below 1.
     """
 
     adapts_to = 500

@@ -1,5 +1,6 @@
 """Muon: momentum whose steps are orthogonalized, for the weights of hidden layers; AdamW for all other parameters."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -101,12 +102,12 @@ class MuonWithAdamW(Optimizer):
                 loss = closure()
         for group in self.param_groups:
             given = [parameter for parameter in group["params"] if parameter.grad is not None]
-            hidden = [parameter for parameter in given if group["hidden"] and parameter.ndim > 1]
-            for parameter in hidden:
-                self._step_hidden(parameter, group)
-            if len(hidden) < len(given):
-                known = set(map(id, hidden))
-                self._step_others([parameter for parameter in given if id(parameter) not in known], group)
+            least = 2 if group["hidden"] else math.inf  # dimensions of a hidden weight
+            for parameter in given:
+                if parameter.ndim >= least:
+                    self._step_hidden(parameter, group)
+            if others := [parameter for parameter in given if parameter.ndim < least]:
+                self._step_others(others, group)
         return loss
 
     def _step_hidden(self, parameter: Tensor, group: dict[str, Any]) -> None:

@@ -3,21 +3,16 @@
 The rival is one process with two threads, with the same batches of 128 and the same precision.
 """
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import lightning as L
 
 from datamodules import CIFAR10
 from scripts.benchmarks.contest import Contest, Target
-from scripts.benchmarks.setup import Setup
+from scripts.benchmarks.setup import ROOT, Setup, said_by
 from scripts.cli.trainer import choose_precision
 
-ROOT = Path(__file__).parents[2]
 BATCH, WARM_UP = 128, 3
 TWO, ONE = "two processes", "one process"
 SAID = "images a second"
@@ -60,8 +55,4 @@ def _rate(setup: Setup, steps: int, threads: int, flags: Sequence[str]) -> float
     words += ["--trainer.precision", choose_precision("cpu"), "--trainer.max_epochs", "1"]
     words += ["--trainer.limit_train_batches", str(steps), "--trainer.limit_val_batches", "1"]
     words += ["--trainer.callbacks+", f"{StepRate.__module__}.StepRate", *flags]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "scripts.main", "fit", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    line = next(line for line in done.stdout.splitlines() if SAID in line)
-    return float(line.partition(SAID)[2])
+    return said_by(["-m", "scripts.main", "fit", *words], SAID, OMP_NUM_THREADS=str(threads))

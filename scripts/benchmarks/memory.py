@@ -4,14 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from datamodules import CIFAR10
 from scripts.benchmarks.contest import Contest, Target
-from scripts.benchmarks.setup import Setup
+from scripts.benchmarks.setup import ROOT, Setup
 
 OURS = "ours"
-ROOT = Path(__file__).parents[2]
 
 
 def contests(setup: Setup) -> Sequence[Contest]:

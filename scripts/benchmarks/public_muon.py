@@ -57,7 +57,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 def conv(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """Return a convolution that begins as the identity of its inputs."""
+    """Return a 3×3 convolution, initialised to the identity."""
     layer = nn.Conv2d(in_channels, out_channels, 3, padding="same", bias=False)
     nn.init.dirac_(layer.weight[:in_channels])
     return layer

@@ -2,13 +2,18 @@
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
 
 from scripts.cli.training import fit_recipe
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,14 @@ def fit(settings: Mapping[str, str], folder: Path, recipe: Path | None = None) -
     words += [f"--{key}={value}" for key, value in settings.items()]
     with contextlib.redirect_stdout(io.StringIO()):
         return fit_recipe([*words, "--trainer.enable_progress_bar=false", f"--runs_dir={folder}"]).trainer
+
+
+def said_by(words: Sequence[str], said: str, **environment: str) -> float:
+    """Run Python on some words, in a process that finds this project; return the number that it prints after `said`."""
+    variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, env=variables)
+    line = next(line for line in done.stdout.splitlines() if said in line)
+    return float(line.partition(said)[2].split()[0])
 
 
 def forever(loader: object) -> Iterator[object]:

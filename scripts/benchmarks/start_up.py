@@ -1,18 +1,15 @@
 """Seconds from the start of the process to the end of the first training step of `configs/digits.yaml`."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import lightning as L
 
 from scripts.benchmarks.contest import Contest, Target
-from scripts.benchmarks.setup import Setup
+from scripts.benchmarks.setup import ROOT, Setup, said_by
 
 OURS, LIGHTNING = "ours", "import lightning"
-ROOT = Path(__file__).parents[2]
 SAID = "first training step after"
 
 
@@ -38,13 +35,5 @@ def contests(setup: Setup) -> Sequence[Contest]:
     ours = ["-m", "scripts.main", "fit", "-c", str(ROOT / "configs/digits.yaml"), "--trainer.max_epochs", "1"]
     ours += ["--trainer.callbacks+", callback, "--runs_dir", str(setup.folder)]
     lightning = f"import lightning; from {__name__} import age, SAID; print(SAID, age(), 's')"
-    contenders = {OURS: lambda _: _seconds(ours), LIGHTNING: lambda _: _seconds(["-c", lightning])}
+    contenders = {OURS: lambda _: said_by(ours, SAID), LIGHTNING: lambda _: said_by(["-c", lightning], SAID)}
     return [Contest("process start to first training step of digits", "s", contenders, [Target(OURS, None, 4)])]
-
-
-def _seconds(words: Sequence[str]) -> float:
-    done = subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
-    )
-    line = next(line for line in done.stdout.splitlines() if SAID in line)
-    return float(line.partition(SAID)[2].split()[0])

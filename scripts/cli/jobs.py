@@ -108,6 +108,7 @@ VIEWS = Option(
     "--test_time_augmentation", "CLASS", "views of each image to average over", "datamodules.augmentation.Views"
 )
 COMPILE = Option("--compile", "", "compile the network with torch.compile: for GPUs; on a CPU it is slower")
+OF_TRAINING = (COMPILE, *MONITORS)
 TRAINING = "scripts.cli.training:run"
 MEASURED = 'checkpoint to measure; with -c, "best" or "last" of that recipe\'s newest run'
 
@@ -120,7 +121,7 @@ JOBS = {
             "holdout fit -c RECIPE [-c OVERLAY ...] [--ckpt_path last] [--key value ...]",
             TRAINING,
             'checkpoint to resume from; "last" is that of this recipe\'s newest run; "auto": that, if there is one',
-            options=(*RUN, COMPILE, *MONITORS, *CLASSES),
+            options=(*RUN, *OF_TRAINING, *CLASSES),
         ),
         Job(
             "validate",
@@ -130,7 +131,7 @@ JOBS = {
             MEASURED,
             needs_checkpoint=True,
             options=(*RUN, *CLASSES),
-            ignored=(COMPILE, *MONITORS),
+            ignored=OF_TRAINING,
         ),
         Job(
             "test",
@@ -140,7 +141,7 @@ JOBS = {
             MEASURED,
             needs_checkpoint=True,
             options=(*RUN, VIEWS, *CLASSES),
-            ignored=(COMPILE, *MONITORS),
+            ignored=OF_TRAINING,
         ),
         Job(
             "predict",
@@ -162,7 +163,7 @@ JOBS = {
                 VIEWS,
                 *CLASSES,
             ),
-            ignored=(COMPILE, *MONITORS),
+            ignored=OF_TRAINING,
         ),
         Job(
             "export",
@@ -177,7 +178,7 @@ JOBS = {
                 Option("--output", "FILE", "the file (default: model.onnx, .pt2 or .safetensors in the run's folder)"),
                 *CLASSES,
             ),
-            ignored=(COMPILE, *MONITORS),
+            ignored=OF_TRAINING,
         ),
         Job(
             "calibrate",
@@ -192,7 +193,7 @@ JOBS = {
                 VIEWS,
                 *CLASSES,
             ),
-            ignored=(COMPILE, *MONITORS),
+            ignored=OF_TRAINING,
         ),
         Job(
             "study",

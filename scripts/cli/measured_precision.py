@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from callbacks.environment import processor
 from callbacks.files import write_text
 from callbacks.printing import say
-from datamodules import DataModule, Order
+from datamodules import DataModule
 from datamodules.atomic_write import WriteError
 from models import Task
 from scripts.cli.checkpoint_config import stored_settings
@@ -73,9 +73,7 @@ def precision_for(job: Job, checkpoint: Path | None, built: Namespace, config: M
 
 def _first_inputs(task: Task, data: DataModule) -> Tensor:
     """Return the network's inputs for a batch of training samples, without augmentation."""
-    indices = torch.from_numpy(data.ensure_setup().train[: min(data.batch_size, MOST_SAMPLES)])
-    batch = next(iter(data.make_loader(indices, len(indices), Order())))
-    inputs, *_ = task.unpack(data.on_after_batch_transfer(batch, 0))
+    inputs, *_ = task.unpack(data.training_samples(min(data.batch_size, MOST_SAMPLES)))
     return cast("Tensor", inputs)
 
 

@@ -66,7 +66,7 @@ def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
         for callback in (callbacks if isinstance(callbacks, list) else [callbacks])
         if _changes_training(callback)
     ]
-    compiled = bool(settings.get("compile"))  # runs of before that flag do not say
+    compiled = bool(settings.get("compile"))  # older runs do not say
     return {key: settings.get(key) for key in DECISIVE_KEYS} | {"compile": compiled, "trainer": trainer}
 
 

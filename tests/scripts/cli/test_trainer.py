@@ -53,7 +53,7 @@ for name in trainer.STEP_HOOKS:
 
 
 class Task(Classifier):
-    """Counts one hook of its own."""
+    """Counts how often its own hook is called."""
 
     calls = 0
 
