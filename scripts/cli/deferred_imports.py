@@ -32,7 +32,9 @@ def import_without_unused(name: str) -> ModuleType:
         if "torch.optim" in sys.modules:
             _spare_optimizers_the_compiler()
         return module
-    return import_module(name)
+    module = import_module(name)
+    _give_submodules_to_their_packages()
+    return module
 
 
 @contextmanager
@@ -43,6 +45,14 @@ def _stand_ins() -> Iterator[None]:
         yield
     finally:
         _remove_stand_ins()
+
+
+def _give_submodules_to_their_packages() -> None:
+    """Make up for what Python leaves out: a package that is imported again lacks the submodules of the first time."""
+    for name, module in list(sys.modules.items()):
+        package, _, short = name.rpartition(".")
+        if package in sys.modules and short not in vars(sys.modules[package]):
+            setattr(sys.modules[package], short, module)
 
 
 def _remove_stand_ins() -> None:

@@ -73,6 +73,14 @@ def test_optimizers_step_to_the_same_bits(tmp_path) -> None:
     assert run(IMPORTED + STEPS, tmp_path) == run(STEPS, tmp_path)
 
 
+def test_a_package_whose_first_import_failed_has_its_submodules(tmp_path) -> None:
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/__init__.py").write_text("import library.part\nimport pandas.api\n")
+    (tmp_path / "library/part.py").write_text("")
+    code = "from scripts.cli.deferred_imports import import_without_unused as quickly\n"
+    run(f"import torch\n{code}quickly('library').part", tmp_path)
+
+
 @pytest.mark.parametrize(
     "line", ["import torch._dynamo.config", "from torch._dynamo import config", "import pandas.api"]
 )
