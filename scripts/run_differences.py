@@ -1,7 +1,7 @@
 """In what two runs' folders differ, times and names of event files aside."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,15 @@ import torch
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 from torch import Tensor
 
+from callbacks import load_checkpoint
 from callbacks.event_log import EVENT_FILES
 from callbacks.loggers.kept_logs import EVENTS_KEY
+from models.calibration.calibration import CALIBRATION_KEY
+from scripts.cli.checkpoint_config import CONFIG_KEY
 
+# What two trainings of the same run may differ in: settings that the other file holds, and names of event files.
+OF_THE_FILE = (CONFIG_KEY, CALIBRATION_KEY, EVENTS_KEY)
+METRICS = ("epochs", "monitor", "best", "gap", "last")  # of a summary
 TIMES = ("train_seconds", "wall_seconds", "samples_per_second", "command", EVENTS_KEY)
 Point = tuple[str, int, Any]
 
@@ -31,6 +37,19 @@ def differences(first: Path, second: Path) -> list[str]:
         if counts[0] != counts[1]:
             found.append(f"events: {point} is there {counts[0]} times, and {counts[1]} times")
     return found
+
+
+def checkpoint_differences(first: Path, second: Path) -> list[str]:
+    """Return a line for each difference between two checkpoints of the same training, paths and times aside."""
+    contents = [_plain(load_checkpoint(path)) for path in (first, second)]
+    one, other = ({key: value for key, value in content.items() if key not in OF_THE_FILE} for content in contents)
+    return [line.lstrip(".") for line in of_values(one, other)]
+
+
+def summary_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Return a line for each difference between the metrics in two summaries."""
+    one, other = ({key: summary.get(key) for key in METRICS} for summary in (first, second))
+    return [f"summary.json{line}" for line in of_values(one, other)]
 
 
 def events(folder: Path) -> list[Point]:
@@ -81,3 +100,14 @@ def of_values(first: Any, second: Any, place: str = "") -> Iterator[str]:
             yield f"{place} differs"
     elif first != second and not (first != first and second != second):  # NaN equals NaN here
         yield f"{place} was {first!r}, is {second!r}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with the names of files in place of their paths."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, str) and "checkpoints" in Path(value).parts:
+        return Path(value).name
+    return "" if isinstance(value, str) and value.endswith("checkpoints") else value

@@ -18,8 +18,8 @@ from callbacks import load_checkpoint
 from callbacks.environment import git_commit, versions
 from callbacks.files import display_path
 from callbacks.printing import say
-from models.calibration.calibration import CALIBRATION_KEY
-from scripts.cli.checkpoint_config import CONFIG_KEY, read_run_recipe
+from models.bounded_yaml import load_yaml
+from scripts.cli.checkpoint_config import read_run_recipe
 from scripts.cli.errors import UsageError
 from scripts.cli.failures import with_debug_hint
 from scripts.cli.jobs import JOBS, Job
@@ -28,13 +28,10 @@ from scripts.cli.runs import find_checkpoint, names_of_runs, run_folder_of, runs
 from scripts.cli.training import one_line_errors
 from scripts.cli.training import run as run_job
 from scripts.report.folder import RunFolder
-from scripts.run_differences import of_values
+from scripts.run_differences import checkpoint_differences, summary_differences
 
 WHOLE = "--whole"
 LAST = "last.ckpt"
-# What two trainings of the same run may differ in: settings that the other file holds, and names of event files.
-OF_THE_FILE = (CONFIG_KEY, CALIBRATION_KEY, "event_files")
-METRICS = ("epochs", "monitor", "best", "gap", "last")  # of a summary
 MOST_SHOWN = 5  # differences
 
 
@@ -87,7 +84,8 @@ def run(job: Job, words: list[str]) -> None:
         _check_finished(folder, summary)
         stretches = [Stretch(None, folder / "checkpoints" / LAST)] if whole else stretches_of(folder, summary)
         stretch = random.choice(stretches)  # noqa: S311  no secret depends on it
-        say(f"training {_words(stretch)} of {display_path(folder)} again", *_environment(summary))
+        lines = [*_environment(summary), *_of_gpus(folder, stretch, summary)]
+        say(f"training {_words(stretch)} of {display_path(folder)} again", *lines)
         _compare(folder, stretch, summary)
 
 
@@ -145,6 +143,14 @@ def _environment(summary: Mapping[str, Any]) -> list[str]:
     if summary.get("git_commit") != git_commit():
         lines.append(f"  the run was trained by commit {summary.get('git_commit')}, this is {git_commit()}")
     return lines
+
+
+def _of_gpus(folder: Path, stretch: Stretch, summary: Mapping[str, Any]) -> list[str]:
+    """Return a line if a GPU may have added up in another order each time."""
+    trainer = load_yaml(read_run_recipe(folder / "config.yaml", stretch.end)).get("trainer") or {}
+    if "cuda" not in str(summary.get("device")) or trainer.get("deterministic") is True:
+        return []
+    return ["  GPUs give the same bits again only with --trainer.deterministic true, which this run was not given"]
 
 
 def _compare(folder: Path, stretch: Stretch, summary: Mapping[str, Any]) -> None:
@@ -218,27 +224,3 @@ def _set_threads(summary: Mapping[str, Any]) -> None:
     threads = summary.get("threads")
     if isinstance(threads, int) and 0 < threads <= 1024:
         torch.set_num_threads(threads)
-
-
-def checkpoint_differences(first: Path, second: Path) -> list[str]:
-    """Return a line for each difference between two checkpoints of the same training, paths and times aside."""
-    contents = [_plain(load_checkpoint(path)) for path in (first, second)]
-    one, other = ({key: value for key, value in content.items() if key not in OF_THE_FILE} for content in contents)
-    return [line.lstrip(".") for line in of_values(one, other)]
-
-
-def summary_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """Return a line for each difference between the metrics in two summaries."""
-    one, other = ({key: summary.get(key) for key in METRICS} for summary in (first, second))
-    return [f"summary.json{line}" for line in of_values(one, other)]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value with the names of files in place of their paths."""
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, str) and "checkpoints" in Path(value).parts:
-        return Path(value).name
-    return "" if isinstance(value, str) and value.endswith("checkpoints") else value

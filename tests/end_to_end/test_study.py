@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.cli.verifying import checkpoint_differences
+from scripts.run_differences import checkpoint_differences
 from tests.end_to_end.conftest import ROOT, finish
 
 pytestmark = pytest.mark.slow

@@ -1,5 +1,6 @@
 """`holdout verify` and `holdout compare` on real runs."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -52,6 +53,19 @@ def test_a_checkpoint_that_was_touched_up_is_found_out(desk, run, name, tmp_path
     assert f"{name}.ckpt is not what training again gives: state_dict." in said.stderr
     path.write_bytes(path.read_bytes()[:1000])
     assert "is not a checkpoint that can be read" in desk.here("verify", str(copy), status=2).stderr
+
+
+@pytest.mark.parametrize("deterministic", ["true", "warn", None])
+def test_a_run_of_a_gpu_is_said_to_repeat_only_if_it_was_deterministic(desk, run, tmp_path, deterministic) -> None:
+    copy = tmp_path / "noisy/version_0"
+    shutil.copytree(run, copy)
+    summary = json.loads((copy / "summary.json").read_text())
+    (copy / "summary.json").write_text(json.dumps(summary | {"device": "1 × cuda (NVIDIA H100)"}))
+    if deterministic:
+        recipe = copy / "config.yaml"
+        recipe.write_text(re.sub(r"deterministic: .*", f"deterministic: {deterministic}", recipe.read_text()))
+    said = desk.here("verify", str(copy), "--whole").stdout
+    assert ("only with --trainer.deterministic true" in said) == (deterministic != "true")
 
 
 def test_the_best_epoch_is_verified_where_it_is_the_last(desk) -> None:
