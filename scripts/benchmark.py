@@ -3,6 +3,7 @@
 python -m scripts.benchmark                        every suite, some minutes each
 python -m scripts.benchmark --quick                a look
 python -m scripts.benchmark --suite mlp_epoch      one suite; --suite may be given again
+python -m scripts.benchmark --table                measures nothing: the table of the figures in --output
 
 What counts is the ratio: the median over rounds of ours divided by the rival's in the same round. Seconds alone depend
 on the machine. A run is clean if no other process used more than a tenth of a core meanwhile. Data (MNIST, CIFAR-10)
@@ -16,7 +17,8 @@ import pkgutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,9 @@ from scripts.benchmarks.setup import Setup
 def main() -> None:
     """Measure what the command line asks for."""
     arguments = _parser().parse_args()
+    if arguments.table:
+        print(table(json.loads(arguments.output.read_text())))
+        return
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore")
@@ -39,7 +44,7 @@ def main() -> None:
     print(f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}", flush=True)
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        setup = Setup(arguments.data_dir, Path(folder), arguments.quick)
+        setup = Setup(arguments.data_dir, Path(folder), arguments.quick, arguments.accelerator)
         for name in arguments.suite or sorted(suites()):
             for outcome in _outcomes(name, setup, arguments.rounds, required=bool(arguments.suite)):
                 print(*lines_of(outcome), sep="\n", flush=True)
@@ -51,8 +56,12 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", action="append", choices=sorted(suites()), help="a suite; all by default")
+    parser.add_argument("--table", action="store_true", help="print a table of the figures in --output, and end")
     parser.add_argument("--quick", action="store_true", help="less work in each measurement")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, each of all contenders in turn (default: 5)")
+    parser.add_argument(
+        "--accelerator", choices=["cpu", "gpu"], default="cpu", help="of steps and epochs (default: cpu)"
+    )
     parser.add_argument("--data_dir", default="data", help="folder of the datasets (default: data)")
     parser.add_argument("--output", type=Path, default=Path("benchmark.json"), help="default: benchmark.json")
     return parser
@@ -87,11 +96,9 @@ def lines_of(outcome: Outcome) -> list[str]:
     for name, values in outcome.values.items():
         middle, low, high = spread(values)
         lines.append(f"    {name:<28} {middle:10,.4g}   ({low:,.4g} to {high:,.4g})")
-    for target in contest.targets:
-        values = target.values(outcome.values)
-        middle, low, high = spread(values)
-        verdict = "met" if target.met(values) else "missed"
-        lines.append(f"    {target}: {middle:.3g} ({low:.3g} to {high:.3g}), {verdict}")
+    for found in outcome.judged():
+        verdict = "met" if found.met else "missed"
+        lines.append(f"    {found.target}: {found.median:.3g} ({found.least:.3g} to {found.greatest:.3g}), {verdict}")
     if outcome.busiest is not None and outcome.busiest[1] > IDLE:
         name, share = outcome.busiest
         lines.append(f"    not clean: {name} used {100 * share:.0f} % of a core meanwhile")
@@ -100,21 +107,27 @@ def lines_of(outcome: Outcome) -> list[str]:
 
 def as_plain(outcome: Outcome) -> dict[str, Any]:
     """Return an outcome as plain values."""
-    contest, busiest = outcome.contest, outcome.busiest
-    targets = []
-    for target in contest.targets:
-        values = target.values(outcome.values)
-        middle, low, high = spread(values)
-        met = target.met(values)
-        targets.append({"target": str(target), "median": middle, "least": low, "greatest": high, "met": met})
+    busiest = outcome.busiest
     return {
-        "title": contest.title,
-        "unit": contest.unit,
+        "title": outcome.contest.title,
+        "unit": outcome.contest.unit,
         "values": dict(outcome.values),
-        "targets": targets,
+        "targets": [asdict(found) for found in outcome.judged()],
         "clean": None if busiest is None else busiest[1] <= IDLE,
         "busiest_other_process": None if busiest is None else {"name": busiest[0], "cores": busiest[1]},
     }
+
+
+def table(written: Mapping[str, Any]) -> str:
+    """Return a table in Markdown of what was asked of each contest, and what was found, from a file of results."""
+    rows = ["| what | expected | median (of all rounds) | |", "|---|---|---|---|"]
+    for contest in written["contests"]:
+        for found in contest["targets"]:
+            figures = f"{found['median']:.3g} ({found['least']:.3g} to {found['greatest']:.3g})"
+            rows.append(
+                f"| {contest['title']} | {found['target']} | {figures} | {'met' if found['met'] else 'missed'} |"
+            )
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

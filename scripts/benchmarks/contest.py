@@ -69,6 +69,17 @@ class Contest:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """Whether a target was met: median, least and greatest figure over the rounds."""
+
+    target: str
+    median: float
+    least: float
+    greatest: float
+    met: bool
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a contest measured.
 
@@ -82,6 +93,11 @@ class Outcome:
     contest: Contest
     values: Mapping[str, list[float]]
     busiest: tuple[str, float] | None = field(default=None)
+
+    def judged(self) -> list[Judgement]:
+        """Return the judgement on each target."""
+        found = [(target, target.values(self.values)) for target in self.contest.targets]
+        return [Judgement(str(target), *spread(values), target.met(values)) for target, values in found]
 
 
 def hold(contest: Contest, rounds: int) -> Outcome:

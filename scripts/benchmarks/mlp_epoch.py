@@ -1,4 +1,4 @@
-"""An epoch of the 784-256-128-10 perceptron on MNIST in batches of 64, then a validation, on the CPU.
+"""An epoch of the 784-256-128-10 perceptron on MNIST in batches of 64, then a validation.
 
 Ours is `holdout fit` itself, with metrics, TensorBoard, early stopping and both checkpoints. The rivals: tutorial 003's
 loop, line by line, on torchvision's dataset and loader; Lightning as its own examples use it; and a bare loop over
@@ -23,7 +23,7 @@ from callbacks.lookup import find_callback
 from datamodules import MNIST
 from models import Preprocessing
 from scripts.benchmarks.contest import Contest, Target
-from scripts.benchmarks.setup import Setup, fit
+from scripts.benchmarks.setup import Setup, fit, now
 
 BATCH, RATE = 64, 0.01
 OURS, TUTORIAL, LIGHTNING, BARE = "ours", "tutorial 003", "Lightning and torchvision", "bare loop"
@@ -87,17 +87,17 @@ class EpochTimer(L.Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the end of the epoch before, checkpoints included."""
         self.on_train_end(trainer, pl_module)
-        self._start = time.perf_counter()
+        self._start = now(pl_module.device)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the end of the training batches."""
         if self._start:
-            self.training.append(time.perf_counter() - self._start)
+            self.training.append(now(pl_module.device) - self._start)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the end of the last epoch."""
         if self._start:
-            self.epochs.append(time.perf_counter() - self._start)
+            self.epochs.append(now(pl_module.device) - self._start)
 
 
 def contests(setup: Setup) -> Sequence[Contest]:
@@ -111,15 +111,16 @@ def contests(setup: Setup) -> Sequence[Contest]:
     train = DataLoader(Subset(images, data.split.train.tolist()), batch_size=BATCH, shuffle=True)
     val = DataLoader(Subset(images, data.split.val.tolist()), batch_size=BATCH, shuffle=False)
     chosen = torch.from_numpy(data.split.train)
-    inputs, targets = Preprocessing(**data.preprocessing)(data.samples.inputs[chosen]), data.samples.targets[chosen]
+    inputs = Preprocessing(**data.preprocessing)(data.samples.inputs[chosen]).to(setup.device)
+    targets = data.samples.targets[chosen].to(setup.device)
     whole = {
         OURS: lambda _: our_epochs(setup, 2).epochs[-1],
-        TUTORIAL: _with_new_net(lambda net, sgd: tutorial_epoch(net, sgd, train, val)),
+        TUTORIAL: _with_new_net(setup, lambda net, sgd: tutorial_epoch(net, sgd, train, val)),
         LIGHTNING: lambda _: lightning_epoch(setup, train, val),
     }
     training = {
         OURS: lambda _: our_epochs(setup, 2).training[-1],
-        BARE: _with_new_net(lambda net, sgd: bare_epoch(net, sgd, inputs, targets)),
+        BARE: _with_new_net(setup, lambda net, sgd: bare_epoch(net, sgd, inputs, targets)),
     }
     return [
         Contest(
@@ -130,9 +131,9 @@ def contests(setup: Setup) -> Sequence[Contest]:
     ]  # fmt: skip
 
 
-def _with_new_net(epoch: Callable[[nn.Module, torch.optim.Optimizer], float]) -> Callable[[int], float]:
+def _with_new_net(setup: Setup, epoch: Callable[[TutorialNet, torch.optim.Optimizer], float]) -> Callable[[int], float]:
     def measure(_: int) -> float:
-        net = TutorialNet()
+        net = TutorialNet().to(setup.device)
         return epoch(net, torch.optim.SGD(net.parameters(), lr=RATE))
 
     return measure
@@ -149,7 +150,7 @@ def our_epochs(setup: Setup, epochs: int) -> EpochTimer:
         "data.data_dir": setup.data_dir,
         "data.batch_size": str(BATCH),
         "trainer.max_epochs": str(epochs),
-        "trainer.accelerator": "cpu",
+        "trainer.accelerator": setup.accelerator,
         "trainer.callbacks": f"{EpochTimer.__module__}.EpochTimer",  # before ours, so that it times them too
     }
     timer = find_callback(fit(settings, setup.folder), EpochTimer)
@@ -157,11 +158,13 @@ def our_epochs(setup: Setup, epochs: int) -> EpochTimer:
     return timer
 
 
-def tutorial_epoch(net: nn.Module, optimizer: torch.optim.Optimizer, train: Any, val: Any) -> float:
+def tutorial_epoch(net: TutorialNet, optimizer: torch.optim.Optimizer, train: Any, val: Any) -> float:
     """Run one epoch of the tutorial's `train` and `evaluate`; return its seconds."""
+    device = net.fc1.weight.device
     start = time.perf_counter()
     net.train()
     for data, target in train:
+        data, target = data.to(device), target.to(device)
         optimizer.zero_grad()
         loss = F.cross_entropy(net(data), target)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -170,6 +173,7 @@ def tutorial_epoch(net: nn.Module, optimizer: torch.optim.Optimizer, train: Any,
     val_loss, correct = 0.0, 0
     with torch.no_grad():
         for data, target in val:
+            data, target = data.to(device), target.to(device)
             output = net(data)
             val_loss += F.cross_entropy(output, target, reduction="sum").item()
             prediction = output.max(1, keepdim=True)[1]
@@ -182,7 +186,7 @@ def lightning_epoch(setup: Setup, train: Any, val: Any) -> float:
     timer = EpochTimer()
     trainer = L.Trainer(
         max_epochs=2,
-        accelerator="cpu",
+        accelerator=setup.accelerator,
         logger=TensorBoardLogger(setup.folder, "lightning"),
         callbacks=[timer, ModelCheckpoint(monitor="val_loss", save_last=True)],
         enable_progress_bar=False,
@@ -192,14 +196,14 @@ def lightning_epoch(setup: Setup, train: Any, val: Any) -> float:
     return timer.epochs[-1]
 
 
-def bare_epoch(net: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor) -> float:
+def bare_epoch(net: TutorialNet, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor) -> float:
     """Train an epoch in a bare loop over slices of prepared tensors; return its seconds."""
     start = time.perf_counter()
-    order = torch.randperm(len(inputs))
+    order = torch.randperm(len(inputs), device=inputs.device)
     for start_of_batch in range(0, len(order), BATCH):
         chosen = order[start_of_batch : start_of_batch + BATCH]
         optimizer.zero_grad()
         loss = F.cross_entropy(net(inputs[chosen]), targets[chosen])
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    return time.perf_counter() - start
+    return now(inputs.device) - start

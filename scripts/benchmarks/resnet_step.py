@@ -19,7 +19,7 @@ from torchvision import transforms
 from callbacks.lookup import find_callback
 from datamodules import CIFAR10
 from scripts.benchmarks.contest import Contest, Target
-from scripts.benchmarks.setup import Setup, fit
+from scripts.benchmarks.setup import Setup, fit, now
 
 BATCH, RATE, WARM_UP = 128, 1e-3, 2
 OURS, TUTORIAL = "ours", "tutorial 004"
@@ -78,7 +78,7 @@ class Images(Dataset[tuple[Tensor, int]]):
 
 
 class StepTimer(L.Callback):
-    """Notes when each training step ends, and its loss."""
+    """Notes when each training step ends, and its loss; the first and the last one wait for the device."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
@@ -87,7 +87,8 @@ class StepTimer(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: object) -> None:
         """Note both."""
         self.losses.append(outputs["loss"].detach())
-        self.ends.append(time.perf_counter())
+        marked = len(self.losses) in (WARM_UP, trainer.num_training_batches)
+        self.ends.append(now(pl_module.device) if marked else time.perf_counter())
 
 
 def contests(setup: Setup) -> Sequence[Contest]:
@@ -104,7 +105,7 @@ def contests(setup: Setup) -> Sequence[Contest]:
         return rate
 
     def theirs(_: int) -> float:
-        rate, losses[TUTORIAL] = tutorial_steps(loader, steps)
+        rate, losses[TUTORIAL] = tutorial_steps(loader, steps, setup.device)
         return rate
 
     speed = Contest(
@@ -134,6 +135,7 @@ def our_steps(setup: Setup, steps: int) -> tuple[float, float]:
         "trainer.limit_train_batches": str(steps + WARM_UP),
         "trainer.limit_val_batches": "1",
         "trainer.precision": "auto",
+        "trainer.accelerator": setup.accelerator,
         "trainer.callbacks": f"{StepTimer.__module__}.StepTimer",
         "early_stopping": "null",
     }
@@ -144,16 +146,16 @@ def our_steps(setup: Setup, steps: int) -> tuple[float, float]:
     return BATCH * steps / seconds, statistics.mean(losses[WARM_UP + steps // 2 :])
 
 
-def tutorial_steps(loader: DataLoader[Any], steps: int) -> tuple[float, float]:
+def tutorial_steps(loader: DataLoader[Any], steps: int, device: torch.device) -> tuple[float, float]:
     """Train some steps in tutorial 004's loop; return images a second, and the mean loss of the last half."""
-    resnet = tutorial_resnet()
+    resnet = tutorial_resnet().to(device)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(resnet.parameters(), lr=RATE)
     losses: list[float] = []
     begin = 0.0
     for number, (inputs, labels) in enumerate(loader):
         optimizer.zero_grad()
-        loss = criterion(resnet(inputs), labels)
+        loss = criterion(resnet(inputs.to(device)), labels.to(device))
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

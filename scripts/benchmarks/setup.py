@@ -5,12 +5,15 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
+import torch
 
+from models import Task
 from scripts.cli.training import fit_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +27,18 @@ class Setup:
         data_dir: Folder of the datasets.
         folder: An empty folder for what it writes.
         quick: Whether a look is enough: less work in each measurement.
+        accelerator: "cpu" or "gpu", for the suites that train on either: an epoch of the MLP, ResNet's steps, CIFAR-10.
     """
 
     data_dir: str
     folder: Path
     quick: bool = False
+    accelerator: str = "cpu"
+
+    @property
+    def device(self) -> torch.device:
+        """The device that rivals train on."""
+        return torch.device("cuda" if self.accelerator == "gpu" else "cpu")
 
 
 def fit(settings: Mapping[str, str], folder: Path, recipe: Path | None = None) -> L.Trainer:
@@ -47,7 +57,28 @@ def said_by(words: Sequence[str], said: str, **environment: str) -> float:
     return float(line.partition(said)[2].split()[0])
 
 
+def now(device: torch.device) -> float:
+    """Return the time in seconds at which a device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
 def forever(loader: object) -> Iterator[object]:
     """Yield the batches of a loader, over and over."""
     while True:
         yield from loader  # type: ignore[misc]
+
+
+@torch.no_grad()
+def test_accuracy(trainer: L.Trainer, task: Task) -> float:
+    """Return a task's accuracy on the test part, in evaluation mode."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    test = torch.from_numpy(data.split.test)
+    images, labels = data.samples.inputs[test].to(task.device), data.samples.targets[test]
+    training = task.training
+    task.eval()
+    with trainer.precision_plugin.val_step_context():
+        found = [task(some).argmax(1).cpu() for some in images.chunk(20)]
+    task.train(training)
+    return float((torch.cat(found) == labels).float().mean())

@@ -10,6 +10,8 @@ import yaml
 
 from datamodules import MNIST
 from datamodules.samples import Samples
+from scripts.benchmark import as_plain, table
+from scripts.benchmarks.contest import Contest, Target, hold
 from scripts.benchmarks.mlp_epoch import our_epochs
 from scripts.benchmarks.setup import Setup
 from scripts.cli.first_process import RUN_FOLDER_VARIABLE
@@ -31,3 +33,13 @@ def test_what_is_timed_is_the_command_itself(monkeypatch: pytest.MonkeyPatch, ca
     assert settings["model"]["init_args"]["optimizer"]["class_path"] == "torch.optim.SGD"
     assert capfd.readouterr().out == ""
     assert RUN_FOLDER_VARIABLE not in os.environ, "the next round is a run of its own"
+
+
+def test_a_table_says_of_each_target_whether_it_was_met() -> None:
+    targets = [Target("ours", "theirs", 0.5), Target("ours", None, 3, share=0.9)]
+    contest = Contest("a step", "s", {"ours": lambda n: float(n + 1), "theirs": lambda _: 8.0}, targets)
+    lines = table({"contests": [as_plain(hold(contest, 5))]}).splitlines()
+    assert lines[2:] == [
+        "| a step | ours ÷ theirs ≤ 0.5 | 0.375 (0.125 to 0.625) | met |",
+        "| a step | ours ≤ 3 in 90 % of the rounds | 3 (1 to 5) | missed |",
+    ]
