@@ -1,5 +1,6 @@
 """What the benchmark calls ours."""
 
+import json
 import os
 from pathlib import Path
 
@@ -43,3 +44,8 @@ def test_a_table_says_of_each_target_whether_it_was_met() -> None:
         "| a step | ours ÷ theirs ≤ 0.5 | 0.375 (0.125 to 0.625) | met |",
         "| a step | ours ≤ 3 in 90 % of the rounds | 3 (1 to 5) | missed |",
     ]
+
+
+def test_the_readme_shows_what_was_measured() -> None:
+    root = Path(__file__).parents[2]
+    assert table(json.loads((root / "scripts/benchmarks/results.json").read_text())) in (root / "README.md").read_text()
