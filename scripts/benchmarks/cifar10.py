@@ -7,7 +7,6 @@ the time; both train on the same images, and accuracies are of the test part, wh
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import cast
 
 import lightning as L
@@ -19,9 +18,9 @@ from datamodules import CIFAR10
 from models import Task
 from scripts.benchmarks.contest import Contest, Target
 from scripts.benchmarks.public_muon import CifarNet, Reached, train
-from scripts.benchmarks.setup import Setup, fit, now, test_accuracy
+from scripts.benchmarks.setup import ROOT, Setup, fit, now, test_accuracy
 
-RECIPE = Path(__file__).parents[2] / "configs/cifar10_speedrun.yaml"
+RECIPE = ROOT / "configs/cifar10_speedrun.yaml"
 OURS, PUBLIC = "ours", "public Muon recipe"
 EPOCHS = (5, 7, 8)  # of the public recipe, after which ours is compared with it
 
