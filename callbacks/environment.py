@@ -22,12 +22,13 @@ INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "sv
 
 
 def describe_environment(trainer: L.Trainer) -> dict[str, Any]:
-    """Return device, threads, precision, seed, command, commit and versions of a run, as plain values."""
+    """Return device, threads, precision, layout, seed, command, commit and versions of a run, as plain values."""
     seed = os.environ.get("PL_GLOBAL_SEED")
     return {
         "device": describe_device(trainer),
         "threads": torch.get_num_threads(),  # another number adds up in another order
         "precision": str(trainer.precision),
+        "channels_last": bool(getattr(trainer, "channels_last", False)),
         "seed": int(seed) if seed else None,
         "command": shlex.join([_program(), *sys.argv[1:]]),
         "git_commit": git_commit(),

@@ -32,8 +32,9 @@ class Header(L.Callback):
         datamodule: Any = getattr(trainer, "datamodule", None)
         if hasattr(datamodule, "describe"):
             say(*wrapped(f"data   {type(datamodule).__name__}: {datamodule.describe()}", indent=7))
+        layout = ", channels last" if getattr(trainer, "channels_last", False) else ""
         task = f"{type(pl_module).__name__}{of_network}, {sum(counts.values()):,} parameters{frozen}"
-        say(*wrapped(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}", indent=7))
+        say(*wrapped(f"model  {task}, on {describe_device(trainer)}, {trainer.precision}{layout}", indent=7))
         if folder is not None:
             say(f"run    {display_path(folder)}{_resumed(trainer)}")
         elif trainer.fast_dev_run:  # type: ignore[attr-defined]

@@ -52,6 +52,14 @@ class ProgressiveResizing(L.Callback):
         if isinstance(getattr(pl_module, "network", None), Pretrained):
             raise MisconfigurationException(f"{name}: Pretrained takes images of one size; leave the callback out")
         self._epochs = int(trainer.max_epochs or 0)
+        network: Any = getattr(pl_module, "network", None)
+        if getattr(network, "_compiled_call_impl", None) is not None:
+            side = min(data.input_shape[1:])
+            sizes = {self.scale(epoch, self._epochs, side) for epoch in range(self._epochs)}
+            rank_zero_warn(
+                f"torch.compile compiles the network anew for images of another size, of which {name} gives it "
+                f"{len(sizes)}: that takes minutes, and pays in a long training alone"
+            )
 
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

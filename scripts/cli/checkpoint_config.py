@@ -35,6 +35,16 @@ def stored_settings(path: Path) -> dict[str, Any] | None:
     return settings if isinstance(settings, dict) else None
 
 
+def stored_trainer(path: Path) -> dict[str, Any]:
+    """Return the trainer's settings of the run that wrote a checkpoint, as far as they are in it.
+
+    Raises:
+        CheckpointError: As `stored_settings`.
+    """
+    trainer = (stored_settings(path) or {}).get("trainer")
+    return trainer if isinstance(trainer, dict) else {}
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Return a checkpoint's model and data, and the precision it was trained with.
 

@@ -10,7 +10,7 @@ from callbacks import CheckpointError
 from callbacks.lookup import changes_training
 from models.init_args import find_class
 from models.trusted import TRUSTED
-from scripts.cli.checkpoint_config import stored_settings
+from scripts.cli.checkpoint_config import stored_settings, stored_trainer
 
 # Settings that decide the weights, or which epoch is kept as the best.
 DECISIVE_KEYS = ("seed_everything", "initialization_seed", "model", "data", "checkpoint")
@@ -33,7 +33,10 @@ def check_same_settings(path: Path, settings: dict[str, Any]) -> None:
     Raises:
         CheckpointError: Settings that decide the weights, or the best epoch, differ; the message lists them.
     """
-    changed = _changed(path, settings, _decisive)
+    given, begun_with = settings.get("trainer") or {}, stored_trainer(path)
+    left_open = {"precision": given.get("precision") == "auto", "channels_last": given.get("channels_last") is None}
+    kept = {key: begun_with.get(key) for key, is_open in left_open.items() if is_open}
+    changed = _changed(path, settings | {"trainer": given | kept}, _decisive)
     if changed:
         raise CheckpointError(
             f"{path} was trained with other settings: {'; '.join(changed)}. Resume with those, or leave "
@@ -50,9 +53,6 @@ def _changed(path: Path, settings: dict[str, Any], select: Callable[[dict[str, A
     stored = stored_settings(path)
     if stored is None:
         return []
-    given = settings.get("trainer") or {}
-    if given.get("precision") == "auto":  # that which the run began with
-        settings = settings | {"trainer": given | {"precision": (stored.get("trainer") or {}).get("precision")}}
     return list(_differences(select(stored), select(settings)))
 
 
@@ -60,6 +60,7 @@ def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
     given = settings.get("trainer") or {}
     trainer = {key: given.get(key) for key in DECISIVE_TRAINER_KEYS}
     trainer["precision"] = None if trainer["precision"] in FULL_PRECISION else trainer["precision"]
+    trainer["channels_last"] = bool(given.get("channels_last"))  # older runs do not say
     callbacks = given.get("callbacks") or []
     trainer["callbacks"] = [
         callback

@@ -147,7 +147,7 @@ class SaveConfig(Callback):
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Put the recipe into the checkpoint, and the signature of what a stranger's must not name.
 
-        The precision "auto" becomes the one chosen, so that evaluations use it too.
+        The precision "auto" and the layout become those chosen, so that evaluations use them too.
 
         Raises:
             WriteError: The run's folder was removed.
@@ -158,6 +158,7 @@ class SaveConfig(Callback):
         settings = yaml.safe_load(self.recipe)
         if settings["trainer"]["precision"] == "auto":
             settings["trainer"]["precision"] = str(trainer.precision)
+        settings["trainer"]["channels_last"] = trainer.channels_last  # type: ignore[attr-defined]
         checkpoint[CONFIG_KEY] = dump_recipe(settings)
         if signature := _signed(settings):
             checkpoint[SIGNED_KEY] = signature

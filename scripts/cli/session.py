@@ -33,7 +33,7 @@ from scripts.cli.hyperparameters import with_linked_values
 from scripts.cli.invocation import Invocation
 from scripts.cli.jobs import Job
 from scripts.cli.loggers import LogSettings, evaluation_loggers, training_loggers
-from scripts.cli.measured_precision import precision_for
+from scripts.cli.measured_step import step_kind
 from scripts.cli.parser import Parser
 from scripts.cli.resume import changes_of_network, check_same_settings
 from scripts.cli.run_callbacks import test_callbacks, training_callbacks
@@ -186,8 +186,7 @@ class Session:
         """Build the trainer: the run folder, the logger in it, atomic checkpoints and this project's callbacks."""
         config: dict[str, Any] = built.trainer.as_dict()
         given = _as_list(config["callbacks"])
-        if config["precision"] == "auto":
-            config["precision"] = precision_for(self.job, self.checkpoint, built, config)
+        config |= step_kind(self.job, self.checkpoint, built, config)._asdict()
         if config["default_root_dir"] is not None:
             raise UsageError("trainer.default_root_dir: a run's files are kept in its own folder; set --runs_dir")
         config["default_root_dir"] = None if self.folder is None else str(self.folder)

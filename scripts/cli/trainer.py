@@ -13,12 +13,15 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loops.fit_loop import _FitLoop
 from lightning.pytorch.profilers import PassThroughProfiler
+from torch import nn
 from typing_extensions import override
 
 from callbacks.interruption import StopOnSignal
 from callbacks.loggers import RunLogger
 from callbacks.lookup import find_callback
 from datamodules import DataModule
+from models import Task
+from scripts.cli.channels_last import channels_last_inputs
 from scripts.cli.launchers import with_own_launcher
 
 NOTHING = nullcontext()
@@ -75,6 +78,8 @@ class Trainer(L.Trainer):
     Args:
         precision: As in Lightning, or "auto". The command measures then whether a training step of the network is
             faster in bf16-mixed or in 32-true; elsewhere it is bf16-mixed if the device has bfloat16 instructions.
+        channels_last: Whether to lay images out channels last for the network, which makes many convolutions faster. If
+            not given, the command measures with precision "auto" whether it does; elsewhere images stay as they are.
         logger: Loggers of a training: `CSVLogger`, `WandbLogger`, `MLFlowLogger` or any of Lightning's; `logger+` adds
             one beside TensorBoard, false is none.
         limit_train_batches: Training batches per epoch: a number (int), or a fraction of all (float).
@@ -99,6 +104,7 @@ class Trainer(L.Trainer):
         self,
         *,
         precision: Precision | None = None,
+        channels_last: bool | None = None,
         logger: list[RunLogger | Logger | None] | RunLogger | Logger | bool | None = None,
         limit_train_batches: int | float | None = None,
         limit_val_batches: int | float | None = None,
@@ -122,6 +128,7 @@ class Trainer(L.Trainer):
         )
         if type(self.profiler) is PassThroughProfiler:  # type: ignore[has-type]
             self.profiler = NoProfiler()
+        self.channels_last = bool(channels_last)
         self.strategy._launcher = with_own_launcher(self.strategy)
         epochs = self.fit_loop
         self.fit_loop = FitLoop(self, min_epochs=epochs.min_epochs, max_epochs=epochs.max_epochs)
@@ -140,7 +147,12 @@ class Trainer(L.Trainer):
             for callback in self.callbacks:  # type: ignore[attr-defined]
                 skipping.enter_context(skip_empty_hooks(callback, Callback))
             skipping.enter_context(skip_empty_hooks(self.lightning_module, L.LightningModule))
+            skipping.enter_context(channels_last_inputs(self._network(), self.channels_last))
             return super()._run_stage()
+
+    def _network(self) -> nn.Module:
+        module = self.lightning_module
+        return module.network if isinstance(module, Task) else module
 
 
 @contextmanager

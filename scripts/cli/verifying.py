@@ -204,6 +204,7 @@ def train_again(folder: Path, stretch: Stretch, summary: Mapping[str, Any], desk
         words = ["-c", str(recipe), *words]
         if isinstance(summary.get("precision"), str):  # what "auto" came to may come to another today
             words += ["--trainer.precision", summary["precision"]]
+            words += ["--trainer.channels_last", str(summary.get("channels_last") is True).lower()]
     else:
         words = ["--ckpt_path", str(stretch.start), *words]
     stops, kept = [], desk / "kept.ckpt"

@@ -16,7 +16,7 @@ from models.init_args import find_class
 from scripts.cli.errors import UsageError
 from scripts.cli.flags import did_you_mean
 from scripts.cli.jobs import JOBS
-from scripts.cli.measured_precision import precision_for
+from scripts.cli.measured_step import step_kind
 from scripts.cli.parser import Parser
 from scripts.cli.session import build_objects
 from scripts.cli.trainer import on_several_devices
@@ -123,7 +123,7 @@ def check_runs(options: Options) -> None:
             held = settings, built.data
             if config.trainer.precision == "auto":
                 torch.set_num_threads(options.threads)  # as in the runs, which measure nothing beside each other then
-                precision_for(JOBS["fit"], None, built, config.trainer.as_dict())
+                step_kind(JOBS["fit"], None, built, config.trainer.as_dict())
         except (UsageError, *USER_ERRORS) as error:
             where = [*[f"arm {arm.name}"] * (len(options.arms) > 1), *level_words(level)]
             raise UsageError(f"{', '.join(where)}: {error}" if where else str(error)) from error

@@ -108,3 +108,13 @@ def test_tables_and_runs_without_an_end_are_refused(quiet_trainer):
         quiet_trainer(max_epochs=1, callbacks=[ProgressiveResizing()]).fit(task, table)
     with pytest.raises(MisconfigurationException, match="max_epochs"):
         train(quiet_trainer, Digits(), -1, ProgressiveResizing(), max_steps=3)
+
+
+def test_a_compiled_network_is_said_to_be_compiled_for_each_size(quiet_trainer):
+    network = SpeedrunCNN((1, 8, 8), 10, [4])
+    network.compile(backend="eager")
+    task = Classifier(network, 10)
+    grow = ProgressiveResizing(0.5, size_increment=2)
+    trainer = quiet_trainer(max_epochs=5, callbacks=[grow], limit_train_batches=1)
+    with pytest.warns(UserWarning, match="compiles the network anew for images of another size, .* gives it 3"):
+        trainer.fit(task, Digits())
