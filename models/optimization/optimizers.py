@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from models.optimization.factories import call_factory
+from models.optimization.fused import fuse
 from models.optimization.parameter_groups import parameter_groups
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
@@ -22,7 +23,7 @@ OptimizerWrapper = Callable[[Optimizer], Optimizer]
 def build_optimizer(
     factory: OptimizerFactory | None, network: nn.Module, decay_norms_and_biases: bool, layer_decay: float = 1.0
 ) -> Optimizer:
-    """Build an optimizer over a network's trainable parameters.
+    """Build an optimizer over a network's trainable parameters, which steps in one kernel where torch has one.
 
     Args:
         factory: Makes the optimizer from parameters or parameter groups; None is `AdamW` with its defaults.
@@ -40,10 +41,10 @@ def build_optimizer(
         raise ValueError("the network has no trainable parameter")
     optimizer: Optimizer = call_factory("model.optimizer", factory, trainable)
     groups = parameter_groups(network, optimizer.defaults, decay_norms_and_biases, layer_decay)
-    if len(groups) == 1 and groups[0].keys() == {"params"}:
-        return optimizer
-    grouped: Optimizer = call_factory("model.optimizer", factory, groups)
-    return grouped
+    if len(groups) > 1 or groups[0].keys() != {"params"}:
+        optimizer = call_factory("model.optimizer", factory, groups)
+    fuse(optimizer, network)
+    return optimizer
 
 
 def wrap_optimizer(wrapper: OptimizerWrapper, optimizer: Optimizer) -> Optimizer:
