@@ -1,5 +1,6 @@
 """Statistics of inputs for their normalisation, channel by channel, measured on the training part alone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,8 @@ from torch import Tensor
 
 from datamodules.errors import DataError
 
-CHUNK = 2**24  # values measured at a time
+CHUNK = 2**22  # values measured at a time
+MOST_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,12 @@ def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = 
     if inputs.dtype == torch.float64:
         return _exact_statistics(inputs if indices is None else inputs.index_select(0, indices), maximum)
     chosen = torch.arange(len(inputs)) if indices is None else indices
-    sums = torch.zeros(2, inputs.shape[1], dtype=torch.float64)
-    for chunk in torch.split(chosen, max(CHUNK // max(inputs[0].numel(), 1), 1)):
-        values = inputs.index_select(0, chunk)
-        sums += _sums_of_bytes(values) if values.dtype == torch.uint8 else _sums(values.to(torch.float64))
-    total, squares = sums
+    of_bytes = inputs.dtype == torch.uint8
+    sums, threads = (_sums_of_bytes, min(torch.get_num_threads(), MOST_THREADS)) if of_bytes else (_sums, 1)
+    chunks = torch.split(chosen, max(CHUNK // max(inputs[0].numel(), 1), 1))
+    with ThreadPoolExecutor(threads) as pool:  # bytes are counted by one thread each
+        found = pool.map(lambda chunk: sums(inputs.index_select(0, chunk)), chunks)
+        total, squares = sum(found, torch.zeros(2, inputs.shape[1], dtype=torch.float64))
     count = len(chosen) * inputs[0].numel() / inputs.shape[1]
     mean = total / count
     std = (squares / count - mean.square()).clamp_min(0).sqrt()
@@ -56,8 +59,8 @@ def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = 
 
 def _sums(values: Tensor) -> Tensor:
     """Return each channel's sum and sum of squares, (2, C)."""
-    dimensions = [0, *range(2, values.ndim)]
-    return torch.stack([values.sum(dimensions), values.square().sum(dimensions)])
+    dimensions, exact = [0, *range(2, values.ndim)], values.to(torch.float64)
+    return torch.stack([exact.sum(dimensions), exact.square().sum(dimensions)])
 
 
 def _sums_of_bytes(values: Tensor) -> Tensor:
