@@ -13,6 +13,7 @@ are taken from `--data_dir`; a suite whose data are missing is left out, and say
 import argparse
 import json
 import logging
+import math
 import pkgutil
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from callbacks.files import write_text
 from datamodules import DataError
@@ -35,7 +36,10 @@ def main() -> None:
     """Measure what the command line asks for."""
     arguments = _parser().parse_args()
     if arguments.table:
-        print(table(json.loads(arguments.output.read_text())))
+        try:
+            print(table(json.loads(arguments.output.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _refuse(f"--output {arguments.output} holds no figures of a benchmark ({type(error).__name__})")
         return
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -81,12 +85,16 @@ def _outcomes(name: str, setup: Setup, rounds: int, *, required: bool) -> Iterat
         contests: Sequence[Contest] = module.contests(setup)
     except DataError as error:
         if required:
-            print(f"benchmark: error: {error}", file=sys.stderr)
-            sys.exit(2)
+            _refuse(str(error))
         print(f"  left out: {error}")
         return
     for contest in contests:
         yield hold(contest, rounds)
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(f"benchmark: error: {reason}", file=sys.stderr)
+    sys.exit(2)
 
 
 def lines_of(outcome: Outcome) -> list[str]:
@@ -106,16 +114,20 @@ def lines_of(outcome: Outcome) -> list[str]:
 
 
 def as_plain(outcome: Outcome) -> dict[str, Any]:
-    """Return an outcome as plain values."""
+    """Return an outcome as plain values; None stands for what was never reached."""
     busiest = outcome.busiest
     return {
         "title": outcome.contest.title,
         "unit": outcome.contest.unit,
-        "values": dict(outcome.values),
-        "targets": [asdict(found) for found in outcome.judged()],
+        "values": {name: list(map(_finite, values)) for name, values in outcome.values.items()},
+        "targets": [{key: _finite(value) for key, value in asdict(found).items()} for found in outcome.judged()],
         "clean": None if busiest is None else busiest[1] <= IDLE,
         "busiest_other_process": None if busiest is None else {"name": busiest[0], "cores": busiest[1]},
     }
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def table(written: Mapping[str, Any]) -> str:
@@ -123,7 +135,10 @@ def table(written: Mapping[str, Any]) -> str:
     rows = ["| what | expected | median (of all rounds) | |", "|---|---|---|---|"]
     for contest in written["contests"]:
         for found in contest["targets"]:
-            figures = f"{found['median']:.3g} ({found['least']:.3g} to {found['greatest']:.3g})"
+            middle, low, high = (
+                "never" if found[key] is None else f"{found[key]:.3g}" for key in ("median", "least", "greatest")
+            )
+            figures = middle if low == high else f"{middle} ({low} to {high})"
             rows.append(
                 f"| {contest['title']} | {found['target']} | {figures} | {'met' if found['met'] else 'missed'} |"
             )

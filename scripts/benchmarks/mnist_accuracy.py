@@ -42,7 +42,7 @@ def contests(setup: Setup) -> Sequence[Contest]:
         setup.data_dir,
     ]
     words += ["--trainer.callbacks+", f"{Verdict.__module__}.Verdict", "--runs_dir", str(setup.folder)]
-    words += ["--data.data_dir", setup.data_dir, "--trainer.accelerator", "cpu"]
+    words += ["--trainer.accelerator", "cpu"]
 
     def ours(seed: int) -> float:
         return said_by([*words, "--seed_everything", str(max(seed, 0))], SAID)

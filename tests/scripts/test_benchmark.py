@@ -1,7 +1,9 @@
 """What the benchmark calls ours."""
 
 import json
+import math
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import yaml
 
 from datamodules import MNIST
 from datamodules.samples import Samples
-from scripts.benchmark import as_plain, table
+from scripts.benchmark import as_plain, main, table
 from scripts.benchmarks.contest import Contest, Target, hold
 from scripts.benchmarks.mlp_epoch import our_epochs
 from scripts.benchmarks.setup import Setup
@@ -44,6 +46,24 @@ def test_a_table_says_of_each_target_whether_it_was_met() -> None:
         "| a step | ours ÷ theirs ≤ 0.5 | 0.375 (0.125 to 0.625) | met |",
         "| a step | ours ≤ 3 in 90 % of the rounds | 3 (1 to 5) | missed |",
     ]
+
+
+def test_what_is_never_reached_is_said_so_in_strict_json() -> None:
+    contest = Contest("to 99 %", "s", {"ours": lambda _: math.inf}, [Target("ours", None, 10)])
+    written = json.dumps({"contests": [as_plain(hold(contest, 3))]}, allow_nan=False)
+    assert table(json.loads(written)).splitlines()[2] == "| to 99 % | ours ≤ 10 | never | missed |"
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"contests": [{}]}'])
+def test_a_table_of_nothing_is_one_line(tmp_path, monkeypatch, capsys, content) -> None:
+    path = tmp_path / "figures.json"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setattr(sys, "argv", ["benchmark", "--table", "--output", str(path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert f"--output {path} holds no figures" in capsys.readouterr().err
 
 
 def test_the_readme_shows_what_was_measured() -> None:
