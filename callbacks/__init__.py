@@ -11,6 +11,7 @@ from callbacks.feature_cache import FeatureCache
 from callbacks.first_batch import FirstBatch
 from callbacks.first_filters import FirstFilters
 from callbacks.fitted_line import FittedLine
+from callbacks.freeze_layers import FreezeLayers
 from callbacks.generalization_gap import GeneralizationGap
 from callbacks.gradient_norms import GradientNorms
 from callbacks.gradual_unfreezing import GradualUnfreezing
@@ -49,6 +50,7 @@ __all__ = [
     "FirstBatch",
     "FirstFilters",
     "FittedLine",
+    "FreezeLayers",
     "GeneralizationGap",
     "GradientNorms",
     "GradualUnfreezing",

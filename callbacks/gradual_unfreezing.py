@@ -41,11 +41,7 @@ class GradualUnfreezing(L.Callback):
         if stage != "fit":
             return
         network = _network(pl_module)
-        several = trainer.world_size > 1 and isinstance(trainer.strategy, DDPStrategy)
-        if several and not trainer.strategy._ddp_kwargs.get("find_unused_parameters"):  # type: ignore[attr-defined]
-            raise MisconfigurationException(
-                f"GradualUnfreezing on several devices: frozen blocks have no gradients; set --trainer.strategy {DDP}"
-            )
+        check_missing_gradients(trainer, "GradualUnfreezing")
         network.train_last(len(network.blocks()))
 
     @override
@@ -74,3 +70,20 @@ def _network(module: L.LightningModule) -> Pretrained:
             f"GradualUnfreezing: {type(network).__name__} has no frozen blocks; the network must be a Pretrained"
         )
     return network
+
+
+def check_missing_gradients(trainer: L.Trainer, name: str) -> None:
+    """Check that a trainer takes weights that have no gradient for a while.
+
+    Args:
+        trainer: The trainer.
+        name: The callback that freezes them, for the message.
+
+    Raises:
+        MisconfigurationException: Several devices wait for the gradients of all weights.
+    """
+    several = trainer.world_size > 1 and isinstance(trainer.strategy, DDPStrategy)
+    if several and not trainer.strategy._ddp_kwargs.get("find_unused_parameters"):  # type: ignore[attr-defined]
+        raise MisconfigurationException(
+            f"{name} on several devices: frozen weights have no gradients; set --trainer.strategy {DDP}"
+        )

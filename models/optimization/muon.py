@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,17 +12,19 @@ from torch.optim.adamw import adamw
 from datamodules.checks import check_at_least, check_coefficient, check_fraction, check_positive
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # of Jordan's iteration: steep at 0, and near 1 elsewhere
+DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
-def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
+def orthogonalize(matrices: Tensor, steps: int = 5, dtype: torch.dtype | None = None) -> Tensor:
     """Return about U Vᵀ of each matrix's singular value decomposition U S Vᵀ, by Newton–Schulz iterations.
 
     Five steps bring singular values between 0.01 and 1 times the matrix's norm to between 0.68 and 1.14, which serves
-    as well as 1 (Jordan et al., https://kellerjordan.github.io/posts/muon). On a GPU they compute in bfloat16.
+    as well as 1 (Jordan et al., https://kellerjordan.github.io/posts/muon).
 
     Args:
         matrices: (..., rows, columns).
         steps: Number of iterations, 1 or more.
+        dtype: What they compute in; if not given, bfloat16 on a GPU, elsewhere the matrices' own.
 
     Returns:
         (..., rows, columns), of the same type; zeros where a matrix is 0.
@@ -30,8 +32,9 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     a, b, c = QUINTIC
     tall = matrices.shape[-2] > matrices.shape[-1]
     found: Tensor = matrices.mT if tall else matrices
-    if found.device.type == "cuda":
-        found = found.bfloat16()
+    if dtype is None and found.device.type == "cuda":
+        dtype = torch.bfloat16
+    found = found.to(dtype or found.dtype)
     found = found / found.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
     for _ in range(steps):
         gram = found @ found.mT
@@ -59,6 +62,8 @@ class MuonWithAdamW(Optimizer):
         nesterov: Step by the mean of the gradient and the momentum, instead of the momentum alone.
         weight_decay: A step shrinks weights by the learning rate times this, 0 or more.
         newton_schulz_steps: Iterations of `orthogonalize`, 1 or more.
+        newton_schulz_dtype: What they compute in: "bfloat16", as in the authors' code, or "float32"; if not given,
+            bfloat16 on a GPU, elsewhere the weights' own.
         adamw_lr: AdamW's learning rate, 0 or more.
         betas: AdamW's, each in [0, 1).
 
@@ -74,6 +79,7 @@ class MuonWithAdamW(Optimizer):
         nesterov: bool = True,
         weight_decay: float = 0.0,
         newton_schulz_steps: int = 5,
+        newton_schulz_dtype: Literal["bfloat16", "float32"] | None = None,
         adamw_lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.95),
     ) -> None:
@@ -81,7 +87,10 @@ class MuonWithAdamW(Optimizer):
         check_coefficient("MuonWithAdamW", adamw_lr=adamw_lr, weight_decay=weight_decay)
         check_fraction("MuonWithAdamW", below_one=True, momentum=momentum, betas_0=betas[0], betas_1=betas[1])
         check_at_least("MuonWithAdamW", 1, newton_schulz_steps=newton_schulz_steps)
+        if newton_schulz_dtype not in (None, *DTYPES):
+            raise ValueError(f"MuonWithAdamW: newton_schulz_dtype {newton_schulz_dtype!r} is not {' or '.join(DTYPES)}")
         self.newton_schulz_steps = newton_schulz_steps
+        self.newton_schulz_dtype = None if newton_schulz_dtype is None else DTYPES[newton_schulz_dtype]
         options: dict[str, Any] = {"momentum": momentum, "nesterov": nesterov, "betas": betas, "hidden": True}
         options["adamw_factor"] = adamw_lr / lr
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, **options})
@@ -118,7 +127,7 @@ class MuonWithAdamW(Optimizer):
         mean: Tensor = state["momentum_buffer"]
         mean.lerp_(gradient, 1 - group["momentum"])
         update = gradient.lerp(mean, group["momentum"]) if group["nesterov"] else mean
-        update = orthogonalize(update.flatten(1), self.newton_schulz_steps)
+        update = orthogonalize(update.flatten(1), self.newton_schulz_steps, self.newton_schulz_dtype)
         rows, columns = update.shape
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(update.view_as(parameter), alpha=-group["lr"] * max(1, rows / columns) ** 0.5)

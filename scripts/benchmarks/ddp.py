@@ -55,4 +55,4 @@ def _rate(setup: Setup, steps: int, threads: int, flags: Sequence[str]) -> float
     words += ["--trainer.precision", choose_precision("cpu"), "--trainer.max_epochs", "1"]
     words += ["--trainer.limit_train_batches", str(steps), "--trainer.limit_val_batches", "1"]
     words += ["--trainer.callbacks+", f"{StepRate.__module__}.StepRate", *flags]
-    return said_by(["-m", "scripts.main", "fit", *words], SAID, OMP_NUM_THREADS=str(threads))
+    return float(said_by(["-m", "scripts.main", "fit", *words], SAID, OMP_NUM_THREADS=str(threads)))

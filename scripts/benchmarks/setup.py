@@ -49,12 +49,19 @@ def fit(settings: Mapping[str, str], folder: Path, recipe: Path | None = None) -
         return fit_recipe([*words, "--trainer.enable_progress_bar=false", f"--runs_dir={folder}"]).trainer
 
 
-def said_by(words: Sequence[str], said: str, **environment: str) -> float:
-    """Run Python on some words, in a process that finds this project; return the number that it prints after `said`."""
+def said_by(words: Sequence[str], said: str, **environment: str) -> str:
+    """Run Python on some words, in a process that finds this project; return what it prints after `said`."""
     variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, env=variables)
     line = next(line for line in done.stdout.splitlines() if said in line)
-    return float(line.partition(said)[2].split()[0])
+    return line.partition(said)[2]
+
+
+def fit_alone(settings: Mapping[str, str], setup: Setup, said: str, recipe: Path | None = None) -> str:
+    """Run `holdout fit` in a process of its own, as its users do; return what a callback prints after `said`."""
+    words = [] if recipe is None else ["-c", str(recipe)]
+    words += [f"--{key}={value}" for key, value in settings.items()]
+    return said_by(["-m", "scripts.main", "fit", *words, f"--runs_dir={setup.folder}"], said)
 
 
 def now(device: torch.device) -> float:

@@ -35,5 +35,10 @@ def contests(setup: Setup) -> Sequence[Contest]:
     ours = ["-m", "scripts.main", "fit", "-c", str(ROOT / "configs/digits.yaml"), "--trainer.max_epochs", "1"]
     ours += ["--trainer.callbacks+", callback, "--runs_dir", str(setup.folder)]
     lightning = f"import lightning; from {__name__} import age, SAID; print(SAID, age(), 's')"
-    contenders = {OURS: lambda _: said_by(ours, SAID), LIGHTNING: lambda _: said_by(["-c", lightning], SAID)}
+    commands = {OURS: ours, LIGHTNING: ["-c", lightning]}
+    contenders = {name: lambda _, words=words: _seconds(words) for name, words in commands.items()}
     return [Contest("process start to first training step of digits", "s", contenders, [Target(OURS, None, 4)])]
+
+
+def _seconds(words: Sequence[str]) -> float:
+    return float(said_by(words, SAID).split()[0])

@@ -18,6 +18,7 @@ from callbacks.printing import say
 from datamodules import DataError, DataModule
 from datamodules.atomic_write import WriteError, remove_leftovers
 from models import Task, TrainingError
+from scripts.cli.allocator import keep_freed_memory
 from scripts.cli.calibration import calibrate, check_calibration
 from scripts.cli.command_line import CommandLine, check_command_line
 from scripts.cli.default_recipe import needs_default_recipe, with_default_recipe
@@ -105,6 +106,7 @@ def run(job: Job, words: list[str], *callbacks: L.Callback) -> None:
     Raises:
         UsageError: Data, checkpoint, settings or training are at fault; the message is one line.
     """
+    keep_freed_memory()
     session: Session | None = None
     with one_line_errors(lambda error: _unforeseen(error, session)):
         session = prepare(job, words)

@@ -32,6 +32,16 @@ def test_a_matrix_of_any_shape_and_size_keeps_its_directions_and_loses_their_len
     torch.testing.assert_close(now - torch.diag(now.diagonal()), torch.zeros_like(now), atol=1e-6, rtol=0)
 
 
+def test_half_precision_comes_to_about_the_same():
+    matrix = torch.randn(30, 50, generator=torch.Generator().manual_seed(0))
+    half, full = orthogonalize(matrix, 5, torch.bfloat16), orthogonalize(matrix, 5)
+    assert half.dtype == torch.float32
+    assert not torch.equal(half, full)
+    torch.testing.assert_close(half, full, atol=0.02, rtol=0)
+    with pytest.raises(ValueError, match="newton_schulz_dtype 'half' is not bfloat16 or float32"):
+        muon(MLP((4,), 2).parameters(), newton_schulz_dtype="half")
+
+
 def test_a_zero_matrix_stays_zero():
     assert not orthogonalize(torch.zeros(3, 5)).any()
 
