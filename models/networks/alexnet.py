@@ -26,6 +26,8 @@ class AlexNet(Network):
         ValueError: Images are too small for the stem, or an argument is out of range.
     """
 
+    lays_out_channels_last = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -16,11 +16,13 @@ class Network(RecordsInitArgs, nn.Module):
     Attributes:
         normalizes_inputs: Whether the network normalises inputs in [0, 1] itself. A task passes them on unnormalised
             then; otherwise it normalises them by the statistics of the data.
+        lays_out_channels_last: Whether `forward` lays images out channels last itself.
         adapts_to: Number of training inputs that `adapt` is given; 0 for a network that does not adapt.
         may_change_on_resume: Arguments that a resumed run may change, such as the file of the initial weights.
     """
 
     normalizes_inputs: bool = False
+    lays_out_channels_last: ClassVar[bool] = False
     adapts_to: ClassVar[int] = 0
     may_change_on_resume: ClassVar[tuple[str, ...]] = ()
 

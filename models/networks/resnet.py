@@ -169,6 +169,8 @@ class ResNet(Network):
 
     may_change_on_resume = ("weights",)
 
+    lays_out_channels_last = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

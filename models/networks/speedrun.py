@@ -80,6 +80,7 @@ class SpeedrunCNN(Network):
     """
 
     adapts_to = 500
+    lays_out_channels_last = True
 
     def __init__(
         self,

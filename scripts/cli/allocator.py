@@ -5,7 +5,7 @@ import os
 import sys
 from contextlib import suppress
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4  # M_TRIM_THRESHOLD and so on of glibc's malloc.h
 KEPT = 2**31 - 1  # bytes that are free at the end of the heap: more go back to the system
 LARGEST = 2**30  # bytes of an allocation that the heap serves
 CHOSEN = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")
@@ -21,5 +21,6 @@ def keep_freed_memory() -> None:
         return
     with suppress(OSError, AttributeError):  # musl has no mallopt
         library = ctypes.CDLL(None)
-        library.mallopt(MMAP_THRESHOLD, LARGEST)
-        library.mallopt(TRIM_THRESHOLD, KEPT)
+        # Some versions refuse such a threshold; without mapped memory, the heap serves everything.
+        if library.mallopt(MMAP_THRESHOLD, LARGEST) or library.mallopt(MMAP_MAX, 0):
+            library.mallopt(TRIM_THRESHOLD, KEPT)

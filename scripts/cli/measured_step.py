@@ -79,9 +79,10 @@ def step_kind(job: Job, checkpoint: Path | None, built: Namespace, config: Mappi
     if asked != "auto":
         return StepKind(asked, bool(layout))
     by_instructions = choose_precision(config["accelerator"])
+    on_mps = config["accelerator"] != "cpu" and torch.backends.mps.is_available()
     alone = not on_several_devices(config["devices"]) and config["num_nodes"] == 1 and "WORLD_SIZE" not in os.environ
     ours = isinstance(built.model, Task) and isinstance(built.data, DataModule)
-    if job.name != "fit" or not alone or not ours:
+    if job.name != "fit" or not alone or not ours or on_mps:
         return StepKind(by_instructions, bool(layout))
     on_gpu = config["accelerator"] != "cpu" and torch.cuda.is_available()
     try:
@@ -105,7 +106,9 @@ def _first_inputs(task: Task, data: DataModule) -> Tensor:
 
 
 def _layouts(network: nn.Module, inputs: Tensor) -> tuple[bool, ...]:
-    """Return whether to lay images out channels last: both to be tried, if they meet a convolution."""
+    """Return whether to lay images out channels last: both to be tried, if a convolution takes them as they come."""
+    if getattr(network, "lays_out_channels_last", False):
+        return (False,)
     convolves = any(isinstance(module, nn.Conv2d) for module in network.modules())
     return (False, True) if convolves and inputs.dim() == 4 else (False,)
 
@@ -166,7 +169,12 @@ def measure_step(network: nn.Module, inputs: Tensor, kinds: Sequence[StepKind]) 
     begin = math.inf
     for _ in range(1 + ROUNDS):
         for kind in kinds:
-            taken = _seconds(network, some, kind)
+            try:
+                taken = _seconds(network, some, kind)
+            except RuntimeError:  # a view in the user's network does not fit the layout, or memory is short
+                if kind == kinds[0]:
+                    raise
+                taken = math.inf
             best = min(seconds[str(kind)], taken)
             seconds[str(kind)] = best if begin < math.inf else math.inf  # the first prepares kernels
         begin = min(begin, time.perf_counter())

@@ -80,6 +80,7 @@ class Trainer(L.Trainer):
             faster in bf16-mixed or in 32-true; elsewhere it is bf16-mixed if the device has bfloat16 instructions.
         channels_last: Whether to lay images out channels last for the network, which makes many convolutions faster. If
             not given, the command measures with precision "auto" whether it does; elsewhere images stay as they are.
+            ResNet, AlexNet and SpeedrunCNN lay theirs out so in any case.
         logger: Loggers of a training: `CSVLogger`, `WandbLogger`, `MLFlowLogger` or any of Lightning's; `logger+` adds
             one beside TensorBoard, false is none.
         limit_train_batches: Training batches per epoch: a number (int), or a fraction of all (float).
@@ -152,7 +153,13 @@ class Trainer(L.Trainer):
 
     def _network(self) -> nn.Module:
         module = self.lightning_module
-        return module.network if isinstance(module, Task) else module
+        if isinstance(module, Task):
+            return module.network
+        if self.channels_last:
+            raise MisconfigurationException(
+                f"trainer.channels_last: {type(module).__name__} is not a task of this project"
+            )
+        return module
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import lightning as L
 import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from torch.optim import SGD, AdamW
+from torch.optim import LBFGS, SGD, AdamW
 
-from callbacks import AtomicCheckpointIO, FreezeLayers
+from callbacks import AtomicCheckpointIO, FreezeLayers, GradualUnfreezing
 from datamodules import Digits
 from models import Classifier, MuonWithAdamW
 from models.networks import MLP
@@ -65,5 +65,11 @@ def test_a_run_that_is_resumed_anywhere_ends_with_the_same_weights(quiet_trainer
 def test_what_cannot_be_frozen_is_refused(quiet_trainer):
     with pytest.raises(MisconfigurationException, match=r"MLP has no layer stem with weights; it has body, body\.1"):
         train(quiet_trainer, OPTIMIZERS[0], FreezeLayers(["stem"]))
+    with pytest.raises(MisconfigurationException, match="nothing would be left to train"):
+        train(quiet_trainer, OPTIMIZERS[0], FreezeLayers(["body", "head"]))
+    with pytest.raises(MisconfigurationException, match="leave one out"):
+        train(quiet_trainer, OPTIMIZERS[0], FreezeLayers(["body"]), GradualUnfreezing())
+    with pytest.raises(MisconfigurationException, match="LBFGS would move"):
+        train(quiet_trainer, functools.partial(LBFGS, lr=0.1), FreezeLayers(["body"]))
     with pytest.raises(ValueError, match="after"):
         FreezeLayers(["head"], after=1.0)

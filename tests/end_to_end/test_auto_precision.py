@@ -2,6 +2,7 @@
 
 import json
 
+from models.networks import ResNet
 from scripts.cli import measured_step, trainer
 from scripts.cli.measured_step import FULL, HALF
 
@@ -35,6 +36,7 @@ def test_a_run_keeps_the_layout_of_images_that_it_began_with(desk, monkeypatch, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     network = ("--model.network", "models.networks.ResNet", "--trainer.limit_train_batches", "2")
     auto = (*network, "--trainer.precision", "auto")
+    monkeypatch.setattr(ResNet, "lays_out_channels_last", False)
     fast = {True: 0.3, False: 1.0}
     monkeypatch.setattr(
         measured_step, "measure_step", lambda *given: {str(kind): fast[kind.channels_last] for kind in given[2]}

@@ -11,7 +11,6 @@ from torch.optim import SGD, Adam, AdamW, RMSprop
 from models.optimization.optimizers import build_optimizer
 
 FACTORIES = [
-    partial(SGD, lr=0.1),
     partial(SGD, lr=0.1, momentum=0.9),
     partial(SGD, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-2),
     partial(SGD, lr=0.1, momentum=0.9, maximize=True),
@@ -77,6 +76,7 @@ def test_an_optimizer_that_began_without_goes_on_without() -> None:
         partial(AdamW, fused=False),
         partial(SGD, lr=0.1, momentum=0.9, dampening=0.5),
         partial(RMSprop, lr=0.1),
+        partial(SGD, lr=0.1),  # a schedule may raise its momentum later
     ],
 )
 def test_what_is_chosen_or_has_no_such_kernel_stays(factory) -> None:
@@ -95,3 +95,20 @@ def test_sparse_gradients_and_lazy_layers_are_stepped_as_before() -> None:
     optimizer = build_optimizer(partial(SGD, lr=0.1, momentum=0.9), lazy, True)
     lazy(torch.rand(2, 4)).sum().backward()
     optimizer.step()
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_half_precision_on_a_cpu_is_stepped_as_before(factory) -> None:
+    net = network().bfloat16()
+    assert not build_optimizer(factory, net, True).param_groups[0]["fused"]
+
+
+def test_weights_with_gaps_in_memory_are_stepped_as_before() -> None:
+    weight = nn.Parameter(torch.arange(12.0).view(3, 4)[:, ::2])
+    net = nn.Module()
+    net.weight = weight
+    optimizer = build_optimizer(partial(SGD, lr=1.0, momentum=0.9), net, True)
+    before = weight.detach().clone()
+    weight.sum().backward()
+    optimizer.step()
+    torch.testing.assert_close(weight.detach(), before - 1)

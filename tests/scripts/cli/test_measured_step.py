@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.networks import ResNet
 from scripts.cli import measured_step as module
 from scripts.cli.measured_step import FULL, HALF, StepKind, measure_step, measured_kind
 
@@ -102,3 +103,31 @@ def test_as_many_samples_as_a_step_can_be_timed_with(monkeypatch) -> None:
     sizes.clear()
     measure_step(Slow(), INPUTS, [StepKind(FULL)])
     assert set(sizes) == {2}
+
+
+class Flat(nn.Module):
+    """Takes its images in one layout alone."""
+
+    lays_out_channels_last = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.head = nn.Conv2d(3, 8, 3), nn.Linear(288, 4)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        hidden = self.convolution(images)
+        return self.head(hidden.view(len(hidden), -1))
+
+
+def test_a_layout_that_a_network_cannot_take_is_not_chosen() -> None:
+    kind, why = choose(Flat())
+    assert not kind.channels_last
+    assert "channels last: 0" in why
+    with pytest.raises(RuntimeError):
+        measure_step(Flat(), INPUTS, [StepKind(FULL, True)])
+
+
+def test_a_network_that_lays_images_out_itself_is_not_asked_to() -> None:
+    assert module._layouts(network(), INPUTS) == (False, True)
+    assert module._layouts(network(), INPUTS.flatten(1)) == (False,)
+    assert module._layouts(ResNet((3, 8, 8), 4), INPUTS) == (False,)
