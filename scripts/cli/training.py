@@ -106,10 +106,10 @@ def run(job: Job, words: list[str], *callbacks: L.Callback) -> None:
     Raises:
         UsageError: Data, checkpoint, settings or training are at fault; the message is one line.
     """
-    keep_freed_memory()
     session: Session | None = None
     with one_line_errors(lambda error: _unforeseen(error, session)):
         session = prepare(job, words)
+        keep_freed_memory()  # not before the data are read, in arrays that do not come again
         session.trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
         if session.trainer.is_global_zero and (lines := notes(session.model, session.data)):
             say(*lines)
