@@ -81,3 +81,35 @@ def test_only_the_first_process_complains(monkeypatch: pytest.MonkeyPatch, capsy
     with pytest.raises(SystemExit):
         main()
     assert capsys.readouterr().err == ""
+
+
+AT_EXIT = """
+import atexit, sys, threading, time
+from scripts.main import command
+
+def late():
+    time.sleep(0.3)
+    print("a thread ended")
+
+atexit.register(print, "a handler ran")
+threading.Thread(target=late).start()
+sys.argv = ["holdout", *sys.argv[1:]]
+command()
+"""
+
+
+@pytest.mark.parametrize(("words", "status"), [("--version", 0), ("list", 0), ("nonsense", 2), ("list nonsense", 2)])
+def test_a_process_ends_with_its_status_once_all_that_waits_for_its_end_is_done(
+    words: str, status: int, tmp_path: Path
+) -> None:
+    with (tmp_path / "out").open("w") as out:  # a file: what is printed is held back until the end
+        done = subprocess.run(
+            [sys.executable, "-c", AT_EXIT, *words.split()],
+            env={"PYTHONPATH": str(ROOT)},
+            stdout=out,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == status
+    assert (tmp_path / "out").read_text().splitlines()[-2:] == ["a thread ended", "a handler ran"]
