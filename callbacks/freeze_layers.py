@@ -1,21 +1,21 @@
 """Freezing: layers that have learnt soon train in the first epochs alone, and cost less afterwards."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 from torch.optim import LBFGS
 from typing_extensions import override
 
 from callbacks.gradual_unfreezing import GradualUnfreezing, check_missing_gradients
 from callbacks.lookup import find_callback
+from callbacks.planned_length import PlannedOverEpochs
 from datamodules.checks import check_fraction
 
 
-class FreezeLayers(L.Callback):
+class FreezeLayers(PlannedOverEpochs):
     """Trains some layers in the first epochs alone (as FreezeOut does, Brock et al., arXiv 1706.04983).
 
     Gradients are not computed below the lowest layer that trains, so freezing the first layers saves most. A frozen
@@ -37,7 +37,6 @@ class FreezeLayers(L.Callback):
         self.layers = layers
         self.after = after
         self._frozen: list[nn.Parameter] = []
-        self._epochs = 0  # of the run
 
     @override
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -46,12 +45,8 @@ class FreezeLayers(L.Callback):
         check_missing_gradients(trainer, "FreezeLayers")
         if find_callback(trainer, GradualUnfreezing) is not None:
             raise MisconfigurationException("FreezeLayers: GradualUnfreezing decides what trains; leave one out")
-        if trainer.max_epochs in (None, -1):
-            raise MisconfigurationException(
-                "FreezeLayers: layers train for a share of the epochs; set trainer.max_epochs"
-            )
+        self.plan(trainer, "layers train for a share of the epochs")
         self._check_names(getattr(pl_module, "network", pl_module))
-        self._epochs = int(trainer.max_epochs or 0)
 
     def _check_names(self, network: nn.Module) -> None:
         known = [name for name, layer in network.named_modules() if name and any(True for _ in layer.parameters())]
@@ -97,14 +92,5 @@ class FreezeLayers(L.Callback):
         self._frozen = []
 
     @override
-    def state_dict(self) -> dict[str, Any]:
-        return {"epochs": self._epochs}
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        then, now = state_dict["epochs"], self._epochs
-        if then != now:
-            rank_zero_warn(
-                f"layers were to be frozen in a run of {then} epochs and are now in one of {now}: the resumed run is "
-                f"not bit for bit an uninterrupted one of either length"
-            )
+    def changed_length(self, then: int, now: int) -> str:
+        return f"layers were to be frozen in a run of {then} epochs and are now in one of {now}"

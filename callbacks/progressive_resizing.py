@@ -7,12 +7,13 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_warn
 from typing_extensions import override
 
+from callbacks.planned_length import PlannedOverEpochs
 from datamodules.base import DataModule
 from datamodules.checks import check_at_least, check_fraction
 from models.networks import Pretrained
 
 
-class ProgressiveResizing(L.Callback):
+class ProgressiveResizing(PlannedOverEpochs):
     """Trains on images that grow from epoch to epoch, in equal steps, up to their full size.
 
     A step on images of half the height and width takes about a quarter of the time, and most of what is learnt early
@@ -38,7 +39,6 @@ class ProgressiveResizing(L.Callback):
         self.initial_scale = initial_scale
         self.finetune_fraction = finetune_fraction
         self.size_increment = size_increment
-        self._epochs = 0  # of the run
 
     @override
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -47,11 +47,9 @@ class ProgressiveResizing(L.Callback):
         data, name = getattr(trainer, "datamodule", None), type(self).__name__
         if not isinstance(data, DataModule) or len(data.input_shape) != 3:
             raise MisconfigurationException(f"{name}: {type(data).__name__} has no images; leave the callback out")
-        if trainer.max_epochs in (None, -1):
-            raise MisconfigurationException(f"{name}: images grow over the run; set trainer.max_epochs")
+        self.plan(trainer, "images grow over the run")
         if isinstance(getattr(pl_module, "network", None), Pretrained):
             raise MisconfigurationException(f"{name}: Pretrained takes images of one size; leave the callback out")
-        self._epochs = int(trainer.max_epochs or 0)
         network: Any = getattr(pl_module, "network", None)
         if getattr(network, "_compiled_call_impl", None) is not None:
             side = min(data.input_shape[1:])
@@ -80,17 +78,8 @@ class ProgressiveResizing(L.Callback):
             data.training_scale = 1.0
 
     @override
-    def state_dict(self) -> dict[str, Any]:
-        return {"epochs": self._epochs}
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        then, now = state_dict["epochs"], self._epochs
-        if then != now:
-            rank_zero_warn(
-                f"images grew over a run of {then} epochs and grow now over {now}: the resumed run is not bit for bit "
-                f"an uninterrupted one of either length"
-            )
+    def changed_length(self, then: int, now: int) -> str:
+        return f"images grew over a run of {then} epochs and grow now over {now}"
 
     def scale(self, epoch: int, epochs: int, side: int) -> float:
         """Return the share of their height and width that images have in an epoch.

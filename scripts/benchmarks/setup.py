@@ -58,7 +58,7 @@ def said_by(words: Sequence[str], said: str, **environment: str) -> str:
 
 
 def fit_alone(settings: Mapping[str, str], setup: Setup, said: str, recipe: Path | None = None) -> str:
-    """Run `holdout fit` in a process of its own, as its users do; return what a callback prints after `said`."""
+    """Run `holdout fit` in a process of its own. Return what a callback prints after `said`."""
     words = [] if recipe is None else ["-c", str(recipe)]
     words += [f"--{key}={value}" for key, value in settings.items()]
     return said_by(["-m", "scripts.main", "fit", *words, f"--runs_dir={setup.folder}"], said)

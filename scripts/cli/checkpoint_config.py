@@ -35,13 +35,9 @@ def stored_settings(path: Path) -> dict[str, Any] | None:
     return settings if isinstance(settings, dict) else None
 
 
-def stored_trainer(path: Path) -> dict[str, Any]:
-    """Return the trainer's settings of the run that wrote a checkpoint, as far as they are in it.
-
-    Raises:
-        CheckpointError: As `stored_settings`.
-    """
-    trainer = (stored_settings(path) or {}).get("trainer")
+def trainer_of(settings: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the trainer's part of a run's settings; nothing if they have none that can be read."""
+    trainer = (settings or {}).get("trainer")
     return trainer if isinstance(trainer, dict) else {}
 
 
@@ -68,8 +64,7 @@ def read_config(path: Path) -> dict[str, Any]:
             f"{path} names {name} at {place}; from a checkpoint only classes of {', '.join(TRUSTED)} are imported. "
             f"If you trust it, give its recipe too: {recipe}"
         )
-    trainer = config.get("trainer")
-    precision = trainer.get("precision") if isinstance(trainer, dict) else None
+    precision = trainer_of(config).get("precision")
     return kept | ({"trainer": {"precision": str(precision)}} if precision is not None else {})
 
 

@@ -29,7 +29,7 @@ from datamodules import DataModule
 from datamodules.atomic_write import WriteError
 from models import Task
 from scripts.cli.channels_last import channels_last_inputs
-from scripts.cli.checkpoint_config import stored_settings, stored_trainer
+from scripts.cli.checkpoint_config import stored_settings, trainer_of
 from scripts.cli.jobs import Job
 from scripts.cli.start_up_cache import cache_folder
 from scripts.cli.trainer import choose_precision, on_several_devices
@@ -71,8 +71,9 @@ def step_kind(job: Job, checkpoint: Path | None, built: Namespace, config: Mappi
         config: The trainer's settings.
     """
     asked, layout = config["precision"], config["channels_last"]
-    if checkpoint is not None and stored_settings(checkpoint) is not None:
-        trainer = stored_trainer(checkpoint)
+    stored = stored_settings(checkpoint) if checkpoint is not None else None
+    if stored is not None:
+        trainer = trainer_of(stored)
         begun_with = FULL if trainer.get("precision") is None else str(trainer["precision"])
         begun_in = bool(trainer.get("channels_last"))
         return StepKind(begun_with if asked == "auto" else asked, begun_in if layout is None else layout)
@@ -157,7 +158,7 @@ def measure_step(network: nn.Module, inputs: Tensor, kinds: Sequence[StepKind]) 
     """Return the seconds of a training step of each kind, by its name: the shortest of several.
 
     Args:
-        network: The network; its weights stay, the statistics of its norms change.
+        network: The network. Its weights do not change; the statistics of its norms do.
         inputs: (N, ...); as many of them are taken as a step needs to take long enough to be timed.
         kinds: The kinds.
     """

@@ -10,7 +10,7 @@ from callbacks import CheckpointError
 from callbacks.lookup import changes_training
 from models.init_args import find_class
 from models.trusted import TRUSTED
-from scripts.cli.checkpoint_config import stored_settings, stored_trainer
+from scripts.cli.checkpoint_config import stored_settings, trainer_of
 
 # Settings that decide the weights, or which epoch is kept as the best.
 DECISIVE_KEYS = ("seed_everything", "initialization_seed", "model", "data", "checkpoint")
@@ -33,10 +33,11 @@ def check_same_settings(path: Path, settings: dict[str, Any]) -> None:
     Raises:
         CheckpointError: Settings that decide the weights, or the best epoch, differ; the message lists them.
     """
-    given, begun_with = settings.get("trainer") or {}, stored_trainer(path)
+    stored = stored_settings(path)
+    given, begun_with = settings.get("trainer") or {}, trainer_of(stored)
     left_open = {"precision": given.get("precision") == "auto", "channels_last": given.get("channels_last") is None}
     kept = {key: begun_with.get(key) for key, is_open in left_open.items() if is_open}
-    changed = _changed(path, settings | {"trainer": given | kept}, _decisive)
+    changed = _changed(stored, settings | {"trainer": given | kept}, _decisive)
     if changed:
         raise CheckpointError(
             f"{path} was trained with other settings: {'; '.join(changed)}. Resume with those, or leave "
@@ -46,11 +47,14 @@ def check_same_settings(path: Path, settings: dict[str, Any]) -> None:
 
 def changes_of_network(path: Path, settings: dict[str, Any]) -> list[str]:
     """Return in what the network differs from the one that a checkpoint was trained in."""
-    return _changed(path, settings, lambda some: {"model": {"network": some["model"]["init_args"].get("network")}})
+    return _changed(
+        stored_settings(path), settings, lambda some: {"model": {"network": some["model"]["init_args"].get("network")}}
+    )
 
 
-def _changed(path: Path, settings: dict[str, Any], select: Callable[[dict[str, Any]], dict[str, Any]]) -> list[str]:
-    stored = stored_settings(path)
+def _changed(
+    stored: dict[str, Any] | None, settings: dict[str, Any], select: Callable[[dict[str, Any]], dict[str, Any]]
+) -> list[str]:
     if stored is None:
         return []
     return list(_differences(select(stored), select(settings)))
