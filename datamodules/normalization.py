@@ -8,7 +8,7 @@ from torch import Tensor
 
 from datamodules.errors import DataError
 
-CHUNK = 2**22  # values measured at a time
+CHUNK = 2**24  # values measured at a time
 MOST_THREADS = 4
 
 
@@ -45,9 +45,9 @@ def channel_statistics(inputs: Tensor, maximum: float, indices: Tensor | None = 
         return _exact_statistics(inputs if indices is None else inputs.index_select(0, indices), maximum)
     chosen = torch.arange(len(inputs)) if indices is None else indices
     of_bytes = inputs.dtype == torch.uint8
-    sums, threads = (_sums_of_bytes, min(torch.get_num_threads(), MOST_THREADS)) if of_bytes else (_sums, 1)
-    chunks = torch.split(chosen, max(CHUNK // max(inputs[0].numel(), 1), 1))
-    with ThreadPoolExecutor(threads) as pool:  # bytes are counted by one thread each
+    sums, most = (_sums_of_bytes, MOST_THREADS) if of_bytes else (_sums, 1)
+    chunks = torch.split(chosen, max(CHUNK // most // max(inputs[0].numel(), 1), 1))
+    with ThreadPoolExecutor(min(torch.get_num_threads(), most)) as pool:  # bytes are counted by one thread each
         found = pool.map(lambda chunk: sums(inputs.index_select(0, chunk)), chunks)
         total, squares = sum(found, torch.zeros(2, inputs.shape[1], dtype=torch.float64))
     count = len(chosen) * inputs[0].numel() / inputs.shape[1]

@@ -43,10 +43,14 @@ class Setup:
 
 def fit(settings: Mapping[str, str], folder: Path, recipe: Path | None = None) -> L.Trainer:
     """Run `holdout fit` in this process, without a word, and return its trainer."""
-    words = [] if recipe is None else ["-c", str(recipe)]
-    words += [f"--{key}={value}" for key, value in settings.items()]
+    words = _words(settings, folder, recipe)
     with contextlib.redirect_stdout(io.StringIO()):
-        return fit_recipe([*words, "--trainer.enable_progress_bar=false", f"--runs_dir={folder}"]).trainer
+        return fit_recipe([*words, "--trainer.enable_progress_bar=false"]).trainer
+
+
+def _words(settings: Mapping[str, str], folder: Path, recipe: Path | None) -> list[str]:
+    words = [] if recipe is None else ["-c", str(recipe)]
+    return [*words, *(f"--{key}={value}" for key, value in settings.items()), f"--runs_dir={folder}"]
 
 
 def said_by(words: Sequence[str], said: str, **environment: str) -> str:
@@ -59,9 +63,7 @@ def said_by(words: Sequence[str], said: str, **environment: str) -> str:
 
 def fit_alone(settings: Mapping[str, str], setup: Setup, said: str, recipe: Path | None = None) -> str:
     """Run `holdout fit` in a process of its own. Return what a callback prints after `said`."""
-    words = [] if recipe is None else ["-c", str(recipe)]
-    words += [f"--{key}={value}" for key, value in settings.items()]
-    return said_by(["-m", "scripts.main", "fit", *words, f"--runs_dir={setup.folder}"], said)
+    return said_by(["-m", "scripts.main", "fit", *_words(settings, setup.folder, recipe)], said)
 
 
 def now(device: torch.device) -> float:
