@@ -1,5 +1,7 @@
 """DisturbLabel (Xie et al., "DisturbLabel: Regularizing CNN on the Loss Layer", CVPR 2016)."""
 
+import functools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -8,6 +10,8 @@ from typing_extensions import override
 
 from datamodules.checks import check_percentage
 from models.regularizers.base import Regularizer
+
+DRAWS = 1 << 31  # a power of two, which torch's generators draw without bias
 
 
 def choose_samples(targets: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
@@ -41,14 +45,23 @@ def disturb_labels(
     Returns:
         As the targets; a row of class probabilities is either unchanged or one-hot.
     """
-    chosen = choose_samples(targets, probability, generator)
-    drawn = torch.empty(len(targets), dtype=torch.int64, device=targets.device).random_(classes, generator=generator)
-    return _replace(targets, chosen, drawn)
+    soft = targets.is_floating_point()
+    drawn = targets.new_empty(targets.shape[0], dtype=torch.int64) if soft else torch.empty_like(targets)
+    drawn.random_(DRAWS, generator=generator)
+    bound, modulus = _constants(probability, classes)
+    # One draw says both whether to replace a label and by which, as the bound is a multiple of the classes.
+    chosen = drawn < bound
+    drawn.remainder_(modulus)
+    return _replace_rows(targets, chosen, drawn) if soft else torch.where(chosen, drawn, targets, out=drawn)
 
 
-def _replace(targets: Tensor, chosen: Tensor, drawn: Tensor) -> Tensor:
-    if not targets.is_floating_point():
-        return torch.where(chosen, drawn, targets)
+@functools.lru_cache
+def _constants(probability: float, classes: int) -> tuple[Tensor, Tensor]:
+    # Tensors, as torch would wrap a number anew at each call: a third of the time for a small batch.
+    return torch.tensor(math.ceil(probability * DRAWS / classes) * classes), torch.tensor(classes)
+
+
+def _replace_rows(targets: Tensor, chosen: Tensor, drawn: Tensor) -> Tensor:
     one_hot = torch.zeros_like(targets).scatter_(1, drawn.unsqueeze(1), 1)
     return torch.where(chosen.unsqueeze(1), one_hot, targets)
 
@@ -69,7 +82,7 @@ def confuse_labels(targets: Tensor, probability: float, confusion: Tensor) -> Te
     bounds = (targets.to(confusion.dtype) @ confusion if soft else confusion[targets]).cumsum(-1)
     uniform = torch.rand(len(targets), 1, device=targets.device, dtype=confusion.dtype) * bounds[:, -1:]
     drawn = (uniform >= bounds).sum(-1).clamp_max(len(confusion) - 1)
-    return _replace(targets, chosen, drawn)
+    return _replace_rows(targets, chosen, drawn) if soft else torch.where(chosen, drawn, targets)
 
 
 class DisturbLabel(Regularizer):
