@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torchvision import datasets
-from torchvision.datasets.mnist import read_image_file, read_label_file
 from typing_extensions import override
 
 from datamodules.augmentation import Augmentation, HorizontalFlip
@@ -19,11 +18,13 @@ from datamodules.errors import DataError
 from datamodules.images.downloads import made_folders
 from datamodules.regular_files import HostileFileError, check_regular, unpack_gzip
 from datamodules.samples import Samples
+from datamodules.splitting.duplicates import DIGEST_BYTES, Digests
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 IMAGE_SIZE = (28, 28)
+MAGIC = 0x800  # of IDX files of bytes; the number of dimensions is added
 
 
 class MNIST(DataModule):
@@ -42,12 +43,13 @@ class MNIST(DataModule):
     input_shape: tuple[int, ...] = (1, *IMAGE_SIZE)
     source: ClassVar[type[datasets.MNIST]] = datasets.MNIST
     may_change_on_resume = ("data_dir", "verify")
-    # MD5 of the unpacked files; those of the .gz files are torchvision's.
+    # BLAKE2b of the published labels, and of the digests of the published images: the search for duplicates needs
+    # these anyway, where torchvision's MD5 of the files, which stands for the same bytes, takes half as long again.
     checksums: ClassVar[dict[str, str]] = {
-        TRAIN_IMAGES: "6bbc9ace898e44ae57da46a324031adb",
-        TRAIN_LABELS: "a25bea736e30d166cdddb491f175f624",
-        TEST_IMAGES: "2646ac647ad5339dbf082846283269ea",
-        TEST_LABELS: "27ae3e4e09519cfbb04c329615203637",
+        TRAIN_IMAGES: "f8a6f22cc79f9174f93e093c1cd3bb87",
+        TRAIN_LABELS: "c142f118bb9591d78225d991fff0988b",
+        TEST_IMAGES: "c91c5ccd9031f61cf267433fce39b6ae",
+        TEST_LABELS: "0feb7208c89c7a7f1eecc042eddac46b",
     }
 
     def __init__(self, data_dir: str = "data", verify: bool = True, **kwargs: Any) -> None:
@@ -100,7 +102,7 @@ class MNIST(DataModule):
         """Read the four files.
 
         Raises:
-            DataError: A file is truncated, of another format, or not the published one.
+            DataError: A file is truncated or of another format.
         """
         train_images, train_targets = self._read(TRAIN_IMAGES, TRAIN_LABELS)
         test_images, test_targets = self._read(TEST_IMAGES, TEST_LABELS)
@@ -110,14 +112,7 @@ class MNIST(DataModule):
 
     def _read(self, images_name: str, labels_name: str) -> tuple[Tensor, Tensor]:
         images_path, labels_path = self.folder / images_name, self.folder / labels_name
-        for path in (images_path, labels_path):
-            expected = self.checksums.get(path.name)
-            if self.verify and expected is not None and _md5(path) != expected:
-                raise DataError(
-                    f"{path} is not the published file (MD5 differs): truncated or altered; delete all four to "
-                    f"download them again, or set data.verify false if they are your own"
-                )
-        images, labels = _read_idx(images_path, read_image_file), _read_idx(labels_path, read_label_file)
+        images, labels = _read_idx(images_path, 3), _read_idx(labels_path, 1).long()
         if len(images) != len(labels):
             raise DataError(f"{images_path} holds {len(images)} images, {labels_path} {len(labels)} labels")
         if tuple(images.shape[1:]) != IMAGE_SIZE:
@@ -125,6 +120,30 @@ class MNIST(DataModule):
         if len(labels) and int(labels.max()) >= self.num_classes:
             raise DataError(f"{labels_path} holds label {int(labels.max())}; there are {self.num_classes} classes")
         return images, labels
+
+    @override
+    def digests(self) -> Digests:
+        digests = super().digests()
+        if self.verify:
+            self._check_published(digests)
+        return digests
+
+    def _check_published(self, digests: Digests) -> None:
+        official_test = self.samples.official_test
+        assert official_test is not None
+        train, labels = len(digests) - len(official_test), self.samples.targets.to(torch.uint8).numpy()
+        content = {
+            TRAIN_IMAGES: digests[:train],
+            TRAIN_LABELS: labels[:train],
+            TEST_IMAGES: digests[train:],
+            TEST_LABELS: labels[train:],
+        }
+        for name, published in self.checksums.items():
+            if hashlib.blake2b(content[name].tobytes(), digest_size=DIGEST_BYTES).hexdigest() != published:
+                raise DataError(
+                    f"{self.folder / name} is not the published file (its checksum differs): truncated or altered; "
+                    f"delete all four to download them again, or set data.verify false if they are your own"
+                )
 
 
 class FashionMNIST(MNIST):
@@ -150,14 +169,19 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _read_idx(path: Path, read: Any) -> Tensor:
+def _read_idx(path: Path, dimensions: int) -> Tensor:
+    """Return the bytes that an IDX file holds, with so many dimensions."""
     try:
         check_regular(path)
-        tensor: Tensor = read(str(path))
+        content = np.fromfile(path, np.uint8)
+        start = 4 * (1 + dimensions)
+        magic, *shape = content[:start].view(">i4").tolist()
+        if magic != MAGIC + dimensions or min(shape) < 0:
+            raise ValueError(magic)
+        return torch.from_numpy(content[start:].reshape(shape))
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing") from error
     except HostileFileError as error:
         raise DataError(f"{path} cannot be opened ({error.strerror})") from error
-    except (AssertionError, ValueError, TypeError, KeyError, RuntimeError, IndexError) as error:
+    except ValueError as error:
         raise DataError(f"{path} is not a whole IDX file of bytes (truncated or corrupt)") from error
-    return tensor

@@ -29,8 +29,9 @@ def sample_digests(inputs: Tensor) -> Digests:
 
 def digest_each(arrays: Iterable[npt.NDArray[Any]]) -> Digests:
     """Return a 128-bit BLAKE2b digest of each array's bytes, shape (N,)."""
-    digests = b"".join([hashlib.blake2b(array.data, digest_size=DIGEST_BYTES).digest() for array in arrays])
-    return np.frombuffer(digests, dtype=f"V{DIGEST_BYTES}")
+    # An array is a buffer, though NumPy's types do not say so; its `data` would take a tenth of the time.
+    digests = [hashlib.blake2b(array, digest_size=DIGEST_BYTES).digest() for array in arrays]  # type: ignore[arg-type]
+    return np.frombuffer(b"".join(digests), dtype=f"V{DIGEST_BYTES}")
 
 
 def find_duplicates(digests: Digests, split: Split) -> dict[str, Indices]:

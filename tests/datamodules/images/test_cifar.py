@@ -19,7 +19,7 @@ from datamodules.images import cifar_files
 from datamodules.images.array_pickle import read_array_pickle
 from tests.datamodules.cifar_format import cifar_contents, pack, python2_pickle, small_cifar, write_cifar
 
-JPEGS = Path(__file__).parents[2] / "data" / "cifar10-jpeg"
+JPEGS = Path(__file__).parents[3] / "data" / "cifar10-jpeg"
 KINDS = [CIFAR10, CIFAR100]
 
 

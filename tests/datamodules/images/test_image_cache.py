@@ -17,7 +17,7 @@ from datamodules.images.image_decoding import BrokenImageError, ImageFormat
 from datamodules.images.image_files import list_images
 
 FORM = ImageFormat(8, 8, resize=True)
-JPEGS = Path(__file__).parents[2] / "data" / "cifar10-jpeg"
+JPEGS = Path(__file__).parents[3] / "data" / "cifar10-jpeg"
 
 
 @pytest.fixture

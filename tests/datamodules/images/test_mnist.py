@@ -13,7 +13,7 @@ from torchvision.datasets import mnist as torchvision_mnist
 from datamodules import MNIST, DataError, FashionMNIST
 from datamodules.images.mnist import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 
-PUBLISHED = Path(__file__).parents[2] / "data" / "MNIST" / "raw"
+PUBLISHED = Path(__file__).parents[3] / "data" / "MNIST" / "raw"
 
 
 def idx(array):
@@ -217,9 +217,25 @@ def test_a_download_puts_the_files_where_they_are_then_read(tmp_path, monkeypatc
     assert_small_dataset(own(tmp_path))
 
 
-@pytest.mark.skipif(not all((PUBLISHED / name).exists() for name in FILES), reason="data/MNIST is not there")
+with_data = pytest.mark.skipif(not all((PUBLISHED / name).exists() for name in FILES), reason="data/MNIST is not there")
+
+
+@with_data
 def test_the_published_mnist_passes_its_checksums_and_has_60000_and_10000_images():
     data = ready(MNIST(str(PUBLISHED.parents[1])))
     assert (len(data.split.train), len(data.split.val), len(data.split.test)) == (54_000, 6_000, 10_000)
     assert (data.split.test == np.arange(60_000, 70_000)).all()
     assert data.samples.targets.bincount()[:2].tolist() == [6903, 7877]
+
+
+@with_data
+@pytest.mark.parametrize("name", FILES)
+def test_a_published_file_with_one_other_byte_is_refused(tmp_path, name):
+    for file in FILES:
+        (tmp_path / file).symlink_to(PUBLISHED / file)
+    content = bytearray((PUBLISHED / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / name).unlink()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{tmp_path / name} is not the published file"):
+        ready(MNIST(str(tmp_path)))
