@@ -14,24 +14,21 @@ from models.regularizers.base import Regularizer
 DRAWS = 1 << 31  # a power of two, which torch's generators draw without bias
 
 
-def choose_samples(targets: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
+def choose_samples(targets: Tensor, probability: float) -> Tensor:
     """Choose each sample with a probability.
 
     Args:
         targets: (N, ...), for the number of samples and the device.
         probability: In [0, 1].
-        generator: Source of randomness on the targets' device; torch's own by default.
 
     Returns:
         (N,), bool.
     """
     chosen = torch.empty(len(targets), dtype=torch.bool, device=targets.device)
-    return chosen.bernoulli_(probability, generator=generator)
+    return chosen.bernoulli_(probability)
 
 
-def disturb_labels(
-    targets: Tensor, probability: float, classes: int, generator: torch.Generator | None = None
-) -> Tensor:
+def disturb_labels(targets: Tensor, probability: float, classes: int) -> Tensor:
     """Replace each label, with a probability, by one drawn uniformly from all classes.
 
     The label itself may be drawn, so a label stays with probability 1 − γ(C − 1)/C (the paper's equation 1).
@@ -40,14 +37,13 @@ def disturb_labels(
         targets: Labels (N,), int64, or class probabilities (N, C).
         probability: γ, the probability of a draw, in [0, 1].
         classes: C.
-        generator: Source of randomness on the targets' device; torch's own by default.
 
     Returns:
         As the targets; a row of class probabilities is either unchanged or one-hot.
     """
     soft = targets.is_floating_point()
     drawn = targets.new_empty(targets.shape[0], dtype=torch.int64) if soft else torch.empty_like(targets)
-    drawn.random_(DRAWS, generator=generator)
+    drawn.random_(DRAWS)
     bound, modulus = _constants(probability, classes)
     # One draw says both whether to replace a label and by which, as the bound is a multiple of the classes.
     chosen = drawn < bound
