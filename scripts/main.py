@@ -1,7 +1,6 @@
 """The command `holdout`. It imports torch only when a job runs."""
 
 import atexit
-import gc
 import os
 import signal
 import sys
@@ -56,7 +55,6 @@ def main() -> None:
 
 
 def _run(words: list[str]) -> None:
-    atexit.register(gc.freeze)  # a last search for garbage among all that torch has loaded takes over a second
     started = quiet_interrupts()
     if FIRST_VARIABLE in os.environ:
         follow(os.environ[FIRST_VARIABLE])

@@ -113,3 +113,32 @@ def test_a_process_ends_with_its_status_once_all_that_waits_for_its_end_is_done(
         )
     assert done.returncode == status
     assert (tmp_path / "out").read_text().splitlines()[-2:] == ["a thread ended", "a handler ran"]
+
+
+SEARCHES = """
+import gc
+import sys
+from scripts.main import main
+searches = []
+gc.callbacks.append(lambda phase, about: searches.append(about["generation"]) if not gc.get_freeze_count() else None)
+sys.argv = ["holdout", "fit", "-c", sys.argv[1], "--print_config"]
+try:
+    main()
+finally:
+    assert gc.isenabled()
+    assert "lightning" in sys.modules
+    assert gc.get_freeze_count() > 100_000
+    print("searches of everything:", searches.count(2), file=sys.stderr)
+"""
+
+
+def test_what_a_job_imports_is_left_out_of_searches_for_garbage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SEARCHES, str(ROOT / "configs" / "digits.yaml")],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stderr.splitlines()[-1] == "searches of everything: 0"
