@@ -11,7 +11,6 @@ are taken from `--data_dir`; a suite whose data are missing is left out, and say
 """
 
 import argparse
-import gc
 import json
 import logging
 import math
@@ -45,7 +44,6 @@ def main() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore")
-    gc.freeze()  # as `holdout` does, so that a search of what is imported slows nobody down
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}", flush=True)
     found = []

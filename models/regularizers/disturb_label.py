@@ -47,7 +47,7 @@ def disturb_labels(targets: Tensor, probability: float, classes: int) -> Tensor:
     bound, modulus = _constants(probability, classes)
     # One draw says both whether to replace a label and by which, as the bound is a multiple of the classes.
     chosen = drawn < bound
-    drawn.remainder_(modulus)
+    drawn.fmod_(modulus)
     return _replace_rows(targets, chosen, drawn) if soft else torch.where(chosen, drawn, targets, out=drawn)
 
 

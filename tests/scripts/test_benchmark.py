@@ -6,13 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
 
 from datamodules import MNIST
-from datamodules.samples import Samples
+from datamodules.images.mnist import TEST_IMAGES, TRAIN_IMAGES
 from scripts.benchmark import as_plain, main, table
 from scripts.benchmarks.contest import Contest, Target, hold
 from scripts.benchmarks.mlp_epoch import our_epochs
@@ -21,10 +20,11 @@ from scripts.cli.first_process import RUN_FOLDER_VARIABLE
 
 
 def test_what_is_timed_is_the_command_itself(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
-    inputs = torch.randint(256, (300, 1, 28, 28), dtype=torch.uint8)
-    samples = Samples(inputs, torch.arange(300) % 10, np.arange(200, 300))
+    images = torch.randint(256, (300, 28, 28), dtype=torch.uint8)
+    files = {TRAIN_IMAGES: (images[:200], torch.arange(200) % 10), TEST_IMAGES: (images[200:], torch.arange(100) % 10)}
     monkeypatch.setattr(MNIST, "prepare_data", lambda self: None)
-    monkeypatch.setattr(MNIST, "load", lambda self: samples)
+    monkeypatch.setattr(MNIST, "_read", lambda self, images, labels: files[images])
+    monkeypatch.setattr(MNIST, "checksums", {})
     timer = our_epochs(Setup("elsewhere", Path("timed")), 2)
     assert len(timer.epochs) == len(timer.training) == 2
     assert all(whole > part > 0 for whole, part in zip(timer.epochs, timer.training, strict=True))

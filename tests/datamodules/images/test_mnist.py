@@ -10,7 +10,7 @@ import pytest
 import torch
 from torchvision.datasets import mnist as torchvision_mnist
 
-from datamodules import MNIST, DataError, FashionMNIST
+from datamodules import MNIST, DataError, FashionMNIST, SplitOptions
 from datamodules.images.mnist import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 
 PUBLISHED = Path(__file__).parents[3] / "data" / "MNIST" / "raw"
@@ -215,6 +215,17 @@ def test_a_download_puts_the_files_where_they_are_then_read(tmp_path, monkeypatc
 
     monkeypatch.setattr(torchvision_mnist, "download_and_extract_archive", pretend)
     assert_small_dataset(own(tmp_path))
+
+
+def test_duplicates_are_sought_in_what_a_subclass_makes_of_the_files(folder):
+    class Copied(MNIST):
+        def load(self):
+            samples = super().load()
+            samples.inputs[100:] = samples.inputs[:40]
+            return samples
+
+    with pytest.raises(DataError, match="byte-identical samples across parts"):
+        ready(Copied(str(folder), verify=False, split=SplitOptions(duplicates="raise")))
 
 
 with_data = pytest.mark.skipif(not all((PUBLISHED / name).exists() for name in FILES), reason="data/MNIST is not there")
