@@ -24,6 +24,7 @@ TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 IMAGE_SIZE = (28, 28)
+ADVICE = "delete all four files to download them again, or set data.verify false if they are your own"
 MAGIC = 0x800  # of IDX files of bytes; the number of dimensions is added
 
 
@@ -45,7 +46,7 @@ class MNIST(DataModule):
     may_change_on_resume = ("data_dir", "verify")
     # BLAKE2b of the published labels, and of the digests of the published images: the search for duplicates needs
     # these anyway, where torchvision's MD5 of the files, which stands for the same bytes, takes half as long again.
-    checksums: ClassVar[dict[str, str]] = {
+    published_digests: ClassVar[dict[str, str]] = {
         TRAIN_IMAGES: "f8a6f22cc79f9174f93e093c1cd3bb87",
         TRAIN_LABELS: "c142f118bb9591d78225d991fff0988b",
         TEST_IMAGES: "c91c5ccd9031f61cf267433fce39b6ae",
@@ -56,6 +57,7 @@ class MNIST(DataModule):
         super().__init__(**kwargs)
         self.data_dir = Path(data_dir)
         self.verify = verify
+        self._digests: Digests | None = None
 
     @property
     def folder(self) -> Path:
@@ -104,8 +106,11 @@ class MNIST(DataModule):
         Raises:
             DataError: A file is truncated, of another format, or not the published one.
         """
-        train_images, train_targets = self._read(TRAIN_IMAGES, TRAIN_LABELS)
-        test_images, test_targets = self._read(TEST_IMAGES, TEST_LABELS)
+        try:
+            train_images, train_targets = self._read(TRAIN_IMAGES, TRAIN_LABELS)
+            test_images, test_targets = self._read(TEST_IMAGES, TEST_LABELS)
+        except DataError as error:
+            raise DataError(f"{error}; {ADVICE}" if self.verify else str(error)) from error
         inputs = torch.cat([train_images, test_images]).unsqueeze(1)
         official_test = np.arange(len(train_images), len(inputs), dtype=np.int64)
         targets = torch.cat([train_targets, test_targets])
@@ -116,8 +121,9 @@ class MNIST(DataModule):
 
     @override
     def digests(self) -> Digests:
-        changed = type(self).load is not MNIST.load  # a subclass may change what it has read
-        return super().digests() if changed else self._digests
+        # A subclass may change what it has read.
+        as_read = self._digests if type(self).load is MNIST.load else None
+        return super().digests() if as_read is None else as_read
 
     def _read(self, images_name: str, labels_name: str) -> tuple[Tensor, Tensor]:
         images_path, labels_path = self.folder / images_name, self.folder / labels_name
@@ -138,12 +144,10 @@ class MNIST(DataModule):
             TEST_IMAGES: digests[train:],
             TEST_LABELS: labels[train:],
         }
-        for name, published in self.checksums.items():
-            if hashlib.blake2b(content[name].tobytes(), digest_size=DIGEST_BYTES).hexdigest() != published:
-                raise DataError(
-                    f"{self.folder / name} is not the published file (its checksum differs): truncated or altered; "
-                    f"delete all four to download them again, or set data.verify false if they are your own"
-                )
+        for name, values in content.items():
+            digest = hashlib.blake2b(values.tobytes(), digest_size=DIGEST_BYTES).hexdigest()
+            if self.published_digests.get(name, digest) != digest:
+                raise DataError(f"{self.folder / name} is not the published file (its content differs); {ADVICE}")
 
 
 class FashionMNIST(MNIST):
@@ -155,7 +159,7 @@ class FashionMNIST(MNIST):
 
     class_names = tuple(datasets.FashionMNIST.classes)
     source = datasets.FashionMNIST
-    checksums: ClassVar[dict[str, str]] = {}
+    published_digests: ClassVar[dict[str, str]] = {}
 
     @override
     def default_augmentation(self) -> list[Augmentation]:
@@ -176,7 +180,7 @@ def _read_idx(path: Path, dimensions: int) -> Tensor:
         content = np.fromfile(path, np.uint8)
         start = 4 * (1 + dimensions)
         magic, *shape = content[:start].view(">i4").tolist()
-        if magic != MAGIC + dimensions or min(shape) < 0:
+        if magic != MAGIC + dimensions or min(shape) < 1:
             raise ValueError(magic)
         return torch.from_numpy(content[start:].reshape(shape))
     except FileNotFoundError as error:

@@ -29,7 +29,7 @@ def sample_digests(inputs: Tensor) -> Digests:
 
 def digest_each(arrays: Iterable[npt.NDArray[Any]]) -> Digests:
     """Return a 128-bit BLAKE2b digest of each array's bytes, shape (N,)."""
-    # An array is a buffer, though NumPy's types do not say so; its `data` would take a tenth of the time.
+    # An array is a buffer, though NumPy's types do not say so; to ask for its `data` would add a tenth to the time.
     digests = [hashlib.blake2b(array, digest_size=DIGEST_BYTES).digest() for array in arrays]  # type: ignore[arg-type]
     return np.frombuffer(b"".join(digests), dtype=f"V{DIGEST_BYTES}")
 

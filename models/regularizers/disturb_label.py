@@ -31,7 +31,8 @@ def choose_samples(targets: Tensor, probability: float) -> Tensor:
 def disturb_labels(targets: Tensor, probability: float, classes: int) -> Tensor:
     """Replace each label, with a probability, by one drawn uniformly from all classes.
 
-    The label itself may be drawn, so a label stays with probability 1 − γ(C − 1)/C (the paper's equation 1).
+    The label itself may be drawn, so a label stays with probability 1 − γ(C − 1)/C (the paper's equation 1). γ is kept
+    to within C/2³¹.
 
     Args:
         targets: Labels (N,), int64, or class probabilities (N, C).
@@ -42,6 +43,8 @@ def disturb_labels(targets: Tensor, probability: float, classes: int) -> Tensor:
         As the targets; a row of class probabilities is either unchanged or one-hot.
     """
     soft = targets.is_floating_point()
+    if not soft and targets.dtype != torch.int64:
+        targets = targets.long()
     drawn = targets.new_empty(targets.shape[0], dtype=torch.int64) if soft else torch.empty_like(targets)
     drawn.random_(DRAWS)
     bound, modulus = _constants(probability, classes)
@@ -54,7 +57,8 @@ def disturb_labels(targets: Tensor, probability: float, classes: int) -> Tensor:
 @functools.lru_cache
 def _constants(probability: float, classes: int) -> tuple[Tensor, Tensor]:
     # Tensors, as torch would wrap a number anew at each call: a third of the time for a small batch.
-    return torch.tensor(math.ceil(probability * DRAWS / classes) * classes), torch.tensor(classes)
+    bound = math.ceil(probability * DRAWS / classes) * classes
+    return torch.tensor(bound, device="cpu"), torch.tensor(classes, device="cpu")
 
 
 def _replace_rows(targets: Tensor, chosen: Tensor, drawn: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """What a suite measures: contenders that take turns, and what is expected of them."""
 
+import contextlib
 import gc
 import math
 import statistics
@@ -105,11 +106,12 @@ def hold(contest: Contest, rounds: int) -> Outcome:
     """Measure the contenders in turn, in the opposite order every other round."""
     values: dict[str, list[float]] = {name: [] for name in contest.contenders}
     count = contest.rounds or rounds
-    with LoadMeter() as load:
+    with LoadMeter() as load, contextlib.ExitStack() as stack:
         for number in range(-contest.warm_up, count):
-            if number == 0:  # what the warm-up has loaded is searched for garbage no more, as in a job of `holdout`
+            if number == 0:  # libraries that the warm-up has imported are searched for garbage no more, as in `holdout`
                 gc.collect()
                 gc.freeze()
+                stack.callback(gc.unfreeze)
             order = list(contest.contenders.items())
             for name, measure in order if number % 2 == 0 else order[::-1]:
                 figure = measure(number)

@@ -25,17 +25,19 @@ def import_without_unused(name: str) -> ModuleType:
     """Return a module, imported together with scikit-learn if it handles data.
 
     A library that asks for more than it did when this was written is imported in the usual way. What is imported is
-    left out of all searches for garbage: to search what torch and Lightning load takes a fifth of a second, and Python
-    would do so six times meanwhile, and again in the middle of an epoch.
+    left out of all searches for garbage: Python would search what torch and Lightning load six times meanwhile, which
+    takes half a second in all, and again in the middle of an epoch.
     """
     if name in sys.modules:
-        return sys.modules[name]
+        return import_module(name)  # another thread may still be at it
+    searches = gc.isenabled()
     gc.disable()
     try:
         return _import_without_unused(name)
     finally:
         gc.freeze()
-        gc.enable()
+        if searches:
+            gc.enable()
 
 
 def _import_without_unused(name: str) -> ModuleType:

@@ -1,9 +1,11 @@
 """What the benchmark calls ours."""
 
+import gc
 import json
 import math
 import os
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def test_what_is_timed_is_the_command_itself(monkeypatch: pytest.MonkeyPatch, ca
     files = {TRAIN_IMAGES: (images[:200], torch.arange(200) % 10), TEST_IMAGES: (images[200:], torch.arange(100) % 10)}
     monkeypatch.setattr(MNIST, "prepare_data", lambda self: None)
     monkeypatch.setattr(MNIST, "_read", lambda self, images, labels: files[images])
-    monkeypatch.setattr(MNIST, "checksums", {})
+    monkeypatch.setattr(MNIST, "published_digests", {})
     timer = our_epochs(Setup("elsewhere", Path("timed")), 2)
     assert len(timer.epochs) == len(timer.training) == 2
     assert all(whole > part > 0 for whole, part in zip(timer.epochs, timer.training, strict=True))
@@ -46,6 +48,26 @@ def test_a_table_says_of_each_target_whether_it_was_met() -> None:
         "| a step | ours ÷ theirs ≤ 0.5 | 0.375 (0.125 to 0.625) | met |",
         "| a step | ours ≤ 3 in 90 % of the rounds | 3 (1 to 5) | missed |",
     ]
+
+
+def test_nothing_of_a_contest_stays_in_memory() -> None:
+    class Part:
+        def __init__(self) -> None:
+            self.itself = self
+
+    kept: list[Part] = []
+    made: list[weakref.ref[Part]] = []
+
+    def measure(_: int) -> float:
+        kept[:] = [Part()]
+        made.append(weakref.ref(kept[0]))
+        return 1.0
+
+    hold(Contest("a step", "s", {"ours": measure}, []), 2)
+    kept.clear()
+    gc.collect()
+    assert len(made) > 2
+    assert not any(part() for part in made)
 
 
 def test_what_is_never_reached_is_said_so_in_strict_json() -> None:

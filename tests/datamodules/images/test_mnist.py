@@ -95,6 +95,11 @@ def test_fashion_mnist_flips_its_training_images_and_mnist_does_not():
     assert FashionMNIST().class_names[8] == "Bag"
 
 
+def hold_nothing(path):
+    dimensions = 3 if "images" in path.name else 1
+    path.write_bytes(idx(np.empty((0, 28, 28)[:dimensions])))
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-5])
 
@@ -120,7 +125,9 @@ def claim_floats(path):
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("damage", [truncate, lengthen, empty, write_html, change_magic_number, claim_floats])
+@pytest.mark.parametrize(
+    "damage", [truncate, lengthen, empty, hold_nothing, write_html, change_magic_number, claim_floats]
+)
 def test_a_damaged_file_is_named(folder, name, damage):
     damage(folder / name)
     with pytest.raises(DataError, match=f"{folder / name} is not a whole IDX file"):
@@ -144,6 +151,12 @@ def test_a_missing_file_is_named(folder, name):
 
 def test_files_that_are_not_the_published_ones_are_refused(folder):
     with pytest.raises(DataError, match=f"{folder / TRAIN_IMAGES} is not the published file"):
+        ready(MNIST(str(folder)))
+
+
+def test_a_truncated_download_is_to_be_repeated(folder):
+    truncate(folder / TRAIN_IMAGES)
+    with pytest.raises(DataError, match=f"{folder / TRAIN_IMAGES} is not a whole IDX file.*; delete all four files"):
         ready(MNIST(str(folder)))
 
 

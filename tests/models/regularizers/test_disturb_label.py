@@ -94,6 +94,19 @@ def test_other_types_of_targets_are_kept(kind):
     assert torch.equal(drawn.sum(-1), torch.ones(10, dtype=kind))
 
 
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.int32])
+def test_labels_of_any_integers_are_disturbed(kind):
+    drawn = disturb_labels(torch.ones(1000, dtype=kind), 1.0, 10)
+    assert drawn.dtype == torch.int64
+    assert drawn.unique().tolist() == list(range(10))
+
+
+def test_a_step_on_another_device_changes_nothing_for_the_next():
+    with torch.device("meta"):
+        disturb_labels(torch.ones(10, dtype=torch.int64), 0.123, 10)
+    assert disturb_labels(torch.ones(10, dtype=torch.int64), 0.123, 10).device.type == "cpu"
+
+
 @pytest.mark.parametrize("samples", [0, 1])
 def test_a_batch_may_hold_one_sample_or_none(samples):
     assert disturb_labels(torch.eye(4)[:samples], 1.0, 4).shape == (samples, 4)

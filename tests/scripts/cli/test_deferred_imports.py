@@ -91,3 +91,36 @@ def test_a_library_that_needs_more_gets_it(tmp_path, line) -> None:
         f"{code}assert quickly('library').here\nimport torch._dynamo, pandas\ntorch._dynamo.config, pandas.api",
         tmp_path,
     )
+
+
+def test_another_thread_waits_for_a_library_that_is_being_imported(tmp_path) -> None:
+    (tmp_path / "library.py").write_text("import time\ntime.sleep(1)\nhere = True\n")
+    run(
+        """
+from concurrent.futures import ThreadPoolExecutor
+from scripts.cli.deferred_imports import import_without_unused
+
+with ThreadPoolExecutor(2) as pool:
+    assert all(module.here for module in pool.map(import_without_unused, ["library"] * 2))
+""",
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("library", ["library", "missing"])
+def test_the_search_for_garbage_is_left_on_or_off(tmp_path, before, library) -> None:
+    (tmp_path / "library.py").write_text("")
+    run(
+        f"""
+import gc
+from contextlib import suppress
+from scripts.cli.deferred_imports import import_without_unused
+
+gc.enable() if {before} else gc.disable()
+with suppress(ImportError):
+    import_without_unused("{library}")
+assert gc.isenabled() is {before}
+""",
+        tmp_path,
+    )
