@@ -82,7 +82,13 @@ class BatchedDataModule(L.LightningDataModule, ABC):
             raise DataError(f"augmentation_repeats: {augmentation_repeats} equal samples need an augmentation")
 
     def __getattr__(self, name: str) -> Any:
-        """Say what a subclass has left out; called only for attributes that are missing."""
+        """Say what a subclass has left out; called only for attributes that are missing.
+
+        Python also calls it when a property raises an AttributeError, which is then raised again, for its own sake.
+        """
+        computed = getattr(type(self), name, None)
+        if isinstance(computed, property) and computed.fget is not None:
+            return computed.fget(self)
         if name == "split":  # the first that anybody asks for
             raise DataError(f"{type(self).__name__}: its __init__ must call super().__init__() first")
         examples = {"class_names": '("cat", "dog")', "input_shape": "(3, 32, 32)"}

@@ -3,11 +3,12 @@
 python -m scripts.benchmark                        every suite, some minutes each
 python -m scripts.benchmark --quick                a look
 python -m scripts.benchmark --suite mlp_epoch      one suite; --suite may be given again
-python -m scripts.benchmark --table                measures nothing: the table of the figures in --output
+python -m scripts.benchmark --table FILE           measures nothing: the table of the figures in a file
 
 What counts is the ratio: the median over rounds of ours divided by the rival's in the same round. Seconds alone depend
-on the machine. A run is clean if no other process used more than a tenth of a core meanwhile. Data (MNIST, CIFAR-10)
-are taken from `--data_dir`; a suite whose data are missing is left out, and says so.
+on the machine. A run is clean if no other process used more than a tenth of a core meanwhile; what is not clean says
+little. Data (MNIST, CIFAR-10) are taken from `--data_dir`; a suite whose data are missing is left out, and says so.
+Figures are written after each contest.
 """
 
 import argparse
@@ -15,6 +16,8 @@ import json
 import logging
 import math
 import pkgutil
+import signal
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -24,6 +27,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
+
 from callbacks.files import write_text
 from datamodules import DataError
 from scripts import benchmarks
@@ -31,36 +36,55 @@ from scripts.benchmarks.contest import Contest, Outcome, hold, spread
 from scripts.benchmarks.machine import IDLE, describe_machine
 from scripts.benchmarks.setup import Setup
 
+INTERRUPTED = 128 + signal.SIGINT  # as a shell reports it
+
 
 def main() -> None:
     """Measure what the command line asks for."""
     arguments = _parser().parse_args()
-    if arguments.table:
+    if arguments.table is not None:
         try:
-            print(table(json.loads(arguments.output.read_text(encoding="utf-8"))))
+            print(table(json.loads(arguments.table.read_text(encoding="utf-8"))))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            _refuse(f"--output {arguments.output} holds no figures of a benchmark ({type(error).__name__})")
+            _refuse(f"--table {arguments.table} holds no figures of a benchmark ({type(error).__name__})")
         return
+    if arguments.rounds < 1:
+        _refuse(f"--rounds {arguments.rounds} is less than 1")
+    if arguments.accelerator == "gpu" and not torch.cuda.is_available():
+        _refuse("--accelerator gpu: there is none here")
+    try:
+        _measure(arguments)
+    except subprocess.CalledProcessError as error:
+        lines = (error.stderr or "").strip().splitlines()
+        _refuse(f"a command that was to be timed failed: {lines[-1] if lines else error}")
+    except KeyboardInterrupt:
+        print("benchmark: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore")
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}", flush=True)
-    found = []
+    found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(arguments.data_dir, Path(folder), arguments.quick, arguments.accelerator)
         for name in arguments.suite or sorted(suites()):
-            for outcome in _outcomes(name, setup, arguments.rounds, required=bool(arguments.suite)):
+            for outcome in _outcomes(name, setup, arguments.rounds):
                 print(*lines_of(outcome), sep="\n", flush=True)
                 found.append({"suite": name, **as_plain(outcome)})
-    write_text(arguments.output, json.dumps({"machine": machine, "contests": found}, indent=1) + "\n")
+                write_text(arguments.output, json.dumps({"machine": machine, "contests": found}, indent=1) + "\n")
+    if not found:
+        _refuse("nothing was measured")
     print(f"written to {arguments.output}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", action="append", choices=sorted(suites()), help="a suite; all by default")
-    parser.add_argument("--table", action="store_true", help="print a table of the figures in --output, and end")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="print a table of the figures in a file, and end")
     parser.add_argument("--quick", action="store_true", help="less work in each measurement")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, each of all contenders in turn (default: 5)")
     parser.add_argument(
@@ -77,16 +101,14 @@ def suites() -> list[str]:
     return [name for name in modules if hasattr(import_module(f"{benchmarks.__name__}.{name}"), "contests")]
 
 
-def _outcomes(name: str, setup: Setup, rounds: int, *, required: bool) -> Iterator[Outcome]:
+def _outcomes(name: str, setup: Setup, rounds: int) -> Iterator[Outcome]:
     """Yield what the contests of a suite measured."""
     module = import_module(f"{benchmarks.__name__}.{name}")
     print(f"\n{name}: {(module.__doc__ or '').strip().splitlines()[0]}", flush=True)
     try:
         contests: Sequence[Contest] = module.contests(setup)
     except DataError as error:
-        if required:
-            _refuse(str(error))
-        print(f"  left out: {error}")
+        print(f"  left out (--data_dir {setup.data_dir}): {error}")
         return
     for contest in contests:
         yield hold(contest, rounds)
@@ -104,13 +126,18 @@ def lines_of(outcome: Outcome) -> list[str]:
     for name, values in outcome.values.items():
         middle, low, high = spread(values)
         lines.append(f"    {name:<28} {middle:10,.4g}   ({low:,.4g} to {high:,.4g})")
+    clean = outcome.busiest is None or outcome.busiest[1] <= IDLE
     for found in outcome.judged():
-        verdict = "met" if found.met else "missed"
+        verdict = _verdict(found.met, clean)
         lines.append(f"    {found.target}: {found.median:.3g} ({found.least:.3g} to {found.greatest:.3g}), {verdict}")
-    if outcome.busiest is not None and outcome.busiest[1] > IDLE:
+    if outcome.busiest is not None and not clean:
         name, share = outcome.busiest
         lines.append(f"    not clean: {name} used {100 * share:.0f} % of a core meanwhile")
     return lines
+
+
+def _verdict(met: bool, clean: bool | None) -> str:
+    return ("met" if met else "missed") + (", not clean" if clean is False else "")
 
 
 def as_plain(outcome: Outcome) -> dict[str, Any]:
@@ -139,9 +166,8 @@ def table(written: Mapping[str, Any]) -> str:
                 "never" if found[key] is None else f"{found[key]:.3g}" for key in ("median", "least", "greatest")
             )
             figures = middle if low == high else f"{middle} ({low} to {high})"
-            rows.append(
-                f"| {contest['title']} | {found['target']} | {figures} | {'met' if found['met'] else 'missed'} |"
-            )
+            verdict = _verdict(found["met"], contest["clean"])
+            rows.append(f"| {contest['title']} | {found['target']} | {figures} | {verdict} |")
     return "\n".join(rows)
 
 

@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import os
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -36,6 +37,7 @@ from scripts.cli.trainer import choose_precision, on_several_devices
 
 FULL = "32-true"
 HALF = "bf16-mixed"
+STEADY = 1.5  # times the shortest that half of the steps may take: more, and others are at work on the machine
 WORTH = 1.1  # how many times as fast bfloat16 must be, which has fewer digits; and another layout
 LONG_ENOUGH = 0.05  # seconds of a step
 LONGEST = 1.0  # seconds of all measurements, but for the first ones
@@ -136,9 +138,11 @@ def measured_kind(
     again = " before" if seconds else ""
     if not seconds:
         with torch.random.fork_rng(devices=[inputs.device] if inputs.device.type == "cuda" else []):
-            seconds = measure_step(copy.deepcopy(network).to(inputs.device).train(), inputs, kinds)
-        with suppress(WriteError):
-            write_text(kept, json.dumps(seconds))
+            steps = measure_step(copy.deepcopy(network).to(inputs.device).train(), inputs, kinds)
+        seconds = {name: min(times) for name, times in steps.items()}
+        if all(statistics.median(times) <= STEADY * min(times) for times in steps.values()):
+            with suppress(WriteError):
+                write_text(kept, json.dumps(seconds))
     chosen, *others = kinds
     for kind in others:
         if seconds[str(chosen)] / seconds[str(kind)] >= WORTH:
@@ -154,8 +158,8 @@ def _reason(seconds: Mapping[str, float], chosen: StepKind, kinds: Sequence[Step
     return f"{chosen}: {why} here (measured{again}{rest})"
 
 
-def measure_step(network: nn.Module, inputs: Tensor, kinds: Sequence[StepKind]) -> dict[str, float]:
-    """Return the seconds of a training step of each kind, by its name: the shortest of several.
+def measure_step(network: nn.Module, inputs: Tensor, kinds: Sequence[StepKind]) -> dict[str, list[float]]:
+    """Return the seconds that training steps of each kind take, by its name; of the last, as the first prepare kernels.
 
     Args:
         network: The network. Its weights do not change; the statistics of its norms do.
@@ -166,7 +170,7 @@ def measure_step(network: nn.Module, inputs: Tensor, kinds: Sequence[StepKind]) 
     while count < len(inputs) and _seconds(network, inputs[:count], kinds[0]) < LONG_ENOUGH:
         count = min(4 * count, len(inputs))
     some = inputs[:count]
-    seconds = dict.fromkeys(map(str, kinds), math.inf)
+    seconds: dict[str, list[float]] = {}
     begin = math.inf
     for _ in range(1 + ROUNDS):
         for kind in kinds:
@@ -176,8 +180,7 @@ def measure_step(network: nn.Module, inputs: Tensor, kinds: Sequence[StepKind]) 
                 if kind == kinds[0]:
                     raise
                 taken = math.inf
-            best = min(seconds[str(kind)], taken)
-            seconds[str(kind)] = best if begin < math.inf else math.inf  # the first prepares kernels
+            seconds[str(kind)] = [*seconds.get(str(kind), []), taken] if begin < math.inf else []
         begin = min(begin, time.perf_counter())
         if time.perf_counter() > begin + LONGEST:
             break

@@ -142,12 +142,21 @@ class SaveConfig(Callback):
         self._first_epoch = trainer.current_epoch
         folder = run_folder(trainer)
         if folder is not None and trainer.is_global_zero:
-            write_text(folder / "config.yaml", self.recipe)
+            write_text(folder / "config.yaml", dump_recipe(self._settings(trainer)))
+
+    def _settings(self, trainer: L.Trainer) -> dict[str, Any]:
+        """Return the settings, with what was chosen in place of the precision "auto" and of no layout.
+
+        Who repeats or evaluates the run then computes alike, whatever is faster by then.
+        """
+        settings: dict[str, Any] = yaml.safe_load(self.recipe)
+        if settings["trainer"]["precision"] == "auto":
+            settings["trainer"]["precision"] = str(trainer.precision)
+        settings["trainer"]["channels_last"] = trainer.channels_last  # type: ignore[attr-defined]
+        return settings
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Put the recipe into the checkpoint, and the signature of what a stranger's must not name.
-
-        The precision "auto" and the layout become those chosen, so that evaluations use them too.
 
         Raises:
             WriteError: The run's folder was removed.
@@ -155,10 +164,7 @@ class SaveConfig(Callback):
         folder = run_folder(trainer)
         if folder is not None and trainer.is_global_zero and not (folder / "config.yaml").is_file():
             raise WriteError(folder / "checkpoints", "the run's folder was removed during training")
-        settings = yaml.safe_load(self.recipe)
-        if settings["trainer"]["precision"] == "auto":
-            settings["trainer"]["precision"] = str(trainer.precision)
-        settings["trainer"]["channels_last"] = trainer.channels_last  # type: ignore[attr-defined]
+        settings = self._settings(trainer)
         checkpoint[CONFIG_KEY] = dump_recipe(settings)
         if signature := _signed(settings):
             checkpoint[SIGNED_KEY] = signature

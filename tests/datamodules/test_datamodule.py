@@ -77,6 +77,15 @@ def run(quiet_trainer):
     return record_run
 
 
+def test_an_attribute_that_is_missing_in_ones_own_code_is_the_one_that_is_named() -> None:
+    class Own(Digits):
+        def load(self):
+            return super().load().images
+
+    with pytest.raises(AttributeError, match="'Samples' object has no attribute 'images'"):
+        _ = Own().preprocessing
+
+
 def test_a_second_setup_changes_nothing():
     data = ready(Digits())
     split, manifest = data.split, data.manifest

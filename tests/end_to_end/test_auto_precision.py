@@ -11,10 +11,11 @@ def test_a_run_keeps_the_precision_that_was_faster_when_it_began(desk, monkeypat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(trainer, "_cpu_has_bfloat16", lambda: True)
     steps = {FULL: 1.0, HALF: 0.5}
-    monkeypatch.setattr(measured_step, "measure_step", lambda *_: dict(steps))
+    monkeypatch.setattr(measured_step, "measure_step", lambda *_: {name: [each] for name, each in steps.items()})
     auto = ("--trainer.precision", "auto")
     folder = desk.fit("auto", *auto, epochs=1)
     assert json.loads((folder / "summary.json").read_text())["precision"] == HALF
+    assert f"precision: {HALF}" in (folder / "config.yaml").read_text()  # which repeats the run
     said = desk.here("fit", *desk.digits(1), *auto, "--name", "again").stdout
     assert f"auto   precision {HALF}: 2 times as fast as {FULL} here (measured before)" in said
     steps[HALF] = 3.0
@@ -39,7 +40,7 @@ def test_a_run_keeps_the_layout_of_images_that_it_began_with(desk, monkeypatch, 
     monkeypatch.setattr(ResNet, "lays_out_channels_last", False)
     fast = {True: 0.3, False: 1.0}
     monkeypatch.setattr(
-        measured_step, "measure_step", lambda *given: {str(kind): fast[kind.channels_last] for kind in given[2]}
+        measured_step, "measure_step", lambda *given: {str(kind): [fast[kind.channels_last]] for kind in given[2]}
     )
     folder = desk.fit("auto", *auto, epochs=1)
     assert json.loads((folder / "summary.json").read_text())["channels_last"] is True

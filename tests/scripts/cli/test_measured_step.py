@@ -53,7 +53,9 @@ def test_a_step_is_timed_in_each_kind_and_leaves_no_trace() -> None:
     ],
 )
 def test_another_kind_than_the_plain_one_is_chosen_where_it_is_worth_it(monkeypatch, seconds, expected, why) -> None:
-    monkeypatch.setattr(module, "measure_step", lambda *given: dict(zip(map(str, given[2]), seconds, strict=True)))
+    monkeypatch.setattr(
+        module, "measure_step", lambda *given: {str(kind): [each] for kind, each in zip(given[2], seconds, strict=True)}
+    )
     kind, said = choose(network())
     assert kind == expected
     assert why in said
@@ -66,7 +68,7 @@ def test_what_was_asked_for_is_not_measured(monkeypatch) -> None:
 
 def test_an_answer_is_kept_for_the_same_network_and_asked_again_for_another(monkeypatch) -> None:
     asked = []
-    monkeypatch.setattr(module, "measure_step", lambda *_: asked.append(1) or {FULL: 1.0, HALF: 0.4})
+    monkeypatch.setattr(module, "measure_step", lambda *_: asked.append(1) or {FULL: [1.0], HALF: [0.4, 0.5, 3.0]})
     for _ in range(2):
         kind, why = measured_kind(network(), INPUTS)
     assert (kind, len(asked)) == (StepKind(HALF), 1)
@@ -76,8 +78,18 @@ def test_an_answer_is_kept_for_the_same_network_and_asked_again_for_another(monk
     assert len(asked) == 3
 
 
+def test_what_was_measured_beside_other_work_is_not_kept(monkeypatch) -> None:
+    steps = {FULL: [0.07, 0.4, 0.9], HALF: [0.01, 0.01, 0.01]}
+    monkeypatch.setattr(module, "measure_step", lambda *_: steps)
+    assert "7 times as fast as 32-true here (measured)" in measured_kind(network(), INPUTS)[1]
+    steps[FULL] = [0.013, 0.014, 0.9]
+    assert "1.3 times as fast as 32-true here (measured)" in measured_kind(network(), INPUTS)[1]
+    assert "1.3 times as fast as 32-true here (measured before)" in measured_kind(network(), INPUTS)[1]
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"32-true": 0.0, "bf16-mixed": 1.0}', '{"32-true": "x"}', "{" * 9999])
-def test_a_damaged_answer_is_asked_again(content) -> None:
+def test_a_damaged_answer_is_asked_again(monkeypatch, content) -> None:
+    monkeypatch.setattr(module, "measure_step", lambda *_: {FULL: [1.0], HALF: [0.4]})
     measured_kind(network(), INPUTS)
     (kept,) = module.cache_folder().glob("step-*.json")
     kept.write_text(content)
