@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.plugins.precision.precision import _PRECISION_INPUT_STR_ALIAS_CONVERSION as ALIASES
+
 from callbacks import CheckpointError
 from callbacks.lookup import changes_training
 from models.init_args import find_class
@@ -18,7 +20,6 @@ DECISIVE_TRAINER_KEYS = (
     "precision", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches",
     "overfit_batches",
 )  # fmt: skip
-FULL_PRECISION = (None, 32, "32", "32-true")
 
 
 def check_same_settings(path: Path, settings: dict[str, Any]) -> None:
@@ -63,7 +64,8 @@ def _changed(
 def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
     given = settings.get("trainer") or {}
     trainer = {key: given.get(key) for key in DECISIVE_TRAINER_KEYS}
-    trainer["precision"] = None if trainer["precision"] in FULL_PRECISION else trainer["precision"]
+    precision = "32" if trainer["precision"] is None else str(trainer["precision"])
+    trainer["precision"] = ALIASES.get(precision, precision)
     trainer["channels_last"] = bool(given.get("channels_last"))  # older runs do not say
     callbacks = given.get("callbacks") or []
     trainer["callbacks"] = [

@@ -43,6 +43,13 @@ def checkpoint(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(("begun", "now"), [("bf16-mixed", "bf16"), ("64-true", 64), ("32", None), ("16", "16-mixed")])
+def test_a_precision_may_be_spelt_in_another_way(tmp_path: Path, begun: Any, now: Any) -> None:
+    path = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {}, CONFIG_KEY: yaml.safe_dump(recipe(trainer__precision=begun))}, path)
+    check_same_settings(path, recipe(trainer__precision=now))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -71,7 +78,7 @@ def test_a_run_may_get_longer_or_move(checkpoint: Path, changes: dict[str, Any])
             {"trainer__callbacks": [{"class_path": "callbacks.GradualUnfreezing", "init_args": {"every_epochs": 5}}]},
             r"trainer.callbacks was \[\], now \[GradualUnfreezing\]",
         ),
-        ({"trainer__precision": "bf16-mixed"}, 'trainer.precision was null, now "bf16-mixed"'),
+        ({"trainer__precision": "bf16-mixed"}, 'trainer.precision was "32-true", now "bf16-mixed"'),
         ({"data__init_args__batch_size": 32}, "data.batch_size was 64, now 32"),
         (
             {"model__init_args__regularizers__0__init_args__epsilon": 0.2},
