@@ -82,20 +82,15 @@ class BatchedDataModule(L.LightningDataModule, ABC):
             raise DataError(f"augmentation_repeats: {augmentation_repeats} equal samples need an augmentation")
 
     def __getattr__(self, name: str) -> Any:
-        """Say what a subclass has left out; called only for attributes that are missing.
-
-        Python also calls it when a property raises an AttributeError, which is then raised again, for its own sake.
-        """
+        """Say what a subclass has left out; called only for attributes that are missing."""
         computed = getattr(type(self), name, None)
-        if isinstance(computed, property) and computed.fget is not None:
-            return computed.fget(self)
+        if isinstance(computed, property):  # an AttributeError in it has led here: it is raised again
+            return computed.__get__(self)
         if name == "split":  # the first that anybody asks for
             raise DataError(f"{type(self).__name__}: its __init__ must call super().__init__() first")
-        examples = {"class_names": '("cat", "dog")', "input_shape": "(3, 32, 32)"}
-        if name in examples:
-            raise DataError(
-                f"{type(self).__name__}: {name} is missing; state it in the class: {name} = {examples[name]}"
-            )
+        example = {"class_names": '("cat", "dog")', "input_shape": "(3, 32, 32)"}.get(name)
+        if example is not None:
+            raise DataError(f"{type(self).__name__}: {name} is missing; state it in the class: {name} = {example}")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @classmethod
