@@ -16,7 +16,6 @@ import json
 import logging
 import math
 import pkgutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -33,10 +32,9 @@ from callbacks.files import write_text
 from datamodules import DataError
 from scripts import benchmarks
 from scripts.benchmarks.contest import Contest, Outcome, hold, spread
-from scripts.benchmarks.machine import IDLE, describe_machine
+from scripts.benchmarks.machine import describe_machine
 from scripts.benchmarks.setup import Setup
-
-INTERRUPTED = 128 + signal.SIGINT  # as a shell reports it
+from scripts.main import INTERRUPTED
 
 
 def main() -> None:
@@ -126,11 +124,10 @@ def lines_of(outcome: Outcome) -> list[str]:
     for name, values in outcome.values.items():
         middle, low, high = spread(values)
         lines.append(f"    {name:<28} {middle:10,.4g}   ({low:,.4g} to {high:,.4g})")
-    clean = outcome.busiest is None or outcome.busiest[1] <= IDLE
     for found in outcome.judged():
-        verdict = _verdict(found.met, clean)
+        verdict = _verdict(found.met, outcome.clean)
         lines.append(f"    {found.target}: {found.median:.3g} ({found.least:.3g} to {found.greatest:.3g}), {verdict}")
-    if outcome.busiest is not None and not clean:
+    if outcome.busiest is not None and not outcome.clean:
         name, share = outcome.busiest
         lines.append(f"    not clean: {name} used {100 * share:.0f} % of a core meanwhile")
     return lines
@@ -148,7 +145,7 @@ def as_plain(outcome: Outcome) -> dict[str, Any]:
         "unit": outcome.contest.unit,
         "values": {name: list(map(_finite, values)) for name, values in outcome.values.items()},
         "targets": [{key: _finite(value) for key, value in asdict(found).items()} for found in outcome.judged()],
-        "clean": None if busiest is None else busiest[1] <= IDLE,
+        "clean": outcome.clean,
         "busiest_other_process": None if busiest is None else {"name": busiest[0], "cores": busiest[1]},
     }
 

@@ -110,7 +110,9 @@ class MNIST(DataModule):
             train_images, train_targets = self._read(TRAIN_IMAGES, TRAIN_LABELS)
             test_images, test_targets = self._read(TEST_IMAGES, TEST_LABELS)
         except DataError as error:
-            raise DataError(f"{error}; {ADVICE}" if self.verify else str(error)) from error
+            if not self.verify:
+                raise
+            raise DataError(f"{error}; {ADVICE}") from error
         inputs = torch.cat([train_images, test_images]).unsqueeze(1)
         official_test = np.arange(len(train_images), len(inputs), dtype=np.int64)
         targets = torch.cat([train_targets, test_targets])

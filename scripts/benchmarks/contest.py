@@ -1,13 +1,12 @@
 """What a suite measures: contenders that take turns, and what is expected of them."""
 
-import contextlib
 import gc
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scripts.benchmarks.machine import LoadMeter
+from scripts.benchmarks.machine import IDLE, LoadMeter
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,11 @@ class Outcome:
     values: Mapping[str, list[float]]
     busiest: tuple[str, float] | None = field(default=None)
 
+    @property
+    def clean(self) -> bool | None:
+        """Whether no other process used more than a tenth of a core; None where the system does not tell."""
+        return None if self.busiest is None else self.busiest[1] <= IDLE
+
     def judged(self) -> list[Judgement]:
         """Return the judgement on each target."""
         found = [(target, target.values(self.values)) for target in self.contest.targets]
@@ -106,18 +110,23 @@ def hold(contest: Contest, rounds: int) -> Outcome:
     """Measure the contenders in turn, in the opposite order every other round."""
     values: dict[str, list[float]] = {name: [] for name in contest.contenders}
     count = contest.rounds or rounds
-    with LoadMeter() as load, contextlib.ExitStack() as stack:
-        for number in range(-contest.warm_up, count):
-            if number == 0:  # libraries that the warm-up has imported are searched for garbage no more, as in `holdout`
-                gc.collect()
-                gc.freeze()
-                stack.callback(gc.unfreeze)
-            order = list(contest.contenders.items())
-            for name, measure in order if number % 2 == 0 else order[::-1]:
-                figure = measure(number)
-                if number >= 0:
+    with LoadMeter() as load:
+        for number in range(-contest.warm_up, 0):
+            _take_turns(contest, number)
+        gc.collect()
+        gc.freeze()  # libraries that the warm-up has imported are searched for garbage no more, as in `holdout`
+        try:
+            for number in range(count):
+                for name, figure in _take_turns(contest, number).items():
                     values[name].append(figure)
+        finally:
+            gc.unfreeze()
     return Outcome(contest, values, load.busiest)
+
+
+def _take_turns(contest: Contest, number: int) -> dict[str, float]:
+    order = list(contest.contenders.items())
+    return {name: measure(number) for name, measure in (order if number % 2 == 0 else order[::-1])}
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:

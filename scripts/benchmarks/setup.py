@@ -62,7 +62,7 @@ def said_by(words: Sequence[str], said: str, **environment: str) -> str:
 
 
 def fit_alone(settings: Mapping[str, str], setup: Setup, said: str, recipe: Path | None = None) -> str:
-    """Run `holdout fit` in a process of its own. Return what a callback prints after `said`."""
+    """Run `holdout fit` in a separate process, and return what a callback prints after `said`."""
     return said_by(["-m", "scripts.main", "fit", *_words(settings, setup.folder, recipe)], said)
 
 

@@ -162,7 +162,7 @@ def measure_step(network: nn.Module, inputs: Tensor, kinds: Sequence[StepKind]) 
     """Return the seconds that training steps of each kind take, by its name; of the last, as the first prepare kernels.
 
     Args:
-        network: The network. Its weights do not change; the statistics of its norms do.
+        network: The network; a call changes its batch norm statistics, but not its weights.
         inputs: (N, ...); as many of them are taken as a step needs to take long enough to be timed.
         kinds: The kinds.
     """
@@ -170,7 +170,7 @@ def measure_step(network: nn.Module, inputs: Tensor, kinds: Sequence[StepKind]) 
     while count < len(inputs) and _seconds(network, inputs[:count], kinds[0]) < LONG_ENOUGH:
         count = min(4 * count, len(inputs))
     some = inputs[:count]
-    seconds: dict[str, list[float]] = {}
+    seconds: dict[str, list[float]] = {str(kind): [] for kind in kinds}
     begin = math.inf
     for _ in range(1 + ROUNDS):
         for kind in kinds:
@@ -180,11 +180,11 @@ def measure_step(network: nn.Module, inputs: Tensor, kinds: Sequence[StepKind]) 
                 if kind == kinds[0]:
                     raise
                 taken = math.inf
-            seconds[str(kind)] = [*seconds.get(str(kind), []), taken] if begin < math.inf else []
+            seconds[str(kind)].append(taken)
         begin = min(begin, time.perf_counter())
         if time.perf_counter() > begin + LONGEST:
             break
-    return seconds
+    return {name: times[1:] for name, times in seconds.items()}
 
 
 def _seconds(network: nn.Module, inputs: Tensor, kind: StepKind) -> float:
